@@ -1,0 +1,1 @@
+"""What runs in an environment: each app is `python -m apps.NAME`."""

@@ -1,0 +1,1 @@
+"""What the apps share: messages, bus, journal, FIX sessions, settings, metrics, clock."""

@@ -1,0 +1,101 @@
+"""The bus of a site: Valkey streams, and keys for what a newcomer needs at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+from valkey.asyncio import Valkey
+from valkey.asyncio.retry import Retry
+from valkey.backoff import ExponentialBackoff
+from valkey.exceptions import ConnectionError as BusDown
+from valkey.exceptions import TimeoutError as BusSlow
+
+from apps.core.messages import BusMessage, decode, encode
+from apps.core.settings import BusSettings
+
+MD = "md"
+INTENTS = "intents"
+ORDERS = "orders"
+PORTFOLIO = "portfolio"
+
+KEPT = {MD: 20_000, INTENTS: 200_000, ORDERS: 200_000}
+"""About how many messages each stream keeps; PostgreSQL and the journal keep everything."""
+
+START = "0-0"
+
+__all__ = ["INTENTS", "KEPT", "MD", "ORDERS", "PORTFOLIO", "START", "Bus", "BusDown", "BusSlow"]
+
+
+class Bus:
+    """A client of the bus; every call is bounded in time and retried three times."""
+
+    def __init__(self, host: str, port: int, password: str) -> None:
+        """Prepare a client; it connects on first use and again after a loss."""
+        self.client = Valkey(
+            host=host,
+            port=port,
+            password=password,
+            socket_connect_timeout=1.0,
+            socket_timeout=10.0,
+            retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), 3),
+            retry_on_error=[BusDown, BusSlow],
+        )
+
+    @classmethod
+    def of(cls, settings: BusSettings) -> Bus:
+        """Return the bus that the settings name."""
+        password = Path(settings.bus_password_file).read_text().strip()
+        return cls(settings.bus_host, settings.bus_port, password)
+
+    async def publish(self, stream: str, message: BusMessage) -> str:
+        """Append a message to a stream; return its id."""
+        entry = await self.client.xadd(
+            stream, {b"m": encode(message)}, maxlen=KEPT[stream], approximate=True
+        )
+        return _text(entry)
+
+    async def read(
+        self, stream: str, after: str, *, block_ms: int = 1_000, count: int = 500
+    ) -> list[tuple[str, BusMessage]]:
+        """Return the messages after an id, waiting up to `block_ms` for the first."""
+        answer = await self.client.xread({stream: after}, count=count, block=block_ms)
+        if not answer:
+            return []
+        return [(_text(entry), decode(fields[b"m"])) for entry, fields in answer[0][1]]
+
+    async def follow(self, stream: str, after: str) -> AsyncIterator[tuple[str, BusMessage]]:
+        """Yield the messages after an id, for ever; survives a restart of the bus."""
+        while True:
+            try:
+                batch = await self.read(stream, after)
+            except (BusDown, BusSlow):
+                continue
+            for after, message in batch:
+                yield after, message
+
+    async def last(self, stream: str) -> tuple[str, BusMessage] | None:
+        """Return the newest message of a stream."""
+        newest = await self.client.xrevrange(stream, count=1)
+        if not newest:
+            return None
+        entry, fields = newest[0]
+        return _text(entry), decode(fields[b"m"])
+
+    async def put(self, key: str, message: BusMessage) -> None:
+        """Write a key."""
+        await self.client.set(key, encode(message))
+
+    async def get(self, key: str) -> BusMessage | None:
+        """Return what a key holds."""
+        raw = cast("bytes | None", await self.client.get(key))
+        return None if raw is None else decode(raw)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.aclose()
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw

@@ -1,0 +1,191 @@
+"""The settings of every app, declared once.
+
+An app reads them from `TRADING_*` variables and lists them by `--describe`; the
+catalogue of `opsctl.services` builds the same classes and hands over `to_environment()`,
+so that what the model produces is what an app understands. Secrets are never values
+here: a `*_file` setting names the file that holds one.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TRADING_"
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class CoreSettings(BaseSettings):
+    """What every app needs: who it is, where its operations endpoint listens."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    environment: str
+    site: str
+    service: str
+    http_host: str = "127.0.0.1"
+    http_port: Port
+    http_token_file: Path
+    """Holds the bearer token that opens /livez, /readyz and /metrics."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def of(cls, **settings: object) -> Self:
+        """Return settings made of the given values alone, not of this process's environment."""
+        return cls.model_validate(settings)
+
+    def to_environment(self) -> dict[str, str]:
+        """Return these settings as the variables that an app reads."""
+        return {
+            f"{PREFIX}{name}".upper(): value if isinstance(value, str) else json.dumps(value)
+            for name, value in self.model_dump(mode="json", exclude_none=True).items()
+        }
+
+
+class BusSettings(CoreSettings):
+    """How to reach the site's bus (Valkey)."""
+
+    bus_host: str = "127.0.0.1"
+    bus_port: Port
+    bus_password_file: Path
+
+
+class BooksSettings(CoreSettings):
+    """How to reach the site's PostgreSQL; `db_host` may be the folder of its unix socket."""
+
+    db_host: str
+    db_port: Port
+    db_name: str = "trading"
+    db_user: str = "trading"
+    db_password_file: Path
+
+
+class JournalSettings(CoreSettings):
+    """How to reach the journal (etcd, mutual TLS)."""
+
+    journal_endpoints: Annotated[list[str], Field(min_length=1)]
+    """`host:port` of each member, the nearest first."""
+    journal_ca_file: Path
+    journal_cert_file: Path
+    journal_key_file: Path
+    journal_deadline_ms: Annotated[int, Field(gt=0, le=50)] = 50
+
+
+class FixSettings(CoreSettings):
+    """How to log on to the venue as an initiator; each session has its own CompID."""
+
+    fix_host: str = "127.0.0.1"
+    fix_port: Port
+    fix_venue: str = "VENUE"
+    """The venue's CompID."""
+    fix_password_file: Path
+    fix_store: Path
+    """Folder of the engine's own message store."""
+
+
+class VenueSettings(CoreSettings):
+    """The exchange simulator."""
+
+    fix_host: str = "127.0.0.1"
+    fix_port: Port
+    fix_venue: str = "VENUE"
+    fix_password_file: Path
+    fix_store: Path
+    sites: Annotated[list[str], Field(min_length=1)] = ["a"]
+    """Sites of the firm; each gets the sessions of `apps.core.fix.sessions`."""
+    record: Path
+    """The append-only record of everything accepted and executed (JSON lines)."""
+    tape: str = "prices"
+    """An entry point of `opsctl.prices`, or a CSV or Parquet file."""
+    tape_start: date
+    day_s: Annotated[Decimal, Field(ge=0)] = Decimal("2")
+    """Seconds that one replayed day takes; 0 is as fast as the chain releases days."""
+    seed: int = 7
+    spread_bps: Annotated[Decimal, Field(gt=0)] = Decimal("2")
+    """The public market maker's spread around the replayed price."""
+    depth_shares: Annotated[int, Field(gt=0)] = 200_000
+    """Shares that the market maker quotes on each side."""
+    duplicate_check: Literal["firm", "session", "none"] = "firm"
+    second_logon: Literal["refuse", "evict"] = "refuse"
+    on_disconnect: Literal["keep", "cancel"] = "keep"
+    status_request: bool = True
+    status_scope: Literal["firm", "session"] = "firm"
+    cross_session_cancel: bool = True
+
+
+class DataSettings(BusSettings, BooksSettings, FixSettings):
+    """Ingestion: the venue's market data and the history before it, normalized and stored."""
+
+    source: str = "prices"
+    """Where history comes from: an entry point of `opsctl.prices`, or a CSV or Parquet file."""
+    history_until: date
+    """History is loaded up to the day before; from this day on the venue's feed speaks."""
+    day_s: Annotated[Decimal, Field(ge=0)] = Decimal("2")
+    """As the venue's: at 0 this app releases the next day once the last one is settled."""
+    outlier_bound: Annotated[Decimal, Field(gt=0)] = Decimal("0.6")
+    """A day's relative move beyond this goes to quarantine."""
+
+
+class StrategySettings(BusSettings, BooksSettings):
+    """The strategy engine."""
+
+    strategy: str = "momentum"
+    """An entry point of `opsctl.strategies`."""
+    parameters: dict[str, int | str | bool] = {}
+    capital_usd: Decimal = Decimal("1000000")
+    max_position_notional_usd: Decimal = Decimal("250000")
+    max_gross_notional_usd: Decimal = Decimal("1100000")
+
+
+class RiskSettings(CoreSettings):
+    """Pre-trade limits; see `opsctl.model.environment.Limits`."""
+
+    max_order_notional_usd: Decimal = Decimal("250000")
+    max_order_shares: Annotated[int, Field(gt=0)] = 1_000_000
+    max_position_notional_usd: Decimal = Decimal("250000")
+    max_gross_notional_usd: Decimal = Decimal("1100000")
+    price_collar_bps: Annotated[int, Field(gt=0)] = 300
+    max_orders_per_s: Annotated[int, Field(gt=0)] = 500
+
+
+class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings):
+    """Order management, journal and FIX gateway of one site."""
+
+    capital_usd: Decimal = Decimal("1000000")
+    detection_ms: Annotated[int, Field(gt=0)] = 100
+    duplicate_check: Literal["firm", "session", "none"] = "firm"
+    status_request: bool = True
+
+
+class ProjectorSettings(JournalSettings, BooksSettings):
+    """The projector: applies the journal to PostgreSQL, exactly once."""
+
+    capital_usd: Decimal = Decimal("1000000")
+
+
+class DeskSettings(BusSettings, BooksSettings):
+    """The dashboard."""
+
+    desk_secret_file: Path
+    """Signs the one-time log-in links of `opsctl open` and the cookie behind them."""
+    peers: dict[str, str] = {}
+    """Services whose health is shown: name -> base address of its operations endpoint."""
+    capital_usd: Decimal = Decimal("1000000")
+
+
+APPS: dict[str, type[CoreSettings]] = {
+    "venue": VenueSettings,
+    "data": DataSettings,
+    "strategy": StrategySettings,
+    "execution": ExecutionSettings,
+    "projector": ProjectorSettings,
+    "desk": DeskSettings,
+}
+"""Every app of the platform and the settings it reads."""

@@ -1,0 +1,141 @@
+"""The command line: which commands there are, and how their errors are shown.
+
+A command's module is imported only when it runs, so that `opsctl --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from opsctl import __version__
+from opsctl.errors import OpsctlError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command: its panel in the help, and its one line there."""
+
+    name: str
+    panel: str
+    help: str
+
+
+ENVIRONMENTS, RUNNING, RECOVERY, MACHINES = "Environments", "Running", "Recovery", "Machines"
+
+COMMANDS = (
+    Entry("env", ENVIRONMENTS, "List, show, make and check environments."),
+    Entry("plan", ENVIRONMENTS, "Show what deploy would change."),
+    Entry(
+        "deploy", ENVIRONMENTS, "Bring an environment up, wait for health, verify, leave evidence."
+    ),
+    Entry("rollback", ENVIRONMENTS, "Go back to what an earlier run had deployed."),
+    Entry("destroy", ENVIRONMENTS, "Stop an environment and remove it; the evidence stays."),
+    Entry("status", RUNNING, "Show the services of an environment."),
+    Entry("health", RUNNING, "Probe every service with real work."),
+    Entry("logs", RUNNING, "Show the logs of services."),
+    Entry("open", RUNNING, "Open the dashboard."),
+    Entry(
+        "verify", RUNNING, "Measure that the latency tier is met, and check every app's contract."
+    ),
+    Entry("halt", RUNNING, "Kill switch: no order leaves from now on."),
+    Entry("resume", RUNNING, "Release the kill switch."),
+    Entry("evidence", RECOVERY, "List, show and verify what every change left."),
+    Entry(
+        "toolchain",
+        MACHINES,
+        "The programs that opsctl drives: list, install, check, export, import.",
+    ),
+)
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands' names and help, and imports the one that runs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, in the order of the panels."""
+        return [entry.name for entry in COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """Return a stand-in that carries the help line."""
+        for entry in COMMANDS:
+            if entry.name == cmd_name:
+                return TyperCommand(
+                    entry.name, help=entry.help, short_help=entry.help, rich_help_panel=entry.panel
+                )
+        return None
+
+    def resolve_command(
+        self, ctx: Any, args: list[str]
+    ) -> tuple[str | None, TyperCommand | None, list[str]]:
+        """Return the real command that was named."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, load(name) if found and name else None, rest
+
+
+def load(name: str) -> Any:
+    """Return a command, imported from its module."""
+    module: Any = importlib.import_module(f"opsctl.cli.{name}")
+    command = typer.main.get_command(module.app)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Deploy institutional trading platforms, and prove that their tiers are met.",
+    epilog="A first try: [bold]opsctl deploy --tier daily[/bold]",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"opsctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _show_version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log to stderr as well."),
+) -> None:
+    """Deploy institutional trading platforms, and prove that their tiers are met."""
+    from opsctl.cli.journal import start
+
+    start(verbose=verbose)
+
+
+def main() -> None:
+    """Run the command line; show an error as one line with its hint, and exit with its code."""
+    try:
+        app(standalone_mode=True)
+    except OpsctlError as error:
+        _show(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C; the next deploy or destroy continues", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, and the trace in a log
+        from opsctl.cli.journal import unexpected
+
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"  this is a fault of opsctl; the trace is in {unexpected(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _show(error: OpsctlError) -> None:
+    print(f"error: {error.message}", file=sys.stderr)
+    for line in error.details:
+        print(f"  {line}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""The pipeline: observe, plan, apply, health, verify, evidence; locks, resume, rollback."""

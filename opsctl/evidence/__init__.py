@@ -1,0 +1,1 @@
+"""The evidence log, hash-chained and signed, and the folders of runs."""

@@ -1,0 +1,1 @@
+"""Probes of real work, Prometheus queries, and verification of the tiers."""

@@ -1,0 +1,1 @@
+"""Tiers, environments and topology: pure values, no input or output."""

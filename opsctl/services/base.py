@@ -1,0 +1,176 @@
+"""What a service is: one process of a site, as a value that any target can run.
+
+The catalogue writes a `Service` against a `Host`, the target's answer to "where is what
+here"; the target then starts it without knowing its name. A `Service` never holds a
+secret: files hold `{{secret:NAME}}`, which the target fills in while it writes them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from opsctl.model.environment import Environment
+from opsctl.model.value import Value
+
+
+class Address(Value):
+    """Where a port of a service is reached."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return `host:port`."""
+        return f"{self.host}:{self.port}"
+
+
+class ConfigFile(Value):
+    """A file of a service's configuration folder.
+
+    `content` may hold `{{secret:NAME}}` (the secret itself) and `{{bcrypt:NAME}}` (its
+    bcrypt hash, made once and kept); the written file is readable by the service alone.
+    """
+
+    path: str
+    content: str
+
+
+class Step(Value):
+    """A command that prepares a service once, before its first start.
+
+    Done is a marker that the target writes; a step that was killed half-way runs again
+    after everything under `clears` is removed.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    stdin: str = ""
+    clears: str | None = None
+
+
+class SqlProbe(Value):
+    """Writes and reads back a row."""
+
+    kind: Literal["sql"] = "sql"
+    at: Address
+    user: str
+    database: str
+    secret: str
+
+
+class BusProbe(Value):
+    """Puts a message through a stream and reads it back."""
+
+    kind: Literal["bus"] = "bus"
+    at: Address
+    secret: str
+
+
+class JournalProbe(Value):
+    """Makes a linearizable write under a key of its own and reads it back."""
+
+    kind: Literal["journal"] = "journal"
+    at: Address
+    ca: str
+    cert: str
+    key: str
+
+
+class ObjectProbe(Value):
+    """Stores, reads and removes an object by the S3 API."""
+
+    kind: Literal["object"] = "object"
+    at: Address
+    access_key: str
+    secret: str
+
+
+class HttpProbe(Value):
+    """Asks `path` and expects 200; `secret` is sent as a bearer token or a basic password."""
+
+    kind: Literal["http"] = "http"
+    at: Address
+    path: str
+    secret: str
+    user: str | None = None
+    """With a user the secret is a basic password, without one a bearer token."""
+
+
+Probe = Annotated[
+    SqlProbe | BusProbe | JournalProbe | ObjectProbe | HttpProbe, Field(discriminator="kind")
+]
+
+
+class Scrape(Value):
+    """Where Prometheus finds a service's metrics, and the secret that opens them."""
+
+    at: Address
+    path: str = "/metrics"
+    secret: str
+    user: str | None = None
+
+
+class Service(Value):
+    """One process of a site: what it runs, where its ports are, when it is ready.
+
+    `key` names it within the environment. `waits` are the names of services of the same
+    environment (`name` or `name@site`) that must be ready before it starts. `secrets` are
+    all the secrets that its files, probes and settings use.
+    """
+
+    name: str
+    site: str
+    kind: Literal["server", "app"]
+    purpose: str
+    argv: tuple[str, ...]
+    environment: dict[str, str] = {}
+    files: tuple[ConfigFile, ...] = ()
+    setup: tuple[Step, ...] = ()
+    ports: dict[str, int] = {}
+    waits: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    probe: Probe
+    ready_within_s: int = 30
+    scrape: Scrape | None = None
+    refuses_root: bool = False
+    stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
+    stop_within_s: int = 5
+
+    @property
+    def key(self) -> str:
+        """Return the name of this service within its environment: `name@site`."""
+        return f"{self.name}@{self.site}"
+
+
+class Host(Protocol):
+    """What a target tells the catalogue about the place where services will run."""
+
+    def program(self, package: str, binary: str) -> str:
+        """Return the path of a program, such as ("postgresql", "initdb")."""
+        ...
+
+    def python(self) -> tuple[str, ...]:
+        """Return the words that start a Python interpreter which can import `apps`."""
+        ...
+
+    def folder(self, service: str, site: str, use: Literal["config", "data", "run"]) -> str:
+        """Return the folder of a service for its configuration, its data or its sockets."""
+        ...
+
+    def address(self, service: str, site: str, port: str) -> Address:
+        """Return where a named port of a service is reached; chosen once, then kept."""
+        ...
+
+    def secret(self, name: str) -> str:
+        """Return the path of the file that holds a secret of the environment."""
+        ...
+
+
+class Maker(Protocol):
+    """A file of the catalogue: makes the service of one site of an environment."""
+
+    def __call__(self, environment: Environment, site: str, host: Host) -> Service:
+        """Return the service as it should run on that site."""
+        ...

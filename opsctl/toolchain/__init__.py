@@ -1,0 +1,1 @@
+"""Finding or obtaining the programs that opsctl drives."""
