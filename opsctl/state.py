@@ -32,8 +32,12 @@ def environment_folder(name: str) -> Path:
 
 
 def toolchain_folder() -> Path:
-    """Return the folder of the programs that we obtained."""
-    return state_root() / "toolchain"
+    """Return the folder of the programs that we obtained: `$OPSCTL_TOOLCHAIN`, else here.
+
+    Set apart where several states share one set of programs (tests, CI).
+    """
+    named = os.environ.get("OPSCTL_TOOLCHAIN")
+    return Path(named).expanduser().absolute() if named else state_root() / "toolchain"
 
 
 def evidence_folder() -> Path:

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import json
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -93,11 +94,16 @@ async def _serve(app: App[SettingsT]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stopping.set)
+    try:
+        listener = socket.create_server((app.settings.http_host, app.settings.http_port))
+    except OSError as fault:
+        log.error(
+            "operations endpoint cannot listen", port=app.settings.http_port, reason=str(fault)
+        )
+        return 1
     server = uvicorn.Server(
         uvicorn.Config(
             _operations(app),
-            host=app.settings.http_host,
-            port=app.settings.http_port,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -105,7 +111,7 @@ async def _serve(app: App[SettingsT]) -> int:
         )
     )
     server.capture_signals = _no_capture  # type: ignore[method-assign, assignment]
-    serving = loop.create_task(server.serve())
+    serving = loop.create_task(server.serve(sockets=[listener]))
     work = loop.create_task(app.run())
     stop = loop.create_task(app.stopping.wait())
     gc.freeze()
@@ -123,9 +129,6 @@ async def _serve(app: App[SettingsT]) -> int:
             serving.result()
         else:
             await asyncio.wait({serving}, timeout=1.0)
-    except SystemExit:
-        log.error("operations endpoint cannot listen", port=app.settings.http_port)
-        return 1
     except Exception:
         log.exception("stopped by an error")
         return 1

@@ -1,0 +1,77 @@
+# `make deploy` and `make test` set up everything they need; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .cache/uv/bin/uv
+RUN := $(UV) run --no-sync
+export UV_PYTHON_DOWNLOADS := never
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'error: Python 3.11 or later is needed: make PYTHON=python3.12 deploy'; exit 1; }
+	@echo '-- fetching uv $(UV_VERSION)'
+	@$(PYTHON) -m venv .cache/uv || \
+	  { echo 'error: the venv module is missing; on Debian: apt-get install python3-venv'; exit 1; }
+	@.cache/uv/bin/pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
+
+.PHONY: compiler
+compiler:
+	@command -v c++ >/dev/null || \
+	  { echo 'error: a C++ compiler is needed to build QuickFIX; on Debian: apt-get install g++'; exit 1; }
+
+.venv/.runtime: pyproject.toml uv.lock | $(UV) compiler
+	@echo '-- installing the packages (QuickFIX is compiled once: about 3 minutes, then cached)'
+	@$(UV) sync --locked --python '$(PYTHON)' --extra apps --extra local --no-default-groups --inexact --compile-bytecode
+	@touch $@
+
+.venv/.complete: .venv/.runtime
+	@$(UV) sync --locked --python '$(PYTHON)' --all-extras --all-groups --compile-bytecode
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.complete ## make the Python environment, with the tools of a developer
+
+.PHONY: deploy
+deploy: .venv/.runtime ## bring up the daily tier on this machine, and show where its page is
+	@$(RUN) opsctl toolchain install
+	@$(RUN) opsctl deploy --tier daily
+
+.PHONY: test
+test: setup ## run every check and the whole suite
+	@$(RUN) python -m tests.support.prepare
+	@$(MAKE) check
+	@$(RUN) pytest --numprocesses 2 --dist loadgroup
+
+.PHONY: check
+check: setup ## lint, types, import rules, alert rules, licences
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+	@$(RUN) python -m tests.support.rules
+	@$(RUN) python -m tests.support.licences
+
+.PHONY: bench
+bench: setup ## measure the figures of the README on this machine
+	@$(RUN) python -m tests.bench
+
+.PHONY: soak
+soak: setup ## repeats and matrices too long for the suite; resumable; result in docs/evidence
+	@$(RUN) python -m tests.soak
+
+.PHONY: docs
+docs: setup ## write the generated parts of the docs (schemas, commands)
+	@$(RUN) python -m opsctl.schemas --write
+	@$(RUN) python -m tests.support.commands --write
+
+.PHONY: clean
+clean: ## remove what was built here; deployed environments stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+
+.PHONY: help
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

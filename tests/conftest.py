@@ -1,0 +1,52 @@
+"""What every test gets: a state folder of its own, and the suite's minutes by folder."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opsctl.state import toolchain_folder
+from tests.support.servers import folder
+
+TOOLCHAIN = toolchain_folder()
+"""The programs of this user, obtained by `tests.support.prepare`; tests share them."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _programs() -> Iterator[None]:
+    """Let every test find the programs, wherever its state lies."""
+    before = os.environ.get("OPSCTL_TOOLCHAIN")
+    os.environ["OPSCTL_TOOLCHAIN"] = str(TOOLCHAIN)
+    yield
+    if before is None:
+        del os.environ["OPSCTL_TOOLCHAIN"]
+    else:
+        os.environ["OPSCTL_TOOLCHAIN"] = before
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a test a state folder of its own; never the user's."""
+    with folder() as home:
+        monkeypatch.setenv("OPSCTL_STATE", str(home))
+        yield home
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long each folder took, in minutes of one worker."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    counts: defaultdict[str, int] = defaultdict(int)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                name = "/".join(Path(report.nodeid.split("::")[0]).parts[:3])
+                name = name if not name.endswith(".py") else str(Path(name).parent)
+                seconds[name] += report.duration
+                counts[name] += report.when == "call"
+    terminalreporter.section("minutes by folder")
+    for name, spent in sorted(seconds.items(), key=lambda item: -item[1]):
+        terminalreporter.write_line(f"{spent / 60:6.2f} min {counts[name]:5d} tests  {name}")

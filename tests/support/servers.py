@@ -1,0 +1,321 @@
+"""Real servers for integration tests, each on free ports of loopback with its own folder.
+
+They are started as the `local` target starts them (same programs, same authentication),
+but one at a time, so that an app can be tested with just the servers it needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from valkey import Valkey
+from valkey.exceptions import ValkeyError
+
+from opsctl.toolchain import programs
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """Yield a temporary folder that other accounts may traverse (PostgreSQL refuses root)."""
+    path = Path(tempfile.mkdtemp(prefix="opsctl-test-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def wait_for(ready: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    """Poll until `ready` says so; fail with `what` after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} was not ready in {timeout_s} s")
+        time.sleep(0.02)
+
+
+class Process:
+    """A process with a log; can be killed and started again as it was."""
+
+    def __init__(
+        self,
+        argv: list[str],
+        log: Path,
+        *,
+        user: str | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        """Prepare; `start` runs it."""
+        self._argv, self._log, self._user = argv, log, user
+        self._env = env
+        self.popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, its output appended to the log."""
+        account = {"user": self._user, "group": "nogroup", "extra_groups": []} if self._user else {}
+        with self._log.open("ab") as out:
+            self.popen = subprocess.Popen(
+                self._argv,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=self._env,
+                cwd=self._log.parent if self._env is None else None,
+                **account,  # type: ignore[arg-type]
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.popen is not None and self.popen.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.popen is not None
+        return self.popen.pid
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        if self.popen is not None:
+            self.popen.kill()
+            self.popen.wait()
+
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> int:
+        """End it with a signal, then SIGKILL; return its exit code."""
+        if self.popen is None:
+            return 0
+        self.popen.send_signal(number)
+        try:
+            return self.popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            return self.popen.wait()
+
+    def log(self) -> str:
+        """Return what it printed."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+
+@dataclass(frozen=True)
+class ValkeyServer:
+    """A running Valkey."""
+
+    port: int
+    password: str
+    password_file: Path
+    process: Process
+
+
+@contextlib.contextmanager
+def valkey() -> Iterator[ValkeyServer]:
+    """Run a Valkey with a password and an append-only file."""
+    with folder() as home:
+        port, password = free_port(), secrets.token_hex(8)
+        (home / "password").write_text(password)
+        (home / "valkey.conf").write_text(
+            f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {home}\n"
+            "appendonly yes\nappendfsync everysec\nsave ''\n"
+        )
+        program = programs.path("valkey", "valkey-server")
+        process = Process([str(program), str(home / "valkey.conf")], home / "log")
+        process.start()
+        client = Valkey(port=port, password=password)
+
+        def ready() -> bool:
+            try:
+                return bool(client.ping())
+            except ValkeyError:
+                return False
+
+        try:
+            wait_for(ready, "valkey")
+            yield ValkeyServer(port, password, home / "password", process)
+        finally:
+            client.close()
+            process.stop()
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running PostgreSQL with role and database `trading`."""
+
+    port: int
+    password: str
+    password_file: Path
+    process: Process
+
+    @property
+    def dsn(self) -> str:
+        """How to reach it over loopback."""
+        return (
+            f"host=127.0.0.1 port={self.port} dbname=trading user=trading password={self.password}"
+        )
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL; as root under the account `nobody`, since it refuses root."""
+    with folder() as home:
+        port, password = free_port(), secrets.token_hex(8)
+        user = "nobody" if os.geteuid() == 0 else None
+        (home / "password").write_text(password)
+        data = home / "data"
+        if user:
+            shutil.chown(home, user)
+        account = {"user": user, "group": "nogroup", "extra_groups": []} if user else {}
+        subprocess.run(
+            [
+                str(programs.path("postgresql", "initdb")),
+                *("-D", str(data), "-U", "trading", "--auth=scram-sha-256", "--no-sync"),
+                f"--pwfile={home / 'password'}",
+            ],
+            check=True,
+            capture_output=True,
+            cwd=home,
+            **account,  # type: ignore[call-overload]
+        )
+        argv = [
+            str(programs.path("postgresql", "postgres")),
+            *("-D", str(data), "-p", str(port), "-k", str(home)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c", "jit=off"),
+        ]
+        process = Process(argv, home / "log", user=user)
+        process.start()
+        server = PostgresServer(port, password, home / "password", process)
+
+        def ready() -> bool:
+            try:
+                with psycopg.connect(
+                    server.dsn.replace("dbname=trading", "dbname=postgres"), autocommit=True
+                ) as c:
+                    c.execute("CREATE DATABASE trading")
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        try:
+            wait_for(ready, "postgres")
+            yield server
+        finally:
+            process.stop(signal.SIGINT)  # fast shutdown
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """PEM files of a test authority: CA, server and client."""
+
+    ca: Path
+    server_cert: Path
+    server_key: Path
+    client_cert: Path
+    client_key: Path
+
+
+def certificates(home: Path) -> Certificates:
+    """Make an authority, a server certificate for loopback and a client certificate."""
+    now = datetime.datetime.now(datetime.UTC)
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+
+    def issue(subject: str, key: ec.EllipticCurvePrivateKey, ca: bool) -> x509.Certificate:
+        name = ca_name if ca else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+        loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(ca_name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.DNSName("localhost"), loopback]), critical=False
+            )
+            .sign(ca_key, hashes.SHA256())
+        )
+
+    def write(name: str, key: ec.EllipticCurvePrivateKey, ca: bool = False) -> tuple[Path, Path]:
+        cert_path, key_path = home / f"{name}.crt", home / f"{name}.key"
+        cert_path.write_bytes(issue(name, key, ca).public_bytes(serialization.Encoding.PEM))
+        key_path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return cert_path, key_path
+
+    ca_path, _ = write("ca", ca_key, ca=True)
+    server = write("server", ec.generate_private_key(ec.SECP256R1()))
+    client = write("client", ec.generate_private_key(ec.SECP256R1()))
+    return Certificates(ca_path, *server, *client)
+
+
+@dataclass(frozen=True)
+class EtcdServer:
+    """A running single-member etcd with mutual TLS."""
+
+    port: int
+    endpoint: str
+    certificates: Certificates
+    process: Process
+
+
+@contextlib.contextmanager
+def etcd() -> Iterator[EtcdServer]:
+    """Run an etcd of one member; clients need the client certificate."""
+    with folder() as home:
+        client, peer = free_port(), free_port()
+        tls = certificates(home)
+        argv = [
+            str(programs.path("etcd", "etcd")),
+            *("--name", "m", "--data-dir", str(home / "data"), "--log-level", "warn"),
+            *("--listen-client-urls", f"https://127.0.0.1:{client}"),
+            *("--advertise-client-urls", f"https://127.0.0.1:{client}"),
+            *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
+            *("--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
+            *("--initial-cluster", f"m=http://127.0.0.1:{peer}"),
+            *("--client-cert-auth", "--trusted-ca-file", str(tls.ca)),
+            *("--cert-file", str(tls.server_cert), "--key-file", str(tls.server_key)),
+        ]
+        process = Process(argv, home / "log")
+        process.start()
+
+        def ready() -> bool:
+            assert process.alive, process.log()
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", client)) == 0
+
+        try:
+            wait_for(ready, "etcd")
+            yield EtcdServer(client, f"127.0.0.1:{client}", tls, process)
+        finally:
+            process.stop()
