@@ -9,16 +9,51 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from opsctl.model.tiers import DR, LATENCY, DrPromise, DrTier, LatencyPromise, LatencyTier
 from opsctl.model.value import Value
 
-Usd = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=2)]
+DIGITS = 18
+"""No number of an environment has more digits, before its point or after it."""
+
+
+def _bounded(value: Any) -> Any:
+    # Bounded before anything computes with it: 1e99999999 would be made an int for minutes.
+    fits = True
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        fits = isinstance(exponent, int) and exponent >= -DIGITS and value.adjusted() < DIGITS
+    elif isinstance(value, int):
+        fits = abs(value) < 10**DIGITS
+    if not fits:
+        raise ValueError(f"must be a number of at most {DIGITS} digits")
+    return value
+
+
+def _number(value: Any) -> Any:
+    # pydantic takes True for 1: a limit of `true` is a slip, never a number.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return _bounded(value)
+
+
+def _setting(value: Any) -> Any:
+    # An app parses its own numbers; a float would lose the digits that were written.
+    value = _bounded(value)
+    return str(value) if isinstance(value, float | Decimal) else value
+
+
+Number = BeforeValidator(_number)
+Usd = Annotated[Decimal, Number, Field(gt=0, max_digits=DIGITS, decimal_places=2)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
+Setting = Annotated[int | str | bool, BeforeValidator(_setting)]
+"""A setting of an app or a parameter of a strategy; a number with a point is kept as text."""
 
 
 class TargetName(StrEnum):
@@ -32,46 +67,79 @@ class TargetName(StrEnum):
 class Limits(Value):
     """Pre-trade and portfolio limits; what exceeds one is rejected before it is sent."""
 
-    max_order_notional_usd: Usd = Decimal("250000")
-    max_order_shares: Annotated[int, Field(gt=0)] = 1_000_000
-    max_position_notional_usd: Usd = Decimal("250000")
-    max_gross_notional_usd: Usd = Decimal("1100000")
-    price_collar_bps: Annotated[int, Field(gt=0, le=5_000)] = 300
-    max_orders_per_s: Annotated[int, Field(gt=0, le=100_000)] = 500
+    max_order_notional_usd: Usd = Field(
+        Decimal("250000"), description="largest notional of one order"
+    )
+    max_order_shares: Annotated[int, Number, Field(gt=0)] = Field(
+        1_000_000, description="most shares of one order"
+    )
+    max_position_notional_usd: Usd = Field(
+        Decimal("250000"), description="largest notional held in one instrument"
+    )
+    max_gross_notional_usd: Usd = Field(
+        Decimal("1100000"), description="largest sum of all positions, long and short"
+    )
+    price_collar_bps: Annotated[int, Number, Field(gt=0, le=5_000)] = Field(
+        300, description="how far an order's price may lie from the last price"
+    )
+    max_orders_per_s: Annotated[int, Number, Field(gt=0, le=100_000)] = Field(
+        500, description="most orders sent in a second"
+    )
 
 
 class VenueProfile(Value):
     """What a venue promises: the fence of the order path is chosen by it."""
 
-    duplicate_check: Literal["firm", "session", "none"] = "firm"
-    second_logon: Literal["refuse", "evict"] = "refuse"
-    on_disconnect: Literal["keep", "cancel"] = "keep"
-    status_request: bool = True
-    status_scope: Literal["firm", "session"] = "firm"
-    cross_session_cancel: bool = True
-    sessions: Literal["per_site", "single"] = "per_site"
+    duplicate_check: Literal["firm", "session", "none"] = Field(
+        "firm", description="within what the venue rejects a ClOrdID it has seen"
+    )
+    second_logon: Literal["refuse", "evict"] = Field(
+        "refuse", description="what a second logon of a session meets"
+    )
+    on_disconnect: Literal["keep", "cancel"] = Field(
+        "keep", description="what becomes of open orders when their session is cut"
+    )
+    status_request: bool = Field(True, description="whether the venue answers status requests")
+    status_scope: Literal["firm", "session"] = Field(
+        "firm", description="whose orders a status request may ask for"
+    )
+    cross_session_cancel: bool = Field(
+        True, description="whether one session may cancel another's order"
+    )
+    sessions: Literal["per_site", "single"] = Field(
+        "per_site", description="whether every site has an order session of its own"
+    )
 
 
 class Replay(Value):
-    """The tape that the venue simulator replays: `source` names an entry point or a file."""
+    """The tape that the venue simulator replays."""
 
-    source: str = "prices"
-    start: date = date(2010, 1, 4)
-    day_s: Annotated[Decimal, Field(ge=0, le=86_400)] = Decimal("2")
-    seed: int = 7
+    source: str = Field("prices", description="an entry point of `opsctl.prices`, or a file")
+    start: date = Field(date(2010, 1, 4), description="the first day that is replayed")
+    day_s: Annotated[Decimal, Number, Field(ge=0, le=86_400, decimal_places=3)] = Field(
+        Decimal("2"), description="seconds that one day takes; 0: as fast as the chain allows"
+    )
+    seed: Annotated[int, Number] = Field(7, description="seed of the public market maker")
 
 
 class Strategy(Value):
-    """The strategy (an entry point of `opsctl.strategies`) and its parameters."""
+    """The strategy and its parameters."""
 
-    name: str = "momentum"
-    parameters: dict[str, int | str | bool] = {}
-    capital_usd: Usd = Decimal("1000000")
+    name: str = Field("momentum", description="an entry point of `opsctl.strategies`")
+    parameters: dict[SettingName, Setting] = Field(
+        {}, description="the strategy's own parameters, by name"
+    )
+    capital_usd: Usd = Field(Decimal("1000000"), description="what the strategy starts with")
 
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is no IANA time zone, such as America/New_York")
+    # Opening the one zone; to list all of them reads a thousand files.
+    try:
+        known = bool(name) and ZoneInfo(name) is not None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        known = False
+    if not known:
+        raise ValueError("must be an IANA time zone, such as America/New_York")
     return name
 
 
@@ -79,19 +147,29 @@ class Environment(Value):
     """One deployment: name, tiers, target, and everything that a firm may set."""
 
     name: EnvironmentName
-    tier: LatencyTier
-    dr: DrTier
-    target: TargetName = TargetName.LOCAL
-    infrastructure: Literal["none"] = "none"
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
-    live: bool = False
-    allow_unmet: bool = False
-    limits: Limits = Limits()
-    venue: VenueProfile = VenueProfile()
-    replay: Replay = Replay()
-    strategy: Strategy = Strategy()
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    settings: dict[str, dict[str, int | str | bool]] = {}
+    tier: LatencyTier = Field(description="latency tier: how fast an order follows a tick")
+    dr: DrTier = Field(description="disaster-recovery tier; by default the one of the tier")
+    target: TargetName = Field(TargetName.LOCAL, description="what runs the services")
+    infrastructure: Literal["none"] = Field(
+        "none", description="what a Pulumi stack declares for it"
+    )
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "America/New_York", description="IANA time zone of windows and trading days"
+    )
+    live: bool = Field(False, description="real money: guards destroy, deploy, failover and drills")
+    allow_unmet: bool = Field(
+        False, description="deploy although the tier cannot be met; verdicts say so"
+    )
+    limits: Limits = Field(Limits(), description="pre-trade and portfolio limits")
+    venue: VenueProfile = Field(VenueProfile(), description="what the venue promises")
+    replay: Replay = Field(Replay(), description="the tape that the venue simulator replays")
+    strategy: Strategy = Field(Strategy(), description="the strategy and its parameters")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="how much every app logs"
+    )
+    settings: dict[ServiceName, dict[SettingName, Setting]] = Field(
+        {}, description="further settings of one app, by service name"
+    )
     """Further settings of one app by service name: `{"execution": {"log_level": "debug"}}`."""
 
     @property

@@ -1,0 +1,79 @@
+"""What an environment cannot be: a tier that its target cannot meet, or not yet.
+
+`unmet` are reasons of nature; `--allow-unmet` overrides them, and every verdict then says
+so. `not_yet` are limits of this release; nothing overrides them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opsctl.model.environment import Environment, TargetName
+from opsctl.model.faults import Path
+from opsctl.model.tiers import DrTier, LatencyTier
+
+GIVEN: dict[TargetName, frozenset[DrTier]] = {TargetName.LOCAL: frozenset({DrTier.COLD})}
+"""The targets of this release, and the disaster-recovery tiers that each gives."""
+
+INDEPENDENT_SITES: dict[TargetName, int | None] = {
+    TargetName.LOCAL: 1,
+    TargetName.DOCKER: None,
+    TargetName.KUBERNETES: None,
+}
+"""How many places that fail apart a target can offer; None: as many as it has hosts."""
+
+Reason = tuple[Path, str]
+
+
+def unmet(environment: Environment) -> tuple[str, ...]:
+    """Return why the environment cannot meet its tiers; empty where it can."""
+    return tuple(reason for _, reason in unmet_reasons(environment))
+
+
+def unmet_reasons(environment: Environment) -> Iterator[Reason]:
+    """Yield the setting and the reason of each promise that cannot be met."""
+    target, dr = environment.target, environment.dr
+    if environment.tier is LatencyTier.HFT and target is TargetName.LOCAL:
+        yield (
+            ("tier",),
+            (
+                "hft cannot be met on target local: under 10 us takes cores, a kernel and a "
+                "network card of its own, and here every service shares this machine; "
+                "use a tuned server, or tier intraday"
+            ),
+        )
+    if environment.tier is LatencyTier.HFT and dr is not DrTier.HOT:
+        yield (
+            ("dr",),
+            (
+                f"{dr} does not meet tier hft: market making and hft need hot, "
+                "a duplicate site with automatic failover"
+            ),
+        )
+    wanted = sum(site != "witness" for site in environment.sites)
+    independent = INDEPENDENT_SITES[target]
+    if independent is not None and wanted > independent:
+        yield (
+            ("dr",),
+            (
+                f"{dr} needs {wanted} sites that fail apart, and target {target} has one: "
+                "this machine; use a target with more hosts, or `cold`"
+            ),
+        )
+
+
+def not_yet(environment: Environment) -> Iterator[Reason]:
+    """Yield the setting and the reason of each thing that this release cannot give."""
+    target, dr = environment.target, environment.dr
+    if target not in GIVEN:
+        known = ", ".join(sorted(GIVEN))
+        yield ("target",), f"{target} is not available in this release: use {known}"
+    elif dr not in GIVEN[target]:
+        known = ", ".join(f"`{tier}`" for tier in sorted(GIVEN[target]))
+        yield (
+            ("dr",),
+            (
+                f"{dr} is not available on target {target} in this release: "
+                f"write `trading:dr` as {known}"
+            ),
+        )

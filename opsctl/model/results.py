@@ -1,0 +1,78 @@
+"""The results of `opsctl env`: a contract, with schemas in `opsctl.schemas`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from opsctl.model.environment import TargetName
+from opsctl.model.faults import Fault
+from opsctl.model.tiers import DrTier, LatencyTier
+from opsctl.model.value import Value
+
+Scalar = str | int | bool | None
+
+
+class EnvironmentRow(Value):
+    """One environment of a project; what its faulty file does not tell is None."""
+
+    environment: str
+    tier: LatencyTier | None
+    dr: DrTier | None
+    target: TargetName | None
+    live: bool
+    file: str
+    faults: int
+
+
+class EnvironmentList(Value):
+    """The result of `opsctl env list`."""
+
+    folder: str
+    shipped: bool
+    """Whether these are the environments that opsctl ships, for want of a project here."""
+    environments: tuple[EnvironmentRow, ...]
+
+
+class ShownValue(Value):
+    """One value of an environment, and where it came from."""
+
+    key: str
+    """As the file writes it: `trading:limits.max_order_shares`."""
+    value: Scalar | dict[str, Scalar]
+    origin: Literal["flag", "file", "tier default", "default"]
+    file: str
+    line: int | None
+    meaning: str
+
+
+class EnvironmentShown(Value):
+    """The result of `opsctl env show`."""
+
+    environment: str
+    file: str
+    values: tuple[ShownValue, ...]
+    unmet: tuple[str, ...]
+    """Why its tiers cannot be met, where `allow-unmet` lets it pass; verdicts say so too."""
+
+
+class EnvironmentNew(Value):
+    """The result of `opsctl env new`: the files that were written."""
+
+    environment: str
+    files: tuple[str, ...]
+
+
+class CheckedEnvironment(Value):
+    """What a check of one environment found."""
+
+    environment: str
+    file: str
+    verdict: Literal["passed", "failed"]
+    faults: tuple[Fault, ...]
+
+
+class EnvironmentCheck(Value):
+    """The result of `opsctl env check`."""
+
+    verdict: Literal["passed", "failed"]
+    environments: tuple[CheckedEnvironment, ...]
