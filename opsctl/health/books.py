@@ -1,0 +1,39 @@
+"""Reads from the books how long the orders of real decisions took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from opsctl.errors import ObjectiveMissed
+from opsctl.services.base import Host, SqlProbe
+
+_TOOK = (
+    "SELECT sent_ns - data_in_ns, data_in_ns FROM orders"
+    " WHERE probe = '' AND sent_ns > 0 AND data_in_ns > %s ORDER BY data_in_ns"
+)
+
+
+class BooksUnreadable(ObjectiveMissed):
+    """The books cannot be read now."""
+
+
+def orders_took_ns(at: SqlProbe, host: Host, since_ns: int) -> list[tuple[int, int]]:
+    """Return tick-to-order and tick of every order since a time, probes left out."""
+    import psycopg
+
+    password = Path(host.secret(at.secret)).read_text(encoding="utf-8").strip()
+    try:
+        with psycopg.connect(
+            host=at.at.host,
+            port=at.at.port,
+            user=at.user,
+            dbname=at.database,
+            password=password,
+            connect_timeout=3,
+        ) as connection:
+            return connection.execute(_TOOK, (since_ns,)).fetchall()
+    except psycopg.Error as fault:
+        raise BooksUnreadable(
+            f"PostgreSQL on {at.at} does not answer: {str(fault).partition(chr(10))[0]}",
+            hint="opsctl status shows whether it runs, opsctl logs postgres why not",
+        ) from fault
