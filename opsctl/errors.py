@@ -49,3 +49,7 @@ class ToolMissing(OpsctlError):
 
 class DeployFailed(OpsctlError):
     """A deployment did not become healthy: what ran before runs again, details hold the log."""
+
+
+class Interrupted(OpsctlError):
+    """A signal stopped a change at a safe point: the message says how far it came."""

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from opsctl import __version__
-from opsctl.errors import OpsctlError
+from opsctl.errors import Interrupted, OpsctlError
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,32 @@ COMMANDS = (
 class LazyGroup(TyperGroup):
     """A group that knows its commands' names and help, and imports the one that runs."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names, in the order of the panels."""
-        return [entry.name for entry in COMMANDS]
+    def __init__(self, **attributes: Any) -> None:
+        """Know every command by a stand-in that carries its help line."""
+        super().__init__(**attributes)
+        self.commands = {entry.name: _stand_in(entry) for entry in COMMANDS}
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        """Return a stand-in that carries the help line."""
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C ends it as an error of opsctl, not as a silent exit 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(
+                "stopped by Ctrl-C", hint="the next deploy or destroy continues"
+            ) from stop
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the overview of all commands."""
+        from opsctl.cli.overview import overview
+
+        options = [row for p in self.get_params(ctx) if (row := p.get_help_record(ctx))]
+        panels = {"Options": options}
         for entry in COMMANDS:
-            if entry.name == cmd_name:
-                return TyperCommand(
-                    entry.name, help=entry.help, short_help=entry.help, rich_help_panel=entry.panel
-                )
-        return None
+            panels.setdefault(entry.panel, []).append((entry.name, entry.help))
+        usage = f"Usage: {ctx.command_path} [OPTIONS] COMMAND [ARGS]..."
+        # Printed here, not written to the formatter: typer shows what a bare `opsctl` raises
+        # by its rich help, which prints, and drops what the formatter holds.
+        print(overview(usage, str(self.help), list(panels.items()), str(self.epilog)))
 
     def resolve_command(
         self, ctx: Any, args: list[str]
@@ -76,6 +90,12 @@ class LazyGroup(TyperGroup):
         """Return the real command that was named."""
         name, found, rest = super().resolve_command(ctx, args)
         return name, load(name) if found and name else None, rest
+
+
+def _stand_in(entry: Entry) -> TyperCommand:
+    return TyperCommand(
+        entry.name, help=entry.help, short_help=entry.help, rich_help_panel=entry.panel
+    )
 
 
 def load(name: str) -> Any:
@@ -92,7 +112,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Deploy institutional trading platforms, and prove that their tiers are met.",
-    epilog="A first try: [bold]opsctl deploy --tier daily[/bold]",
+    epilog="A first try: opsctl deploy --tier daily",
 )
 
 

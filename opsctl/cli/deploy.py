@@ -1,0 +1,94 @@
+"""`opsctl deploy`: bring an environment up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, YesOption, emit
+from opsctl.cli.guards import LiveOption, guard_live
+from opsctl.cli.selection import (
+    AllowUnmetOption,
+    DrOption,
+    SetOption,
+    TargetOption,
+    flags,
+    wanted,
+)
+
+if TYPE_CHECKING:
+    from opsctl.deploy.outcome import Deployed
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+NoVerifyOption = Annotated[
+    bool, typer.Option("--no-verify", help="Do not measure the tier after the change.")
+]
+
+
+@app.command(epilog="Example: [bold]opsctl deploy --tier daily[/bold]")
+def deploy(
+    environment: EnvironmentArgument = None,
+    tier: TierOption = None,
+    settings: SetOption = None,
+    target: TargetOption = None,
+    dr: DrOption = None,
+    allow_unmet: AllowUnmetOption = False,
+    no_verify: NoVerifyOption = False,
+    live: LiveOption = False,
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Bring an environment up, wait for health, verify, leave evidence.
+
+    Applies only the difference to what runs. Where a service fails, what ran before runs
+    again, and the end of its log is shown. Killed or stopped, the next deploy continues.
+    """
+    from opsctl.cli.progress import Shown
+    from opsctl.deploy import records
+    from opsctl.deploy.means import means
+    from opsctl.deploy.pipeline import Pipeline
+
+    overrides = flags(settings, target, dr, allow_unmet)
+    found = wanted(environment, tier, overrides)
+    guard_live("deploy", found, records.environment(found.name), live=live, yes=yes)
+    result = Pipeline(means(), Shown()).deploy(
+        found, arguments={**overrides, "verify": not no_verify}, verify=not no_verify
+    )
+    show(result, output)
+
+
+def show(result: Deployed, output: Output) -> None:
+    """Show what a deploy or a rollback did; exit 3 where the tier is missed."""
+    emit(result, output, lambda: Group(_table(result), *_next_steps(result.environment)))
+    if result.verification is not None and result.verification.verdict != "passed":
+        raise typer.Exit(3)
+
+
+def _table(result: Deployed) -> Table:
+    shown = Table(show_header=False)
+    shown.add_row("environment", result.environment)
+    shown.add_row("run", result.run)
+    if result.restores:
+        shown.add_row("restores", result.restores)
+    changes = ", ".join(f"{c.action.value} {c.name}" for c in result.changes)
+    shown.add_row("changes", changes or "none")
+    shown.add_row("services", f"{result.services} healthy")
+    if result.verification is not None:
+        shown.add_row("verify", result.verification.verdict)
+    shown.add_row("took", f"{result.duration_s:.1f} s")
+    return shown
+
+
+def _next_steps(name: str) -> list[Text]:
+    steps = {
+        f"opsctl open {name}": "the dashboard",
+        f"opsctl verify {name}": "what was promised, measured at length",
+        f"opsctl logs {name} --follow": "what the services say",
+    }
+    width = max(map(len, steps))
+    return [Text("next:"), *(Text(f"  {step:<{width}}  {what}") for step, what in steps.items())]

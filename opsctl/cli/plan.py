@@ -1,0 +1,50 @@
+"""`opsctl plan`: what deploy would change."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, emit
+from opsctl.cli.selection import (
+    AllowUnmetOption,
+    DrOption,
+    SetOption,
+    TargetOption,
+    flags,
+    wanted,
+)
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command(epilog="Example: [bold]opsctl plan daily --set trading:replay.day_s=1[/bold]")
+def plan(
+    environment: EnvironmentArgument = None,
+    tier: TierOption = None,
+    settings: SetOption = None,
+    target: TargetOption = None,
+    dr: DrOption = None,
+    allow_unmet: AllowUnmetOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show what deploy would change.
+
+    Starts and stops nothing; exits 0 whether or not there is something to change.
+    """
+    from opsctl.cli.progress import Shown
+    from opsctl.deploy.means import means
+    from opsctl.deploy.pipeline import Pipeline
+
+    found = wanted(environment, tier, flags(settings, target, dr, allow_unmet))
+    result = Pipeline(means(), Shown()).plan(found)
+
+    def table() -> Table | str:
+        if result.empty:
+            return f"{found.name}: nothing to change"
+        shown = Table("action", "kind", "service", "reason")
+        for change in result.changes:
+            shown.add_row(change.action.value, change.kind, change.name, change.reason)
+        return shown
+
+    emit(result, output, table)

@@ -1,0 +1,97 @@
+"""Which environment a command acts on: as its file says, or as it stands deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from opsctl.errors import UsageError
+from opsctl.model.environment import Environment, TargetName
+from opsctl.model.tiers import DrTier, LatencyTier
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Override a value of the file: `--set trading:replay.day_s=0`. May be repeated.",
+        metavar="KEY=VALUE",
+    ),
+]
+TargetOption = Annotated[
+    TargetName | None, typer.Option("--target", help="Override what runs the services.")
+]
+DrOption = Annotated[
+    DrTier | None, typer.Option("--dr", help="Override the disaster-recovery tier.")
+]
+AllowUnmetOption = Annotated[
+    bool, typer.Option("--allow-unmet", help="Go on where the tier cannot be met; verdicts say so.")
+]
+
+
+def flags(
+    settings: Sequence[str] | None,
+    target: TargetName | None,
+    dr: DrTier | None,
+    allow_unmet: bool,
+) -> dict[str, str]:
+    """Return the options that override a file, by field.
+
+    Raises:
+        UsageError: a `--set` is no KEY=VALUE.
+    """
+    found: dict[str, str] = {}
+    for setting in settings or ():
+        key, equals, value = setting.partition("=")
+        field = key.strip().removeprefix("trading:")
+        if not equals or not field:
+            raise UsageError(
+                f"--set {setting} is no KEY=VALUE", hint="such as --set trading:replay.day_s=0"
+            )
+        found[field] = value.strip()
+    if target is not None:
+        found["target"] = target.value
+    if dr is not None:
+        found["dr"] = dr.value
+    if allow_unmet:
+        found["allow_unmet"] = "true"
+    return found
+
+
+def wanted(name: str | None, tier: LatencyTier | None, overrides: dict[str, str]) -> Environment:
+    """Return an environment as its file and the options say."""
+    from opsctl.environments import find, load
+
+    return load(find(name, tier), overrides).environment
+
+
+def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:
+    """Return an environment as it stands; None where it is not deployed.
+
+    A deployed environment needs no file: one that was removed or broken since must not
+    keep anybody from halting or destroying.
+    """
+    from opsctl.deploy import records
+    from opsctl.environments import find
+
+    if name is not None and tier is None:
+        found = records.environment(name) if _fits(name) else None
+        return found or records.environment(find(name, tier))
+    return records.environment(find(name, tier))
+
+
+def deployed(name: str | None, tier: LatencyTier | None) -> Environment:
+    """Return an environment as it stands; raise `UsageError` where it is not deployed."""
+    found = standing(name, tier)
+    if found is None:
+        shown = name or f"--tier {tier}"
+        raise UsageError(f"{name or tier} is not deployed", hint=f"opsctl deploy {shown}")
+    return found
+
+
+def _fits(name: str) -> bool:
+    """Return whether a word can name an environment, and so a folder of its state."""
+    import re
+
+    return re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name) is not None

@@ -1,0 +1,35 @@
+"""Who an environment is: a UUID, since a name may be used again after a destroy."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from opsctl.deploy.files import remove, write_whole
+from opsctl.state import environment_folder
+
+
+def known(name: str) -> str | None:
+    """Return the identity of an environment; None where it has none yet."""
+    try:
+        return _path(name).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
+def ensure(name: str) -> str:
+    """Return the identity of an environment, made on first use; its lock must be held."""
+    found = known(name)
+    if found is None:
+        found = str(uuid.uuid4())
+        write_whole(_path(name), found + "\n")
+    return found
+
+
+def forget(name: str) -> None:
+    """Remove the identity of an environment: what bears its name next is another one."""
+    remove(_path(name))
+
+
+def _path(name: str) -> Path:
+    return environment_folder(name) / "identity"

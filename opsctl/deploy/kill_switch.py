@@ -1,0 +1,110 @@
+"""The kill switch, from the operator's side: a key of the journal.
+
+It takes no lock of the environment: halting must work while a deploy runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from opsctl import evidence
+from opsctl.deploy import identity
+from opsctl.deploy.outcome import Switched
+from opsctl.deploy.store import store_of
+from opsctl.errors import OpsctlError
+from opsctl.services.base import JournalProbe
+
+if TYPE_CHECKING:
+    from apps.core.journal import Halted, Journal
+    from opsctl.model.environment import Environment
+    from opsctl.targets.base import Target
+
+Switch = Literal["halt", "resume"]
+
+
+def switch(
+    to: Switch,
+    environment: Environment,
+    target: Target,
+    *,
+    by: str,
+    reason: str,
+    show: Callable[[Switched], None],
+) -> Switched:
+    """Stop trading, or let it go on; return whether and how soon that took effect.
+
+    `show` gets the answer at once, before the evidence is written and anchored.
+
+    Raises:
+        OpsctlError: the journal does not answer.
+    """
+    name = environment.name
+    with evidence.recorded(
+        command=to,
+        environment=name,
+        identity=identity.known(name),
+        arguments={"reason": reason} if to == "halt" else {},
+    ) as run:
+        found = asyncio.run(_switch(to, environment, target, by, reason))
+        result = _answer(name, found)
+        show(result)
+        run.store = store_of(target)
+        run.result = result.model_dump(mode="json")
+        run.exit_code = 0 if result.effective else 1
+    return result
+
+
+async def _switch(
+    to: Switch, environment: Environment, target: Target, by: str, reason: str
+) -> Halted:
+    from apps.core.journal import JournalError
+
+    async with _journal(environment, target) as journal:
+        try:
+            if to == "halt":
+                return await journal.halt(by=by, reason=reason)
+            return await journal.resume()
+        except JournalError as fault:
+            raise OpsctlError(
+                f"the journal does not answer, so the kill switch stays as it was: {fault}",
+                hint="without the journal no order leaves either; opsctl status shows what runs, "
+                "opsctl deploy starts what is missing",
+            ) from fault
+
+
+def _journal(environment: Environment, target: Target) -> Journal:
+    from apps.core.journal import Journal
+
+    members = [s.probe for s in target.services() if isinstance(s.probe, JournalProbe)]
+    if not members:
+        raise OpsctlError(f"{environment.name} has no journal", hint="it has no order path to stop")
+
+    def file(name: str) -> Path:
+        return Path(name if name.startswith("/") else target.host.secret(name))
+
+    first = members[0]
+    return Journal(
+        environment=environment.name,
+        endpoints=[str(member.at) for member in members],
+        ca=file(first.ca),
+        cert=file(first.cert),
+        key=file(first.key),
+    )
+
+
+def _answer(name: str, found: Halted) -> Switched:
+    halt = found.halt
+    return Switched(
+        environment=name,
+        halted=found.halted,
+        changed=found.changed,
+        effective=found.acknowledged,
+        effective_ms=round(found.effective_ms, 1),
+        at=datetime.fromtimestamp(halt.at_ns / 1e9, UTC) if halt else None,
+        by=halt.by if halt else None,
+        reason=halt.reason if halt else None,
+    )

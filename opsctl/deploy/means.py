@@ -1,0 +1,33 @@
+"""What the pipeline works with; tests hand over their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opsctl.deploy.health import ProbeAll
+from opsctl.health.verify import Verification
+from opsctl.model.environment import Environment
+from opsctl.targets.base import Target
+
+
+@dataclass(frozen=True)
+class Means:
+    """A way to open a target, to probe services, and to verify an environment."""
+
+    open_target: Callable[[Environment], Target]
+    probe_all: ProbeAll
+    verify: Callable[[Environment, Target], Verification]
+
+
+def means() -> Means:
+    """Return the real ones."""
+    from opsctl.health.report import probe_all
+    from opsctl.targets import open_target
+
+    def verify(environment: Environment, target: Target) -> Verification:
+        from opsctl.health import verify as verification
+
+        return verification.verify(environment, target)
+
+    return Means(open_target=open_target, probe_all=probe_all, verify=verify)

@@ -1,0 +1,67 @@
+"""What the commands of the pipeline answer with; the JSON forms are contracts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from opsctl.health.verify import Verification
+from opsctl.model.value import Value
+from opsctl.targets.base import Change
+
+
+class Deployed(Value):
+    """What a deploy or a rollback did.
+
+    `run` is the deployment that runs now: this one, or where nothing changed the one that
+    ran already. `verification` is null where it was skipped.
+    """
+
+    environment: str
+    run: str
+    changed: bool
+    changes: tuple[Change, ...]
+    restores: str | None = None
+    services: int
+    duration_s: float
+    verification: Verification | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether what the tier promises was measured, or not asked for."""
+        return self.verification is None or self.verification.verdict == "passed"
+
+
+class Destroyed(Value):
+    """What a destroy did; `run` is null where there was nothing to destroy."""
+
+    environment: str
+    run: str | None
+    stopped: tuple[str, ...]
+    kept_data: bool
+    duration_s: float
+
+
+class Link(Value):
+    """The dashboard's address with a code that logs in once, until `expires`."""
+
+    environment: str
+    address: str
+    expires: datetime
+
+
+class Switched(Value):
+    """What `halt` or `resume` did to the kill switch.
+
+    `changed` is false where it stood so already. `effective` says that the leader of the
+    order path has confirmed that it obeys, `effective_ms` how long after the request that
+    was. `at`, `by` and `reason` are those of the halt, null where trading goes on.
+    """
+
+    environment: str
+    halted: bool
+    changed: bool
+    effective: bool
+    effective_ms: float
+    at: datetime | None
+    by: str | None
+    reason: str | None

@@ -1,0 +1,278 @@
+"""The pipeline: observe, plan, apply, health, verify, evidence.
+
+Every step leaves what the next command needs to continue, should this process be killed
+right after it: `in_progress.json` is there before the first change and goes only when the
+evidence is written, `applied.json` names the last deployment that became healthy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from opsctl import evidence
+from opsctl.deploy import identity, records
+from opsctl.deploy.change import Change, Wanted, since
+from opsctl.deploy.history import choose, deployments
+from opsctl.deploy.interrupt import Interruption
+from opsctl.deploy.lock import Lock, held
+from opsctl.deploy.means import Means
+from opsctl.deploy.outcome import Deployed, Destroyed
+from opsctl.deploy.progress import Progress
+from opsctl.deploy.records import Deployment, InProgress
+from opsctl.deploy.store import store_of
+from opsctl.errors import Interrupted, OpsctlError, UsageError
+from opsctl.model.environment import Environment
+from opsctl.state import environment_folder
+from opsctl.targets.base import Plan, difference
+
+Arguments = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Changes environments, each one change at a time, and tells `progress` what it does."""
+
+    means: Means
+    progress: Progress
+
+    def plan(self, environment: Environment) -> Plan:
+        """Return what a deploy would change; changes nothing and takes no lock."""
+        _refuse_other_target(environment, records.applied(environment.name))
+        target = self.means.open_target(environment)
+        return difference(environment.name, target.services(), target.observe())
+
+    def deploy(self, environment: Environment, *, arguments: Arguments, verify: bool) -> Deployed:
+        """Bring an environment to what it should be, and return what that took.
+
+        Raises:
+            Locked: another opsctl changes the environment.
+            DeployFailed: a service failed; what ran before runs again.
+            Interrupted: a signal stopped it at a safe point.
+        """
+        began = time.monotonic()
+        name = environment.name
+        with self._holding(name, "deploy") as (_, change):
+            former = records.applied(name)
+            unfinished = self._unfinished(name)
+            if unfinished and unfinished.command == "destroy" and not unfinished.keep_data:
+                self._finish(unfinished, change)
+                former = None
+            _refuse_other_target(environment, former)
+            target = self.means.open_target(environment)
+            wanted = Wanted("deploy", environment, target, target.services(), former)
+            plan = difference(name, wanted.services, target.observe())
+            self.progress.planned(plan)
+            if plan.empty and wanted.same and unfinished is None:
+                return _confirm(wanted, change, began, verify=verify)
+            return _carry_out(wanted, plan, change, began, arguments, verify=verify)
+
+    def rollback(
+        self, name: str, *, to: str | None, arguments: Arguments, verify: bool
+    ) -> Deployed:
+        """Go back to what an earlier run had deployed, and return what that took.
+
+        Without `to` that is the deployment before the current one; where a change was
+        killed half-way, it is the current one itself.
+
+        Raises:
+            Locked: another opsctl changes the environment.
+            UsageError: nothing is deployed, or there is no such run.
+            DeployFailed: a service failed; what ran before the rollback runs again.
+            Interrupted: a signal stopped it at a safe point.
+        """
+        began = time.monotonic()
+        with self._holding(name, "rollback") as (_, change):
+            former = records.applied(name)
+            if former is None:
+                raise UsageError(f"{name} is not deployed", hint=f"opsctl deploy {name}")
+            half_done = self._unfinished(name) is not None
+            earlier = deployments(name, former.identity)
+            chosen = choose(former, earlier, to, half_done=half_done)
+            target = self.means.open_target(chosen.environment)
+            wanted = Wanted(
+                "rollback", chosen.environment, target, chosen.services, former, restores=chosen
+            )
+            plan = difference(name, wanted.services, target.observe())
+            self.progress.planned(plan)
+            return _carry_out(wanted, plan, change, began, arguments, verify=verify)
+
+    def destroy(
+        self, environment: Environment, *, keep_data: bool, arguments: Arguments
+    ) -> Destroyed:
+        """Stop an environment and remove it; the evidence stays, and data where asked.
+
+        Raises:
+            Locked: another opsctl changes the environment.
+            Interrupted: a signal stopped it at a safe point.
+        """
+        began = time.monotonic()
+        name = environment.name
+        if not environment_folder(name).is_dir():
+            return Destroyed(
+                environment=name, run=None, stopped=(), kept_data=False, duration_s=since(began)
+            )
+        with self._holding(name, "destroy") as (lock, change):
+            # A newer opsctl's records are refused here, before anything is stopped.
+            former = records.applied(name)
+            self._unfinished(name)
+            with evidence.recorded(
+                command="destroy",
+                environment=name,
+                identity=former.identity if former else identity.known(name),
+                arguments=arguments,
+            ) as run:
+                records.begin(
+                    InProgress(
+                        command="destroy",
+                        run=run.id,
+                        at=datetime.now(UTC),
+                        environment=environment,
+                        keep_data=keep_data,
+                    )
+                )
+                target = self.means.open_target(environment)
+                stopped = change.remove(target, keep_data=keep_data)
+                run.result = {"stopped": list(stopped), "kept_data": keep_data}
+            records.forget(name)
+            if not keep_data:
+                _leave_nothing(name, lock)
+        return Destroyed(
+            environment=name,
+            run=run.id,
+            stopped=stopped,
+            kept_data=keep_data,
+            duration_s=since(began),
+        )
+
+    @contextmanager
+    def _holding(self, name: str, command: str) -> Iterator[tuple[Lock, Change]]:
+        with (
+            held(name, f"opsctl {command} {name}") as lock,
+            Interruption(self.progress.say) as interruption,
+        ):
+            yield lock, Change(self.means, self.progress, interruption)
+
+    def _unfinished(self, name: str) -> InProgress | None:
+        """Return the change that was begun and not ended, and say that it is continued."""
+        found = records.in_progress(name)
+        if found:
+            self.progress.say(
+                f"the {found.command} of {found.at:%Y-%m-%dT%H:%M:%SZ} (run {found.run}) "
+                "did not come to its end; continuing from where it stopped"
+            )
+        return found
+
+    def _finish(self, unfinished: InProgress, change: Change) -> None:
+        """Bring a destroy to its end: what it left half-removed is of no use to a deploy."""
+        target = self.means.open_target(unfinished.environment)
+        change.remove(target, keep_data=False)
+        records.forget(unfinished.environment.name)
+        identity.forget(unfinished.environment.name)
+
+
+def _confirm(wanted: Wanted, change: Change, began: float, *, verify: bool) -> Deployed:
+    """Return that nothing had to change; what is still starting is waited for."""
+    assert wanted.former is not None  # noqa: S101 - it is the same as what is wanted
+    running = {seen.key for seen in wanted.target.observe() if seen.state == "running"}
+    starting = tuple(service for service in wanted.services if service.key not in running)
+    change.await_health(wanted.target, starting)
+    return Deployed(
+        environment=wanted.environment.name,
+        run=wanted.former.run,
+        changed=False,
+        changes=(),
+        services=len(wanted.services),
+        duration_s=since(began),
+        verification=change.verify(wanted) if verify else None,
+    )
+
+
+def _carry_out(
+    wanted: Wanted,
+    plan: Plan,
+    change: Change,
+    began: float,
+    arguments: Arguments,
+    *,
+    verify: bool,
+) -> Deployed:
+    """Apply a plan, and leave a deployment, its verification and its evidence."""
+    name = wanted.environment.name
+    wanted.target.preflight(wanted.services)
+    me = identity.ensure(name)
+    committed = False
+    try:
+        with evidence.recorded(
+            command=wanted.command, environment=name, identity=me, arguments=arguments
+        ) as run:
+            records.begin(
+                InProgress(
+                    command=wanted.command,
+                    run=run.id,
+                    at=datetime.now(UTC),
+                    environment=wanted.environment,
+                )
+            )
+            run.result = {"changes": [c.model_dump(mode="json") for c in plan.changes]}
+            _reach_or_restore(wanted, plan, change)
+            deployment = Deployment(
+                run=run.id,
+                at=datetime.now(UTC),
+                identity=me,
+                environment=wanted.environment,
+                services=wanted.services,
+                before=wanted.before,
+                restores=wanted.restores.run if wanted.restores else None,
+            )
+            records.commit(deployment, run.folder)
+            committed = True
+            result = Deployed(
+                environment=name,
+                run=run.id,
+                changed=True,
+                changes=plan.changes,
+                restores=deployment.restores,
+                services=len(wanted.services),
+                duration_s=since(began),
+                verification=change.verify(wanted) if verify else None,
+            )
+            run.result = result.model_dump(mode="json")
+            run.exit_code = 0 if result.kept else 3
+            run.store = store_of(wanted.target)
+    finally:
+        if committed:  # a verification that fails leaves a whole deployment
+            records.end(name)
+    return result
+
+
+def _reach_or_restore(wanted: Wanted, plan: Plan, change: Change) -> None:
+    try:
+        change.reach(wanted, plan)
+    except Interrupted:
+        raise
+    except (OpsctlError, OSError) as fault:
+        raise change.restore(wanted, fault) from fault
+
+
+def _refuse_other_target(environment: Environment, former: Deployment | None) -> None:
+    if former is not None and former.environment.target is not environment.target:
+        raise UsageError(
+            f"{environment.name} is deployed on target {former.environment.target}, "
+            f"and cannot move to {environment.target}",
+            hint=f"destroy it first (opsctl destroy {environment.name}), or give the new one "
+            "another name",
+        )
+
+
+def _leave_nothing(name: str, lock: Lock) -> None:
+    """Remove what this package keeps of an environment, the lock last, and the empty folder."""
+    identity.forget(name)
+    lock.remove()
+    try:
+        environment_folder(name).rmdir()
+    except OSError:  # not empty: another opsctl has begun anew, or a stranger's file is there
+        return
