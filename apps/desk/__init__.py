@@ -1,0 +1,1 @@
+"""The dashboard: equity, positions, orders and health of one environment, live in a browser."""
