@@ -10,6 +10,7 @@ from valkey.asyncio import Valkey
 from valkey.asyncio.retry import Retry
 from valkey.backoff import ExponentialBackoff
 from valkey.exceptions import ConnectionError as BusDown
+from valkey.exceptions import ResponseError
 from valkey.exceptions import TimeoutError as BusSlow
 
 from apps.core.messages import BusMessage, decode, encode
@@ -25,7 +26,22 @@ KEPT = {MD: 20_000, INTENTS: 200_000, ORDERS: 200_000}
 
 START = "0-0"
 
-__all__ = ["INTENTS", "KEPT", "MD", "ORDERS", "PORTFOLIO", "START", "Bus", "BusDown", "BusSlow"]
+__all__ = [
+    "INTENTS",
+    "KEPT",
+    "MD",
+    "ORDERS",
+    "PORTFOLIO",
+    "START",
+    "Bus",
+    "BusDown",
+    "BusSlow",
+    "Superseded",
+]
+
+
+class Superseded(Exception):
+    """The stream has an entry of this id or a later one: the message is there, or too late."""
 
 
 class Bus:
@@ -49,12 +65,20 @@ class Bus:
         password = Path(settings.bus_password_file).read_text().strip()
         return cls(settings.bus_host, settings.bus_port, password)
 
-    async def publish(self, stream: str, message: BusMessage) -> str:
-        """Append a message to a stream; return its id."""
-        entry = await self.client.xadd(
-            stream, {b"m": encode(message)}, maxlen=KEPT[stream], approximate=True
-        )
-        return _text(entry)
+    async def publish(self, stream: str, message: BusMessage, *, entry: str = "*") -> str:
+        """Append a message to a stream, under an id of the caller's where one is given.
+
+        Returns the id. Raises `Superseded` where the stream already has that id or a later.
+        """
+        try:
+            given = await self.client.xadd(
+                stream, {b"m": encode(message)}, id=entry, maxlen=KEPT[stream], approximate=True
+            )
+        except ResponseError as fault:
+            if "equal or smaller" in str(fault):
+                raise Superseded(f"{stream} is at {entry} or beyond") from fault
+            raise
+        return _text(given)
 
     async def read(
         self, stream: str, after: str, *, block_ms: int = 1_000, count: int = 500
@@ -82,6 +106,16 @@ class Bus:
             return None
         entry, fields = newest[0]
         return _text(entry), decode(fields[b"m"])
+
+    async def back(
+        self, stream: str, *, before: str = "+", count: int = 500
+    ) -> list[tuple[str, BusMessage]]:
+        """Return the newest messages of a stream, newest first.
+
+        `before` is an id to start at, or behind which to start: `(ID`.
+        """
+        found = await self.client.xrevrange(stream, max=before, count=count)
+        return [(_text(entry), decode(fields[b"m"])) for entry, fields in found]
 
     async def put(self, key: str, message: BusMessage) -> None:
         """Write a key."""

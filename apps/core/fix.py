@@ -48,6 +48,8 @@ class Tag:
     """X: the market-data sequence of the replayed day."""
     RELEASE_SEQ = 5003
     """MarketDataRequest at replay speed 0: this day is settled, send the next."""
+    RECORD = 5004
+    """Reports of the venue: the line of its record that this one tells of."""
 
 
 class Purpose(StrEnum):
@@ -241,9 +243,15 @@ class Engine:
         found = quickfix.Session.lookupSession(self._ids[session])
         return int(found.getExpectedTargetNum())
 
-    def send(self, session: str, msg_type: str, pairs: Iterable[Pair]) -> bool:
-        """Write a message to a logged-on session; return False (nothing sent) where it is not."""
-        if not self.logged_on(session):
+    def send(
+        self, session: str, msg_type: str, pairs: Iterable[Pair], *, stored: bool = False
+    ) -> bool:
+        """Write a message to a logged-on session; return False (nothing sent) where it is not.
+
+        With `stored` a message for a logged-out session goes into the engine's store, and
+        reaches the counterparty by ResendRequest when it is back: for reports, never orders.
+        """
+        if not stored and not self.logged_on(session):
             return False
         raw = compose(msg_type, pairs)
         message = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
@@ -16,6 +18,7 @@ def configure(settings: CoreSettings) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _Named(settings),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.format_exc_info,
@@ -25,10 +28,24 @@ def configure(settings: CoreSettings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(
-        environment=settings.environment, site=settings.site, service=settings.service
-    )
     logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
+
+
+class _Named:
+    """Says whose log it is, on whatever thread it is written (context variables do not)."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self._names = {
+            "environment": settings.environment,
+            "site": settings.site,
+            "service": settings.service,
+        }
+
+    def __call__(
+        self, _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Add the names to one event."""
+        return {**event, **self._names}
 
 
 class _Forward(logging.Handler):

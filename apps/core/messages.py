@@ -101,6 +101,8 @@ class Decision(Message, frozen=True, kw_only=True, tag="decision"):
     targets: dict[str, int] = {}
     """Target position in shares by symbol, for the desk; empty where it holds."""
     scores: dict[str, float] = {}
+    note: str = ""
+    """Why it holds, for a person; empty where it trades."""
     probe: str = ""
     stamps: Stamps = Stamps()
 

@@ -76,6 +76,8 @@ class JournalSettings(CoreSettings):
     journal_cert_file: Path
     journal_key_file: Path
     journal_deadline_ms: Annotated[int, Field(gt=0, le=50)] = 50
+    journal_archive: Path | None = None
+    """Folder of batches that left the journal; without one nothing ever leaves it."""
 
 
 class FixSettings(CoreSettings):
@@ -129,6 +131,8 @@ class DataSettings(BusSettings, BooksSettings, FixSettings):
     """History is loaded up to the day before; from this day on the venue's feed speaks."""
     day_s: Annotated[Decimal, Field(ge=0)] = Decimal("2")
     """As the venue's: at 0 this app releases the next day once the last one is settled."""
+    strategy: str = "momentum"
+    """At `day_s` 0: whose settled decision releases the next day."""
     outlier_bound: Annotated[Decimal, Field(gt=0)] = Decimal("0.6")
     """A day's relative move beyond this goes to quarantine."""
 
@@ -142,6 +146,14 @@ class StrategySettings(BusSettings, BooksSettings):
     capital_usd: Decimal = Decimal("1000000")
     max_position_notional_usd: Decimal = Decimal("250000")
     max_gross_notional_usd: Decimal = Decimal("1100000")
+    max_order_notional_usd: Decimal = Decimal("250000")
+    """Larger orders are split; as `RiskSettings`."""
+    max_order_shares: Annotated[int, Field(gt=0)] = 1_000_000
+    price_collar_bps: Annotated[int, Field(gt=0)] = 300
+    order_offset_bps: Annotated[int, Field(ge=0)] = 50
+    """How far beyond the close a limit may lie; never beyond half the collar."""
+    min_trade_bps: Annotated[int, Field(ge=0)] = 25
+    """Changes of a position worth less than this share of the equity are not traded."""
 
 
 class RiskSettings(CoreSettings):
@@ -162,6 +174,8 @@ class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings)
     detection_ms: Annotated[int, Field(gt=0)] = 100
     duplicate_check: Literal["firm", "session", "none"] = "firm"
     status_request: bool = True
+    journal_keep_batches: Annotated[int, Field(gt=0)] = 20_000
+    """Batches after which open state is snapshotted, and older ones go to the archive."""
 
 
 class ProjectorSettings(JournalSettings, BooksSettings):
@@ -178,6 +192,10 @@ class DeskSettings(BusSettings, BooksSettings):
     peers: dict[str, str] = {}
     """Services whose health is shown: name -> base address of its operations endpoint."""
     capital_usd: Decimal = Decimal("1000000")
+    latency_tier: str = ""
+    """The latency tier's name, shown beside the environment's."""
+    latency_budget_us: Annotated[int, Field(gt=0)] | None = None
+    """What the latency tier promises from tick to order; shown beside what is measured."""
 
 
 APPS: dict[str, type[CoreSettings]] = {

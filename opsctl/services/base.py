@@ -40,8 +40,9 @@ class ConfigFile(Value):
 class Step(Value):
     """A command that prepares a service once, before its first start.
 
-    Done is a marker that the target writes; a step that was killed half-way runs again
-    after everything under `clears` is removed.
+    `stdin` may hold `{{secret:NAME}}` as a file does. Done is a marker that the target
+    writes; a step that was killed half-way runs again after everything under `clears` is
+    removed.
     """
 
     name: str
@@ -104,12 +105,19 @@ Probe = Annotated[
 
 
 class Scrape(Value):
-    """Where Prometheus finds a service's metrics, and the secret that opens them."""
+    """Where Prometheus finds a service's metrics, and the secret that opens them.
+
+    Without a user the secret is a bearer token, with one a basic password; with `ca`,
+    `cert` and `key` (names of secrets too) it is mutual TLS and the secret is the key.
+    """
 
     at: Address
     path: str = "/metrics"
     secret: str
     user: str | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
 
 
 class Service(Value):
@@ -137,6 +145,10 @@ class Service(Value):
     refuses_root: bool = False
     stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
     stop_within_s: int = 5
+    locks: tuple[str, ...] = ()
+    """Files that say that it runs; removed before a start, once no process of it is left."""
+    leaves: tuple[str, ...] = ()
+    """Files that it makes outside its folders and leaves behind; removed with it."""
 
     @property
     def key(self) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from opsctl.model.value import Value
-from opsctl.services.base import Service
+from opsctl.services.base import Host, Service
 
 
 class Action(StrEnum):
@@ -84,6 +84,11 @@ class LogLine(Value):
 
 class Target(Protocol):
     """What runs the services of one environment."""
+
+    @property
+    def host(self) -> Host:
+        """Where the services' programs, folders, ports and secrets are."""
+        ...
 
     def services(self) -> tuple[Service, ...]:
         """Return what should run, made by the catalogue for this target's hosts."""

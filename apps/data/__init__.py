@@ -1,0 +1,1 @@
+"""Market data: from the source to the books and the bus."""

@@ -1,0 +1,1 @@
+"""Execution: pre-trade risk, order management, journal, FIX gateway, and the projector."""

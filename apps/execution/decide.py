@@ -1,0 +1,397 @@
+"""What the leader decides: events in, journal records and actions out.
+
+Pure: the clock, the market, the kill switch and the venue's profile come in a `Context`.
+`step` works on a fork of the state. Its records are appended as one batch, and only when
+that is confirmed does the fork become the state and do the actions happen; else both are
+thrown away and the same events are decided anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from apps.core.fix import Purpose, comp_id
+from apps.core.journal import KillView
+from apps.core.messages import Decision, DecisionDone
+from apps.core.records import (
+    CancelsRequested,
+    DecisionTaken,
+    DivergenceSeen,
+    DoubtOpened,
+    DoubtSettled,
+    HaltSeen,
+    JournalRecord,
+    OrdersSent,
+    OrdersWithheld,
+    ReportKind,
+    ReportSeen,
+    SessionSeen,
+)
+from apps.execution import oms, risk, settle
+from apps.execution.oms import Order
+from apps.execution.risk import Limits, Market
+from apps.execution.state import Action, Alarm, AskStatus, Publish, State, apply, done
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue promises, as far as settling doubt depends on it."""
+
+    duplicate_check: Literal["firm", "session", "none"] = "firm"
+    status_request: bool = True
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known beside the journal at the moment of deciding."""
+
+    now_ns: int
+    site: str
+    market: Market
+    kill: KillView
+    limits: Limits
+    profile: Profile
+
+    @property
+    def session(self) -> str:
+        """Return the order session of the site."""
+        return comp_id(self.site, Purpose.ORDERS)
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A decision arrived from the bus under the id `source`."""
+
+    source: str
+    decision: Decision
+    received_ns: int
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """The venue reported."""
+
+    report: ReportSeen
+
+
+class SessionChanged(msgspec.Struct, frozen=True):
+    """A session logged on or went away."""
+
+    session: str
+    up: bool
+
+
+class KillSeen(msgspec.Struct, frozen=True):
+    """The kill switch may have changed: the context has it."""
+
+
+class Dispatched(msgspec.Struct, frozen=True):
+    """The gateway wrote orders to their session, and withheld others."""
+
+    session: str
+    journaled_ns: int
+    sent: dict[str, int]
+    withheld: dict[str, str]
+
+
+class Silent(msgspec.Struct, frozen=True):
+    """The venue owes answers for too long, although the session is up."""
+
+    orders: tuple[str, ...]
+
+
+Event = Decided | Reported | SessionChanged | KillSeen | Dispatched | Silent
+
+
+class Stepped(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of events: records to append, and what to do once they are durable."""
+
+    records: list[JournalRecord]
+    actions: list[Action]
+    progress: dict[str, int]
+    """Inbound numbers of reports that changed nothing, by session; told when convenient."""
+
+
+def step(state: State, events: Iterable[Event], context: Context) -> Stepped:
+    """Decide on events in their order, moving `state` (a fork) along."""
+    deciding = _Deciding(state, context)
+    for event in events:
+        deciding.take(event)
+    return Stepped(records=deciding.records, actions=deciding.actions, progress=deciding.progress)
+
+
+def digest(decision: Decision) -> str:
+    """Return a digest of what a decision asks for; when it was made is no part of it."""
+    content = (
+        decision.strategy,
+        decision.seq,
+        decision.day,
+        decision.expires_seq,
+        decision.probe,
+        decision.intents,
+    )
+    return hashlib.sha256(_encoder.encode(content)).hexdigest()[:32]
+
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+class _Deciding:
+    """Collects what follows from events, applying each record as it is decided."""
+
+    def __init__(self, state: State, context: Context) -> None:
+        self.state = state
+        self.context = context
+        self.records: list[JournalRecord] = []
+        self.actions: list[Action] = []
+        self.progress: dict[str, int] = {}
+
+    def take(self, event: Event) -> None:
+        match event:
+            case Decided():
+                self._decided(event)
+            case Reported():
+                self._reported(event.report)
+            case SessionChanged():
+                self._session(event)
+            case KillSeen():
+                self._kill()
+            case Dispatched():
+                self._dispatched(event)
+            case Silent():
+                self._silent(event)
+
+    def _log(self, record: JournalRecord) -> None:
+        self.records.append(record)
+        self.actions += apply(self.state, record)
+
+    # Decisions
+
+    def _decided(self, event: Decided) -> None:
+        decision, state = event.decision, self.state
+        content = digest(decision)
+        taken = state.decisions.get(decision.id)
+        if malformed := risk.malformed(decision):
+            self._drop(decision, malformed)
+            self.actions.append(Alarm("malformed_decision", malformed))
+        elif taken is None:
+            last = state.last_decision.get(decision.strategy, -1)
+            if decision.probe or decision.seq > last:
+                self._judge(event, content)
+            else:
+                self._drop(decision, f"older than the last journaled decision ({last})")
+        elif taken.digest != content:
+            self._log(
+                DivergenceSeen(
+                    decision=decision.id,
+                    seq=decision.seq,
+                    digest=content,
+                    source=event.source,
+                    at_ns=self.context.now_ns,
+                )
+            )
+        elif not taken.open:
+            self.actions.append(Publish(done(state, taken)))
+
+    def _drop(self, decision: Decision, reason: str) -> None:
+        """Refuse a decision that is not worth a record: nothing of it is remembered."""
+        refused = DecisionDone(
+            index=self.state.index,
+            decision=decision.id,
+            seq=decision.seq,
+            verdict="refused",
+            reason=reason,
+        )
+        self.actions.append(Publish(refused))
+
+    def _judge(self, event: Decided, content: str) -> None:
+        decision = event.decision
+        view = self._view()
+        judgement = risk.judge(decision, view, self.context.limits)
+        self._log(
+            DecisionTaken(
+                # Targets and scores are for the desk; nothing on the order path reads them.
+                decision=msgspec.structs.replace(decision, targets={}, scores={}),
+                digest=content,
+                source=event.source,
+                outcome=judgement.outcome,
+                reason=judgement.reason,
+                verdicts=judgement.verdicts,
+                received_ns=event.received_ns,
+            )
+        )
+
+    def _view(self, without: str = "") -> risk.View:
+        state, context = self.state, self.context
+        doubted = {order.symbol: order.id for order in state.in_doubt() if order.id != without}
+        return risk.View(
+            market=context.market,
+            exposures=state.exposures(without),
+            doubted=doubted,
+            known=state.orders.__contains__,
+            halt=_halted(context.kill),
+            sent_last_s=state.accepted_last_second(context.now_ns),
+        )
+
+    # Reports
+
+    def _reported(self, report: ReportSeen) -> None:
+        before = self.state.orders.get(report.order)
+        answer = oms.answer(report)
+        settles = answer is oms.Answer.UNKNOWN and before is not None and before.doubt
+        if not settles and self._says_nothing(report, before):
+            self.progress[report.session] = report.seq
+            return
+        self._log(report)
+        if settles:
+            self._unknown(report.order)
+        after = self.state.orders.get(report.order)
+        if after is not None and report.kind is not ReportKind.CANCEL_REJECT:
+            self._cancel_if_unwanted(after)
+
+    def _says_nothing(self, report: ReportSeen, before: Order | None) -> bool:
+        if before is None:
+            return oms.answer(report) is oms.Answer.UNKNOWN
+        step = oms.report(before, report)
+        return step.order == before and step.execution is None and step.oddity is None
+
+    def _cancel_if_unwanted(self, order: Order) -> None:
+        if order.settled or not order.exists or order.cancel or order.end is not oms.End.NONE:
+            return
+        if order.declined:
+            self._cancel([order], "late")
+        elif self.context.kill.halted:
+            self._cancel([order], "halt")
+
+    def _cancel(self, orders: list[Order], cause: Literal["halt", "late", "repeat"]) -> None:
+        cancels = {order.id: f"{order.id}.c{order.cancels + 1}" for order in orders}
+        if cancels:
+            self._log(CancelsRequested(cancels=cancels, cause=cause, at_ns=self.context.now_ns))
+
+    # Doubt
+
+    def _unknown(self, order_id: str) -> None:
+        """Settle an order that the venue does not know."""
+        order, context = self.state.orders[order_id], self.context
+        if not order.doubt or order.exists:
+            return
+        over = bool(context.market.day) and order.day < context.market.day
+        self._settle(order, session_down=order.stranded or over)
+
+    def _settle(self, order: Order, *, session_down: bool) -> None:
+        context = self.context
+        refusal = "it was never journaled here"
+        if order.intent is not None:
+            # Others in doubt are reserved for in full; they need not keep this one out.
+            view = msgspec.structs.replace(self._view(without=order.id), doubted={})
+            refusal = risk.recheck(order.intent, view, context.limits)
+        same_session = order.session == context.session
+        answered = settle.unknown(
+            fence=settle.Fence(
+                duplicate=context.profile.duplicate_check == "firm"
+                or (context.profile.duplicate_check == "session" and same_session),
+                session_down=session_down,
+            ),
+            entries=order.sent,
+            expired=context.market.seq > order.expires_seq,
+            refusal=refusal,
+        )
+        if answered.step == "hold" and order.held:
+            return
+        self._log(
+            DoubtSettled(
+                order=order.id,
+                step=answered.step,
+                reason=answered.reason,
+                at_ns=context.now_ns,
+            )
+        )
+
+    def _silent(self, event: Silent) -> None:
+        owing = [order for order in self._orders(event.orders) if not order.settled]
+        doubtful = tuple(order.id for order in owing if order.unanswered and not order.doubt)
+        if doubtful:
+            self._log(DoubtOpened(orders=doubtful, cause="silence", at_ns=self.context.now_ns))
+        self._ask(owing)
+
+    def _orders(self, order_ids: Iterable[str]) -> list[Order]:
+        return [self.state.orders[o] for o in order_ids if o in self.state.orders]
+
+    def _ask(self, orders: Iterable[Order]) -> None:
+        if self.context.profile.status_request:
+            self.actions += [AskStatus(order.id) for order in orders]
+
+    # Sessions
+
+    def _session(self, event: SessionChanged) -> None:
+        up = event.session in self.state.up
+        if event.up == up:
+            return
+        now_ns = self.context.now_ns
+        self._log(
+            SessionSeen(
+                session=event.session, event="logon" if event.up else "logout", at_ns=now_ns
+            )
+        )
+        if event.session != self.context.session:
+            return
+        if event.up:
+            self._logged_on()
+            return
+        unanswered = tuple(
+            order.id
+            for order in self.state.open_orders()
+            if order.unanswered and order.session == event.session
+        )
+        if unanswered:
+            self._log(DoubtOpened(orders=unanswered, cause="disconnect", at_ns=now_ns))
+
+    def _logged_on(self) -> None:
+        """Ask for everything that is open, and repeat the cancels that may be lost."""
+        orders = self.state.open_orders()
+        self._ask(orders)
+        self._cancel([order for order in orders if order.cancel and order.exists], "repeat")
+        if not self.context.profile.status_request:
+            for order in self.state.in_doubt():
+                if order.unanswered:
+                    self._settle(order, session_down=False)
+
+    # The kill switch and the gateway
+
+    def _kill(self) -> None:
+        kill, known = self.context.kill, self.state.halt
+        if kill.halted == self.state.halted and (known is None or known.revision == kill.mod):
+            return
+        halt = kill.halt
+        self._log(
+            HaltSeen(
+                halted=halt is not None,
+                by=halt.by if halt else "",
+                reason=halt.reason if halt else "",
+                revision=kill.mod,
+                at_ns=self.context.now_ns,
+            )
+        )
+        if halt is not None:
+            self._cancel(
+                [
+                    order
+                    for order in self.state.open_orders()
+                    if order.exists and not order.cancel and order.end is oms.End.NONE
+                ],
+                "halt",
+            )
+
+    def _dispatched(self, event: Dispatched) -> None:
+        if event.sent:
+            self._log(
+                OrdersSent(session=event.session, journaled_ns=event.journaled_ns, at_ns=event.sent)
+            )
+        if event.withheld:
+            self._log(OrdersWithheld(reasons=event.withheld, at_ns=self.context.now_ns))
+
+
+def _halted(kill: KillView) -> str:
+    if kill.halt is None:
+        return ""
+    return f"halted by {kill.halt.by}" + (f": {kill.halt.reason}" if kill.halt.reason else "")

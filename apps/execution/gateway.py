@@ -1,0 +1,166 @@
+"""The FIX gateway: QuickFIX sessions of one site, events in, requests out.
+
+The last check before an order leaves is made here, at the moment of writing: the kill
+switch as it was last seen, leadership proven recently, the session logged on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from apps.core import fix
+from apps.core.clock import Clock
+from apps.core.fix import Engine, Logon, Logout, Pair, Purpose, Received, comp_id
+from apps.core.journal import KillView
+from apps.core.settings import ExecutionSettings
+from apps.execution import metrics, wire
+from apps.execution.decide import Event, Reported, SessionChanged
+from apps.execution.oms import Order
+
+log = structlog.get_logger()
+
+
+class StoreInUse(Exception):
+    """Another process holds the FIX store: two engines on one store corrupt it."""
+
+
+class StoreLock:
+    """Holds the FIX store of this site for one process, until that process ends."""
+
+    def __init__(self, store: Path) -> None:
+        """Take the store; raise `StoreInUse` where another process has it."""
+        store.mkdir(parents=True, exist_ok=True)
+        self._file = (store / "lock").open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            self._file.close()
+            raise StoreInUse(f"{store} is in use by another execution process") from fault
+
+    def release(self) -> None:
+        """Let another process take the store."""
+        self._file.close()
+
+
+class Leading(Protocol):
+    """What the gateway asks of leadership."""
+
+    @property
+    def kill(self) -> KillView:
+        """The kill switch as it was last seen."""
+        ...
+
+    def proven(self, within_s: float) -> bool:
+        """Whether leadership was confirmed that recently."""
+        ...
+
+
+class Gateway:
+    """One site's order and drop-copy sessions."""
+
+    def __init__(
+        self,
+        settings: ExecutionSettings,
+        leading: Leading,
+        put: Callable[[Event], None],
+        clock: Clock,
+    ) -> None:
+        """Prepare the sessions; `open` logs on. Events go to `put`, on the running loop."""
+        self._settings = settings
+        self._leading = leading
+        self._put = put
+        self._clock = clock
+        self.proof_s = settings.detection_ms / 2_000
+        """Half the detection time: how recently leadership must be confirmed to send."""
+        self.session = comp_id(settings.site, Purpose.ORDERS)
+        self.drop_copy = comp_id(settings.site, Purpose.DROP_COPY)
+        self._engine = Engine(
+            role="initiator",
+            own=[self.session, self.drop_copy],
+            peers=[settings.fix_venue],
+            host=settings.fix_host,
+            port=settings.fix_port,
+            store=settings.fix_store,
+            password=settings.fix_password_file.read_text().strip(),
+            on_event=self._on_event,
+        )
+
+    def open(self, inbound: Mapping[str, int]) -> None:
+        """Log on, expecting on each session what follows the last journaled message.
+
+        A message that the engine counted as received, and whose append was lost with the
+        process, is thereby asked for again.
+        """
+        for session in (self.session, self.drop_copy):
+            if session in inbound:
+                self._engine.expect(session, inbound[session] + 1)
+        self._engine.start()
+
+    def close(self) -> None:
+        """Log out; blocks until the engine's threads are gone."""
+        self._engine.stop()
+
+    @property
+    def logged_on(self) -> bool:
+        """Whether the order session can carry a request now."""
+        return self._engine.logged_on(self.session)
+
+    def enter(self, order: Order, *, market_seq: int) -> str:
+        """Send the NewOrderSingle of a journaled order; return why not, or an empty string."""
+        why_not = self._why_not(order, market_seq)
+        if why_not:
+            return why_not
+        if not self._send("D", wire.new_order(order, self._clock())):
+            return "the order session is not logged on"
+        return ""
+
+    def _why_not(self, order: Order, market_seq: int) -> str:
+        halt = self._leading.kill.halt
+        if halt is not None:
+            return f"halted by {halt.by}" + (f": {halt.reason}" if halt.reason else "")
+        if market_seq > order.expires_seq:
+            return f"expired at {order.expires_seq} before it could be sent"
+        if not self._leading.proven(self.proof_s):
+            return "leadership was not confirmed lately"
+        return ""
+
+    def cancel(self, order: Order, cancel_id: str) -> bool:
+        """Send an OrderCancelRequest; a halt does not hold it back."""
+        return self._send("F", wire.cancel(order, cancel_id, self._clock()))
+
+    def ask(self, order: Order) -> bool:
+        """Send an OrderStatusRequest."""
+        return self._send("H", wire.status(order))
+
+    def _send(self, msg_type: str, pairs: list[Pair]) -> bool:
+        return self._engine.send(self.session, msg_type, pairs)
+
+    def _on_event(self, event: fix.Event) -> None:
+        match event:
+            case Received():
+                self._received(event)
+            case Logon() | Logout():
+                up = isinstance(event, Logon)
+                metrics.SESSION_UP.labels(event.session).set(up)
+                self._put(SessionChanged(event.session, up))
+
+    def _received(self, message: Received) -> None:
+        metrics.REPORTS.labels(message.session).inc()
+        try:
+            seen = wire.report(message, venue=self._settings.fix_venue, received_ns=self._clock())
+        except wire.NotAReport as fault:
+            metrics.UNREADABLE.labels("fix").inc()
+            log.error(
+                "message of the venue not understood",
+                session=message.session,
+                seq=message.seq,
+                reason=str(fault),
+                message=fix.SOH.join(f"{tag}={value}" for tag, value in message.pairs),
+            )
+            return
+        self._put(Reported(seen))

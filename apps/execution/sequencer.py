@@ -1,0 +1,149 @@
+"""The one loop that steps the state machines: decide, append, and only then act.
+
+Events wait in the inbox while an append is under way and travel together in the next
+(group commit). What is decided on a fork of the state becomes the state when its records
+are durable; where the kill switch changed meanwhile, the same events are decided anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from apps.core.journal import KillView
+from apps.core.leader import KillChanged
+from apps.core.records import DecisionTaken, JournalRecord, SessionSeen
+from apps.execution import metrics
+from apps.execution.decide import Context, Decided, Event, KillSeen, Stepped, step
+from apps.execution.state import State, apply
+
+MAX_EVENTS = 64
+"""Events in one batch: a transaction must stay well below the store's limit of 1.5 MB."""
+
+
+class Appends(Protocol):
+    """What the loop asks of the journal's leader."""
+
+    async def append(self, records: list[JournalRecord], kill: KillView) -> int:
+        """Append records; return the index of the last."""
+        ...
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch that is durable: what to do now, and when that became true."""
+
+    stepped: Stepped
+    journaled_ns: int
+
+
+class Sequencer:
+    """Takes events, moves the state."""
+
+    def __init__(
+        self,
+        state: State,
+        leader: Appends,
+        *,
+        context: Callable[[], Context],
+        may_decide: Callable[[], bool],
+        perform: Callable[[Committed], Awaitable[None]],
+    ) -> None:
+        """Start from a replayed state; decisions wait while `may_decide` says no."""
+        self.state = state
+        self.commits = 0
+        self._leader = leader
+        self._context = context
+        self._may_decide = may_decide
+        self._perform = perform
+        self._inbox: deque[Event] = deque()
+        self._decisions: deque[Decided] = deque()
+        self._progress: dict[str, int] = {}
+        self._wake = asyncio.Event()
+
+    def put(self, event: Event) -> None:
+        """Take an event, to be decided with the next batch."""
+        self._queue(event)
+        self._wake.set()
+
+    def put_lazily(self, event: Event) -> None:
+        """Take an event that may wait for others to travel with."""
+        self._queue(event)
+
+    def _queue(self, event: Event) -> None:
+        if isinstance(event, Decided):
+            self._decisions.append(event)
+        else:
+            self._inbox.append(event)
+
+    def wake(self) -> None:
+        """Look again: what holds decisions back may be over, or lazy events have waited."""
+        if self._inbox or (self._decisions and self._may_decide()):
+            self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait."""
+        return len(self._inbox) + len(self._decisions)
+
+    async def run(self) -> None:
+        """Step for ever; ends with `Deposed` when another process leads."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while events := self._next():
+                await self._commit(events)
+
+    def _next(self) -> list[Event]:
+        events: list[Event] = []
+        while self._inbox and len(events) < MAX_EVENTS:
+            events.append(self._inbox.popleft())
+        # Decisions are judged last: by then the state knows of every report before them.
+        while self._decisions and len(events) < MAX_EVENTS and self._may_decide():
+            events.append(self._decisions.popleft())
+        return events
+
+    async def _commit(self, events: list[Event]) -> None:
+        while True:
+            fork, context = self.state.fork(), self._context()
+            stepped = step(fork, events, context)
+            self._progress |= stepped.progress
+            if not stepped.records:
+                break
+            self._tell_progress(fork, stepped, context.now_ns)
+            started = time.perf_counter()
+            try:
+                last = await self._leader.append(stepped.records, context.kill)
+            except KillChanged:
+                events = [KillSeen(), *events]
+                continue
+            metrics.JOURNAL_APPEND.observe(time.perf_counter() - started)
+            metrics.JOURNAL_RECORDS.inc(len(stepped.records))
+            if last != fork.index:
+                raise RuntimeError(f"the journal is at {last}, the state at {fork.index}")
+            self.state = fork
+            self._progress.clear()
+            break
+        self.commits += 1
+        _count(stepped)
+        await self._perform(Committed(stepped=stepped, journaled_ns=time.time_ns()))
+
+    def _tell_progress(self, fork: State, stepped: Stepped, now_ns: int) -> None:
+        """Let the numbers of reports that changed nothing travel with what did."""
+        for session, seq in self._progress.items():
+            if seq > fork.inbound.get(session, 0):
+                record = SessionSeen(session=session, event="progress", seq=seq, at_ns=now_ns)
+                apply(fork, record)
+                stepped.records.append(record)
+
+
+def _count(stepped: Stepped) -> None:
+    for record in stepped.records:
+        if isinstance(record, DecisionTaken):
+            metrics.DECISIONS.labels(record.outcome).inc()
+            for verdict in record.verdicts:
+                metrics.INTENTS.labels("accepted" if verdict.accepted else "refused").inc()

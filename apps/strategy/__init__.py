@@ -1,0 +1,1 @@
+"""The strategy engine: market data and the portfolio in, decisions out."""

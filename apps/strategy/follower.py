@@ -1,0 +1,267 @@
+"""Follows market data on the bus and emits one decision a close, across restarts.
+
+What was decided is known from two places: `portfolio.last_decision` (journaled) and the
+strategy's newest decision on `intents` (emitted). A restarted follower goes on after the
+later of the two, so that no decision is computed twice on a portfolio that has moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from time import monotonic
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from apps.core.bus import INTENTS, MD, PORTFOLIO, START, Bus, BusDown, BusSlow
+from apps.core.clock import Clock
+from apps.core.messages import Close, Decision, Portfolio
+from apps.strategy import metrics
+from apps.strategy.api import Hold
+from apps.strategy.engine import Engine, Outcome
+from apps.strategy.history import History, HistoryMissing
+from apps.strategy.window import NEVER
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+WAIT_S = 1.0
+"""How long a decision waits for the portfolio, before it holds instead."""
+POLL_S = 0.01
+RETRY_S = 0.2
+HEAL_AFTER_S = 3.0
+LAST_OF_DAY = 2**64 - 1
+"""Stream ids of a day are `seq+1`-n: this n lies behind all of them."""
+PAGE = 1_000
+MOST_PAGES = 50
+"""How far back on `intents` the newest decision of ours is looked for."""
+
+
+class Follower:
+    """The engine on a real bus, with real books."""
+
+    def __init__(
+        self, engine: Engine, bus: Bus, history: History, *, capital_usd: Decimal, clock: Clock
+    ) -> None:
+        """Prepare; `resume` finds out where to go on."""
+        self.done = NEVER
+        """Sequence of the last day that was decided."""
+        self.cursor = START
+        self.waiting = "resuming"
+        """What the follower waits for right now; empty while it works."""
+        self._engine = engine
+        self._bus = bus
+        self._history = history
+        self._clock = clock
+        self._traded = NEVER
+        self._last: Decision | None = None
+        self._emitted_at = 0.0
+        self._seen_index = -1
+        self._first_start: Portfolio | None = Portfolio(
+            index=-1,
+            cash=capital_usd,
+            positions={},
+            open_qty={},
+            last_decision={},
+            halted=False,
+        )
+
+    async def resume(self) -> None:
+        """Find the last decision, and fill the window up to it."""
+        name = self._engine.name
+        portfolio = await self._until("bus", lambda: self._bus.get(PORTFOLIO))
+        emitted = await self._until("bus", self._newest_decision)
+        if isinstance(portfolio, Portfolio):
+            self.done = portfolio.last_decision.get(name, NEVER)
+        if emitted is not None:
+            self.done = max(self.done, emitted.seq)
+            self._traded = emitted.seq if emitted.intents else NEVER
+        decided = await self._until("history", lambda: self._history.ever_decided(name))
+        if portfolio is not None or emitted is not None or decided:
+            self._first_start = None
+        upto = self.done
+        if upto == NEVER:
+            first = await self._until("bus", lambda: self._bus.read(MD, START, block_ms=1, count=1))
+            stored = await self._until("history", self._history.stored)
+            upto = _day(first[0][0]) - 1 if first else stored
+        await self._fill(upto)
+        self.cursor = START if self.done == NEVER else f"{self.done + 1}-{LAST_OF_DAY}"
+        self.waiting = ""
+        log.info("resumed", decided=self.done, history=self._engine.window.seq)
+
+    async def take(self, entry: str, close: Close) -> None:
+        """Decide on one close; the cursor moves once the decision is on the bus."""
+        if close.probe:
+            await self._probe(close)
+        elif close.seq > self.done:
+            await self._fill(close.seq - 1)
+            self._engine.see(close.seq, close.prices)
+            await self._emit(await self._decide(close))
+            self.done = close.seq
+        self.cursor = entry
+
+    async def idle(self) -> None:
+        """Emit the last decision again if a bus that lost its data took it along.
+
+        Nobody else would notice: at replay speed 0 the next day waits for this decision.
+        """
+        if self._last is None or monotonic() - self._emitted_at < HEAL_AFTER_S:
+            return
+        portfolio = await self._bus.get(PORTFOLIO)
+        if isinstance(portfolio, Portfolio) and self._journaled(portfolio) >= self._last.seq:
+            self._last = None
+            return
+        newest = await self._newest_decision()
+        self._emitted_at = monotonic()
+        if newest is None or newest.seq < self._last.seq:
+            log.warning("emits again what the bus has lost", decision=self._last.id)
+            await self._bus.publish(INTENTS, self._last)
+
+    async def _decide(self, close: Close) -> Outcome:
+        portfolio = await self._portfolio(NEVER)
+        if portfolio is None:
+            return self._engine.hold(close, Hold("the portfolio is not known", failed=True))
+        outcome = await self._computed(close, portfolio)
+        if outcome.decision.intents and self._journaled(portfolio) < self._traded:
+            # Its orders are not in the portfolio yet: trading on it would double them.
+            portfolio = await self._portfolio(self._traded)
+            if portfolio is None:
+                why = f"decision {self._traded} is not journaled"
+                return self._engine.hold(close, Hold(why, failed=True))
+            outcome = await self._computed(close, portfolio)
+        return outcome
+
+    async def _computed(self, close: Close, portfolio: Portfolio) -> Outcome:
+        begin = monotonic()
+        try:
+            outcome = await asyncio.to_thread(self._engine.decide, close, portfolio)
+        except Exception as fault:
+            # A strategy is somebody's plugin: its fault costs a day, not the platform.
+            log.exception("the strategy failed", seq=close.seq)
+            why = f"the strategy failed: {type(fault).__name__}: {fault}"
+            outcome = self._engine.hold(close, Hold(why, failed=True))
+        metrics.DECIDE_SECONDS.labels(self._engine.name, _kind(outcome)).observe(
+            monotonic() - begin
+        )
+        return outcome
+
+    async def _probe(self, close: Close) -> None:
+        portfolio = await self._portfolio(NEVER)
+        if portfolio is None or close.seq > self._engine.window.seq:
+            log.warning("probe not answered", probe=close.probe, portfolio=portfolio is not None)
+            return
+        begin = monotonic()
+        decision = await asyncio.to_thread(self._engine.probe, close, portfolio)
+        metrics.DECIDE_SECONDS.labels(self._engine.name, "probe").observe(monotonic() - begin)
+        await self._publish(decision)
+        metrics.DECISIONS.labels(self._engine.name, "probe").inc()
+
+    async def _emit(self, outcome: Outcome) -> None:
+        name, decision = self._engine.name, outcome.decision
+        decided = await self._publish(decision)
+        self._last, self._emitted_at = decision, monotonic()
+        if decision.intents:
+            self._traded = decision.seq
+        metrics.DECISIONS.labels(name, _kind(outcome)).inc()
+        metrics.DECIDED_SEQ.labels(name).set(decision.seq)
+        for intent in decision.intents:
+            metrics.INTENTS.labels(name, intent.side).inc()
+        if decision.stamps.data_in:
+            metrics.TICK_TO_DECISION_SECONDS.labels(name).observe(
+                (decided - decision.stamps.data_in) / 1e9
+            )
+        if outcome.held and outcome.held.failed:
+            log.warning("holds", seq=decision.seq, day=decision.day, reason=outcome.held.reason)
+        elif decision.intents:
+            log.info(
+                "decided", decision=decision.id, day=decision.day, intents=len(decision.intents)
+            )
+
+    async def _publish(self, decision: Decision) -> int:
+        decided = self._clock()
+        stamped = msgspec.structs.replace(
+            decision, stamps=msgspec.structs.replace(decision.stamps, decided=decided)
+        )
+        # An answer that was lost means the same decision twice: a no-op by its id.
+        await self._until("bus", lambda: self._bus.publish(INTENTS, stamped))
+        return decided
+
+    async def _portfolio(self, journaled: int) -> Portfolio | None:
+        """Return the portfolio with decision `journaled` in it; None if it does not come."""
+        deadline = monotonic() + WAIT_S
+        while True:
+            found = await self._until("bus", lambda: self._bus.get(PORTFOLIO))
+            if isinstance(found, Portfolio) and found.index >= self._seen_index:
+                self._first_start = None
+                self._seen_index = found.index
+                if self._journaled(found) >= journaled:
+                    return found
+            elif found is None and self._first_start is not None and self._traded == NEVER:
+                return self._first_start
+            if monotonic() > deadline:
+                metrics.WAITS.labels(self._engine.name, "portfolio").inc()
+                return None
+            await asyncio.sleep(POLL_S)
+
+    def _journaled(self, portfolio: Portfolio) -> int:
+        return portfolio.last_decision.get(self._engine.name, NEVER)
+
+    async def _fill(self, upto: int) -> None:
+        """Bring the window to exactly `upto`, from the books."""
+        window = self._engine.window
+        if window.seq > upto:  # history ran ahead of what is on the bus: no look into the future
+            window.clear()
+        after = max(window.seq, upto - window.days)
+        if after < upto:
+            for seq, prices in await self._until(
+                "history", lambda: self._history.days(after, upto)
+            ):
+                window.append(seq, prices)
+
+    async def _newest_decision(self) -> Decision | None:
+        """Return our newest decision that is still on the bus, probes aside."""
+        upper = "+"
+        for _ in range(MOST_PAGES):
+            page = await self._bus.back(INTENTS, before=upper, count=PAGE)
+            for _, message in page:
+                if (
+                    isinstance(message, Decision)
+                    and message.strategy == self._engine.name
+                    and not message.probe
+                ):
+                    return message
+            if len(page) < PAGE:
+                return None
+            upper = f"({page[-1][0]}"
+        return None
+
+    async def _until(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer: without bus or books there is nothing else to do."""
+        first = True
+        while True:
+            try:
+                answer = await ask()
+            except (BusDown, BusSlow, HistoryMissing) as why:
+                if first:
+                    log.warning("waits", for_what=what, reason=str(why))
+                    metrics.WAITS.labels(self._engine.name, what).inc()
+                first, self.waiting = False, f"{what}: {why}"
+                await asyncio.sleep(RETRY_S)
+            else:
+                if not first:
+                    self.waiting = ""
+                return answer
+
+
+def _day(entry: str) -> int:
+    return int(entry.partition("-")[0]) - 1
+
+
+def _kind(outcome: Outcome) -> str:
+    if outcome.held is None:
+        return "traded"
+    return "failed" if outcome.held.failed else "held"

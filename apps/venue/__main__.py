@@ -1,0 +1,9 @@
+"""Runs the venue: `python -m apps.venue`."""
+
+import sys
+
+from apps.core.app import main
+from apps.venue.app import Venue
+
+if __name__ == "__main__":
+    sys.exit(main(Venue))

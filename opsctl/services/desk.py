@@ -1,0 +1,44 @@
+"""The desk: the dashboard of a site."""
+
+from __future__ import annotations
+
+from apps.core.settings import DeskSettings
+from opsctl.model.environment import Environment
+from opsctl.model.tiers import US
+from opsctl.services import app, data, execution, postgres, projector, strategy, valkey, venue
+from opsctl.services.base import Host, Service
+
+NAME = "desk"
+SECRET = "desk"  # noqa: S105 - a name
+
+PEERS = (data.NAME, strategy.NAME, execution.NAME, projector.NAME)
+
+
+def service(environment: Environment, site: str, host: Host) -> Service:
+    """Return the dashboard of a site; it shows the health of that site's apps and the venue."""
+    peers = {name: f"http://{app.address(name, site, host)}" for name in PEERS}
+    peers[venue.NAME] = f"http://{app.address(venue.NAME, venue.SITE, host)}"
+    return app.service(
+        DeskSettings,
+        environment,
+        site,
+        host,
+        name=NAME,
+        module="apps.desk",
+        purpose="dashboard: equity, P&L, positions, orders, fills, health",
+        wiring={
+            **app.bus(site, host),
+            **app.books(site, host),
+            "desk_secret_file": host.secret(SECRET),
+            "peers": peers,
+            "latency_tier": environment.tier.value,
+            "latency_budget_us": environment.latency.budget_ns // US,
+        },
+        chosen={
+            "capital_usd": environment.strategy.capital_usd,
+            "latency_tier": environment.tier.value,
+            "latency_budget_us": environment.latency.budget_ns // US,
+        },
+        waits=(postgres.NAME, valkey.NAME),
+        secrets=("bus", "db", SECRET),
+    )

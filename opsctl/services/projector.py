@@ -1,0 +1,27 @@
+"""The projector: applies the journal to PostgreSQL, exactly once."""
+
+from __future__ import annotations
+
+from apps.core.settings import ProjectorSettings
+from opsctl.model.environment import Environment
+from opsctl.services import app, etcd, postgres
+from opsctl.services.base import Host, Service
+
+NAME = "projector"
+
+
+def service(environment: Environment, site: str, host: Host) -> Service:
+    """Return the projector of a site."""
+    return app.service(
+        ProjectorSettings,
+        environment,
+        site,
+        host,
+        name=NAME,
+        module="apps.execution.projector",
+        purpose="applies the journal to the book of record, exactly once",
+        wiring={**app.books(site, host), **app.journal(site, host)},
+        chosen={"capital_usd": environment.strategy.capital_usd},
+        waits=(postgres.NAME, etcd.NAME),
+        secrets=("db", *app.JOURNAL_SECRETS),
+    )

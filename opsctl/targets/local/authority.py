@@ -1,0 +1,167 @@
+"""The certificate authority of an environment, and what it issues.
+
+Everything is on this machine's loopback: certificates name 127.0.0.1 and localhost. What
+an apply finds within `RENEW_BEFORE` of its end is issued anew.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opsctl.targets.local.files import write
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+CA = "ca"
+VALID_CA = timedelta(days=3650)
+VALID = timedelta(days=1825)
+RENEW_BEFORE = timedelta(days=90)
+BACKDATED = timedelta(minutes=5)
+"""Clocks differ by less."""
+
+
+def ensure(folder: Path, names: Iterable[str]) -> None:
+    """Make sure that the folder holds `NAME.crt` and `NAME.key` for the authority and each name.
+
+    A pair that is incomplete or near its end is issued anew; a new authority issues all.
+    """
+    now = datetime.now(UTC)
+    subjects = sorted(set(names) - {CA})
+    if not _valid(folder, CA, now):
+        for name in (CA, *subjects):
+            (folder / f"{name}.crt").unlink(missing_ok=True)
+        _issue(folder, CA, now)
+    for name in subjects:
+        if not _valid(folder, name, now):
+            _issue(folder, name, now)
+
+
+def _valid(folder: Path, name: str, now: datetime) -> bool:
+    from cryptography import x509
+
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    if not certificate.is_file() or not key.is_file():
+        return False
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except ValueError:
+        return False
+    return found.not_valid_after_utc - RENEW_BEFORE > now
+
+
+def _issue(folder: Path, name: str, now: datetime) -> None:
+    """Write a key, then its certificate: a certificate without its key is never there."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _authority(key, now) if name == CA else _leaf(folder, name, key, now)
+    (folder / f"{name}.crt").unlink(missing_ok=True)
+    write(
+        folder / f"{name}.key",
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+    )
+    write(folder / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _authority(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+    from cryptography import x509
+
+    subject = _named("opsctl environment authority")
+    usage = _usage(signs_certificates=True)
+    return (
+        _builder(subject, subject, key, now, VALID_CA)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, _sha256())
+    )
+
+
+def _leaf(folder: Path, name: str, key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    issuer = x509.load_pem_x509_certificate((folder / f"{CA}.crt").read_bytes())
+    signer = serialization.load_pem_private_key((folder / f"{CA}.key").read_bytes(), None)
+    if not isinstance(signer, EllipticCurvePrivateKey):
+        raise TypeError(f"{CA}.key holds no key of an elliptic curve")
+    loopback = [
+        x509.DNSName("localhost"),
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    ]
+    # Members of a cluster are each other's clients, so a server's certificate serves as both.
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    return (
+        _builder(_named(name), issuer.subject, key, now, VALID)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        .add_extension(x509.SubjectAlternativeName(loopback), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .sign(signer, _sha256())
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: EllipticCurvePrivateKey,
+    now: datetime,
+    valid: timedelta,
+) -> x509.CertificateBuilder:
+    from cryptography import x509
+
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + valid)
+    )
+
+
+def _named(name: str) -> x509.Name:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _sha256() -> hashes.SHA256:
+    from cryptography.hazmat.primitives import hashes
+
+    return hashes.SHA256()

@@ -1,0 +1,87 @@
+"""The secrets of an environment: generated once, one file each, mode 600."""
+
+from __future__ import annotations
+
+import re
+import secrets as random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from opsctl.errors import OpsctlError
+from opsctl.targets.local import authority
+from opsctl.targets.local.files import folder, write
+
+SUPERVISOR = "supervisord"
+"""The password of supervisord's own socket."""
+
+REFERENCE = re.compile(r"\{\{(secret|bcrypt):([a-z0-9][a-z0-9/._-]*)\}\}")
+
+BCRYPT_ROUNDS = 6
+"""A secret of 192 random bits cannot be guessed; more rounds would only cost every request."""
+
+
+class Secrets:
+    """The secrets folder of one environment."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder."""
+        self._root = root
+
+    def path(self, name: str) -> Path:
+        """Return the file of a secret."""
+        return self._root / name
+
+    def read(self, name: str) -> str:
+        """Return a secret."""
+        try:
+            return self.path(name).read_text(encoding="utf-8").strip()
+        except OSError as fault:
+            raise OpsctlError(
+                f"the secret {name} cannot be read: {fault.strerror}",
+                hint="deploy the environment, as the user that owns it",
+            ) from fault
+
+    def missing(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the named secrets that are not there."""
+        return tuple(sorted({name for name in names if not self.path(name).is_file()}))
+
+    def ensure(self, names: Iterable[str]) -> None:
+        """Make the named secrets that are missing; keep the others."""
+        wanted = set(names)
+        folder(self._root)
+        issued = {name for name in wanted if name.startswith("tls/")}
+        if issued:
+            folder(self._root / "tls")
+            authority.ensure(self._root / "tls", {Path(name).stem for name in issued})
+        for name in self.missing(wanted - issued):
+            write(self.path(name), _generate(name))
+
+    def fill_in(self, text: str) -> str:
+        """Return a text with its `{{secret:NAME}}` and `{{bcrypt:NAME}}` filled in."""
+        fill: dict[str, Callable[[str], str]] = {"secret": self.read, "bcrypt": self._hash}
+        return REFERENCE.sub(lambda found: fill[found[1]](found[2]), text)
+
+    def hidden(self, text: str, names: Iterable[str]) -> str:
+        """Return a text in which none of the named secrets is readable."""
+        for name in names:
+            if not name.startswith("tls/"):
+                text = text.replace(self.read(name), "***")
+        return text
+
+    def _hash(self, name: str) -> str:
+        """Return the bcrypt hash of a secret, kept beside it: another salt is another file."""
+        import bcrypt
+
+        secret, kept = self.read(name).encode(), self.path(f"{name}.bcrypt")
+        if kept.is_file():
+            found = kept.read_text(encoding="ascii").strip()
+            if bcrypt.checkpw(secret, found.encode()):
+                return found
+        made = bcrypt.hashpw(secret, bcrypt.gensalt(BCRYPT_ROUNDS)).decode()
+        write(kept, made + "\n")
+        return made
+
+
+def _generate(name: str) -> str:
+    # Hexadecimal: no configuration syntax gives one of its characters a meaning.
+    return "OPS" + random.token_hex(9).upper() if name == "s3-access" else random.token_hex(24)

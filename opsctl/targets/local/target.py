@@ -1,0 +1,341 @@
+"""The `local` target: every service a process of this user, held by one supervisord."""
+
+from __future__ import annotations
+
+import secrets as random
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from opsctl.errors import OpsctlError, ToolMissing, UsageError
+from opsctl.model.environment import Environment
+from opsctl.services.base import Address, Host, Service
+from opsctl.services.catalogue import services as catalogue
+from opsctl.targets.base import Action, Event, LogLine, Plan, Running
+from opsctl.targets.local import (
+    application,
+    definition,
+    files,
+    logs,
+    order,
+    ports,
+    preflight,
+    preparation,
+    processes,
+    removal,
+)
+from opsctl.targets.local.layout import Layout
+from opsctl.targets.local.secrets import SUPERVISOR, Secrets
+from opsctl.targets.local.supervisor import BACKOFF, RUNNING, STARTING, STOPPED, Gone, Program
+from opsctl.targets.local.supervisor import Supervisor as Supervisord
+from opsctl.toolchain import programs as toolchain
+
+Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
+
+STATES: dict[int, Literal["running", "starting", "stopped"]] = {
+    RUNNING: "running",
+    STARTING: "starting",
+    STOPPED: "stopped",
+}
+TAIL_LINES = 20
+
+
+class LocalHost:
+    """This machine, as the catalogue sees it."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Read the ports that were chosen before."""
+        self._layout = layout
+        self.ports = ports.Ports(layout.ports)
+
+    def program(self, package: str, binary: str) -> str:
+        """Return the path of a program; raise `ToolMissing` naming all that are missing."""
+        try:
+            return str(toolchain.path(package, binary))
+        except ToolMissing as fault:
+            missing = toolchain.missing(toolchain.required())
+            if len(missing) < 2:
+                raise
+            raise ToolMissing(
+                f"{len(missing)} programs are not here: {', '.join(missing)}",
+                hint="opsctl toolchain install",
+            ) from fault
+
+    def python(self) -> tuple[str, ...]:
+        """Return this interpreter."""
+        return (sys.executable,)
+
+    def folder(self, service: str, site: str, use: Literal["config", "data", "run"]) -> str:
+        """Return a folder of a service."""
+        return str(self._layout.folder(f"{service}@{site}", use))
+
+    def address(self, service: str, site: str, port: str) -> Address:
+        """Return where a port is reached."""
+        return Address(host=ports.LOOPBACK, port=self.ports.port(f"{service}@{site}/{port}"))
+
+    def secret(self, name: str) -> str:
+        """Return the file of a secret."""
+        return str(self._layout.secrets / name)
+
+
+class LocalTarget:
+    """Runs the services of one environment on this machine.
+
+    `makers` says which services; the whole catalogue where nothing else is asked for.
+    """
+
+    def __init__(self, environment: Environment, makers: Catalogue = catalogue) -> None:
+        """Name the environment; touch nothing."""
+        self._environment = environment
+        self._makers = makers
+        self._layout = Layout.of(environment.name)
+        self._secrets = Secrets(self._layout.secrets)
+
+    @cached_property
+    def host(self) -> LocalHost:
+        """Where programs, folders, ports and secrets are."""
+        preflight.platform_fits()
+        return LocalHost(self._layout)
+
+    def services(self) -> tuple[Service, ...]:
+        """Return what should run."""
+        return self._makers(self._environment, self.host)
+
+    def observe(self) -> tuple[Running, ...]:
+        """Return what runs, asked of supervisord and of /proc; changes nothing."""
+        supervisord = self._supervisord()
+        try:
+            loaded = supervisord.programs()
+        except Gone:
+            return self._remembered("its supervisord is gone")
+        if self._stale(supervisord):
+            loaded = tuple(_unknown(program) for program in loaded)
+        children = processes.children()
+        return tuple(_running(program, children) for program in loaded)
+
+    def preflight(self, services: Sequence[Service]) -> None:
+        """Raise for what would fail."""
+        preflight.platform_fits()
+        preflight.programs()
+        order.levels({s.key: s for s in services})
+        preflight.place(self._layout, services)
+        preflight.present(services)
+        preflight.space(self._layout)
+        running = {seen.key for seen in self.observe() if seen.state in ("running", "starting")}
+        preflight.memory(sum(service.key not in running for service in services))
+        preflight.ports_free(services, self._processes(services), self._layout.ports)
+
+    def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:
+        """Carry out a plan, yielding progress."""
+        if plan.empty:
+            return
+        wanted = {service.key: service for service in services}
+        level = order.levels(wanted)
+        self._lay_out(services)
+        fresh = self._supervise(services)
+        unwanted = [seen.key for seen in self._applied() if seen.key not in wanted]
+        stops = dict.fromkeys(
+            (*(c.name for c in plan.changes if c.action is Action.STOP), *unwanted)
+        )
+        changed = [c.name for c in plan.changes if c.action is not Action.STOP]
+        if fresh:  # nothing runs, whatever the plan saw
+            changed = list(wanted)
+        self._define([wanted[key] for key in changed], level)
+        if fresh:
+            self._launch()
+        supervisord = self._supervisord()
+        supervisord.reread()
+        act = application.Application(self._means(supervisord, services), wanted)
+        yield from act.stop(tuple(stops))
+        for key in stops:
+            self._forget(key)
+        yield from act.start(changed)
+
+    def destroy(self, *, keep_data: bool) -> Iterator[Event]:
+        """Stop everything and remove it."""
+        return removal.destroy(
+            self._layout,
+            self._identity(),
+            self._supervisord(),
+            lambda: self._processes(self._applied()),
+            self._applied(),
+            keep_data=keep_data,
+        )
+
+    def logs(
+        self, services: Sequence[str], *, follow: bool, since: datetime | None
+    ) -> Iterator[LogLine]:
+        """Return log lines, of a service named by its key or by its name on every site."""
+        named = [(key, self._layout.log(key)) for key in self._keys(services)]
+        return logs.follow(named, since) if follow else logs.history(named, since)
+
+    def tail(self, service: str, lines: int) -> tuple[str, ...]:
+        """Return the last lines of one service's log."""
+        (key,) = self._keys([service])[:1]
+        return logs.tail(self._layout.log(key), lines)
+
+    def _keys(self, services: Sequence[str]) -> tuple[str, ...]:
+        known = tuple(service.key for service in self._applied())
+        if not services:
+            return known
+        chosen = []
+        for name in services:
+            found = [key for key in known if name in (key, key.partition("@")[0])]
+            if not found:
+                raise UsageError(
+                    f"{self._environment.name} has no service {name!r}",
+                    hint=f"its services: {', '.join(known) or 'none yet; deploy it first'}",
+                )
+            chosen += found
+        return tuple(dict.fromkeys(chosen))
+
+    def _identity(self) -> str:
+        try:
+            return self._layout.identity.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return ""
+
+    def _supervisord(self) -> Supervisord:
+        return Supervisord(self._layout, self._identity())
+
+    def _stale(self, supervisord: Supervisord) -> bool:
+        """Return whether supervisord does not answer, or runs from another configuration."""
+        if self._secrets.missing([SUPERVISOR]):
+            return True
+        return supervisord.identification() != definition.identifier(self._configuration())
+
+    def _configuration(self) -> str:
+        return definition.supervisord(
+            self._layout, self._secrets.read(SUPERVISOR), root=preparation.is_root()
+        )
+
+    def _remembered(self, why: str) -> tuple[Running, ...]:
+        """Return the services that were applied as not running."""
+        return tuple(
+            Running(name=s.name, site=s.site, state="stopped", made_from="", detail=why)
+            for s in self._applied()
+        )
+
+    def _applied(self) -> tuple[Service, ...]:
+        """Return the services as they were last written down, in an order to start."""
+        found = []
+        for path in sorted(self._layout.services.glob("*.json")):
+            try:
+                found.append(Service.model_validate_json(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError) as fault:
+                raise OpsctlError(
+                    f"{path} cannot be read: {str(fault).splitlines()[0]}",
+                    hint="use the opsctl that deployed the environment, or a newer one",
+                ) from fault
+        return tuple(found)
+
+    def _lay_out(self, services: Sequence[Service]) -> None:
+        """Make the folders, the identity, the secrets, and write the ports down."""
+        preparation.folders(self._layout)
+        if not self._identity():
+            files.write(self._layout.identity, f"{uuid.uuid4()}\n")
+        self._refuse_lost_secrets(services)
+        self._secrets.ensure({name for service in services for name in service.secrets})
+        if self._secrets.missing([SUPERVISOR]):
+            files.write(self._secrets.path(SUPERVISOR), random.token_hex(24) + "\n")
+        self.host.ports.keep(
+            {f"{s.key}/{name}": p for s in services for name, p in s.ports.items()}
+        )
+
+    def _refuse_lost_secrets(self, services: Sequence[Service]) -> None:
+        """Raise where a secret is gone with which a service was prepared."""
+        before = {service.key: service for service in self._applied()}
+        for service in services:
+            known = before.get(service.key)
+            lost = self._secrets.missing(known.secrets if known else ())
+            if lost and service.setup:
+                raise OpsctlError(
+                    f"the secret {lost[0]} of {service.key} is gone, and its data was made with it",
+                    hint=f"bring {self._layout.secrets / lost[0]} back, or destroy the environment",
+                )
+
+    def _supervise(self, services: Sequence[Service]) -> bool:
+        """Return whether supervisord must be started; one that is stale or hangs is ended."""
+        supervisord = self._supervisord()
+        if not self._stale(supervisord):
+            return False
+        supervisord.end()
+        application.end_strays(self._processes(services))
+        return True
+
+    def _launch(self) -> None:
+        text = self._configuration()
+        files.write(self._layout.supervisord, text)
+        self._supervisord().start(text)
+
+    def _define(self, services: Sequence[Service], level: dict[str, int]) -> None:
+        """Write what supervisord and a later opsctl need to know of services."""
+        programs, identity = preflight.programs(), self._identity()
+        for service in services:
+            by = preparation.owner(service)
+            script = definition.start_script(service, self._layout, programs, identity)
+            files.write(self._layout.start(service.key), script, mode=0o500, owner=by)
+            text = definition.program(
+                service,
+                self._layout,
+                programs,
+                level=level[service.key],
+                user=by.name if by else None,
+            )
+            files.write(self._layout.definition(service.key), text)
+            files.write(self._layout.service(service.key), service.model_dump_json(indent=2))
+
+    def _forget(self, key: str) -> None:
+        for path in (self._layout.definition(key), self._layout.start(key)):
+            path.unlink(missing_ok=True)
+        self._layout.service(key).unlink(missing_ok=True)
+
+    def _means(self, supervisord: Supervisord, services: Sequence[Service]) -> application.Means:
+        held = preparation.Preparation(
+            self._layout, self._secrets, preflight.programs(), self._identity()
+        )
+        return application.Means(
+            supervisor=supervisord,
+            preparation=held,
+            secrets=self._secrets,
+            strays=lambda key: self._processes(services, key),
+            tail=lambda key: logs.tail(self._layout.log(key), TAIL_LINES),
+        )
+
+    def _processes(
+        self, services: Sequence[Service], key: str | None = None
+    ) -> tuple[processes.Process, ...]:
+        """Return the processes of the environment, supervisord too, or those of one service."""
+        identity = self._identity()
+        if not identity:
+            return ()
+        # Python runs much else: only a server's own program says whose its process is.
+        servers = {str(Path(s.argv[0]).resolve()) for s in services if s.kind == "server"}
+        return processes.of_environment(identity, self._layout.root / "data", servers, service=key)
+
+
+def _unknown(program: Program) -> Program:
+    """Return a program of a stale supervisord: made from nothing that we know."""
+    return Program(**{**vars(program), "made_from": ""})
+
+
+def _running(program: Program, children: dict[int, list[int]]) -> Running:
+    name, _, site = program.key.partition("@")
+    alive = program.state in (STARTING, RUNNING)
+    return Running(
+        name=name,
+        site=site,
+        state=STATES.get(program.state, "failed"),
+        made_from=program.made_from,
+        pid=program.pid or None,
+        started_at=datetime.fromtimestamp(program.started_at_s, UTC) if alive else None,
+        rss_bytes=processes.resident_bytes(program.pid, children) if alive else None,
+        detail=program.detail(),
+    )
+
+
+assert BACKOFF not in STATES  # noqa: S101 - what keeps ending is a failure

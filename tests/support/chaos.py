@@ -1,0 +1,133 @@
+"""Kills processes of a deployed environment under a stream of orders; finds what was lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from opsctl import environments
+from opsctl.health.probes import probe
+from opsctl.targets import open_target
+from opsctl.targets.base import Target
+from tests.support import witness
+from tests.support.client import Access, Client
+from tests.support.servers import wait_for
+
+RECOVERY_S = 60.0
+SETTLE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round did to the platform, and what disagreed afterwards."""
+
+    killed: tuple[str, ...]
+    submitted: int
+    acknowledged: int
+    executions: int
+    slowest_recovery_s: float
+    faults: tuple[str, ...]
+
+
+def target_of(name: str) -> Target:
+    """Return the target of a deployed environment."""
+    return open_target(environments.load(name).environment)
+
+
+def unhealthy(target: Target) -> list[str]:
+    """Return the services that do not do their work, each with the reason."""
+    found = []
+    for service in target.services():
+        result = probe(service.probe, target.host.read_secret)
+        if not result.ok:
+            found.append(f"{service.key}: {result.detail}")
+    return found
+
+
+def kill(target: Target, names: Sequence[str]) -> None:
+    """Kill the named services with SIGKILL, all at once."""
+    pids = [s.pid for s in target.observe() if s.key in names and s.pid]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_each_in_turn(name: str, *, between_s: float = 1.0) -> Outcome:
+    """Kill every process of an environment in turn, each time until all is healthy again."""
+    target = target_of(name)
+    keys = [service.key for service in target.services()]
+
+    def blows(client: Client) -> float:
+        slowest = 0.0
+        for key in keys:
+            before = len(client.acknowledged)
+            started = time.monotonic()
+            kill(target, [key])
+            wait_for(lambda: not unhealthy(target), f"health after the kill of {key}", RECOVERY_S)
+            wait_for(
+                lambda before=before: len(client.acknowledged) > before,  # type: ignore[misc]
+                f"acknowledgements after the kill of {key}",
+                RECOVERY_S,
+            )
+            slowest = max(slowest, time.monotonic() - started)
+            time.sleep(between_s)  # orders flow undisturbed before the next blow
+        return slowest
+
+    return _round(target, keys, blows)
+
+
+def kill_all_at_once(name: str, redeploy: Callable[[], object]) -> Outcome:
+    """Kill every process and the supervisor at once, then bring the environment up again."""
+    target = target_of(name)
+    keys = [service.key for service in target.services()]
+
+    def blow(client: Client) -> float:
+        wait_for(lambda: len(client.acknowledged) > 20, "a stream of orders", RECOVERY_S)
+        started = time.monotonic()
+        for pid in target.processes():
+            os.kill(pid, signal.SIGKILL)
+        redeploy()
+        before = len(client.acknowledged)
+        wait_for(lambda: len(client.acknowledged) > before, "acknowledgements again", RECOVERY_S)
+        return time.monotonic() - started
+
+    return _round(target, keys, blow)
+
+
+def watch(name: str) -> Outcome:
+    """Kill nothing: send a stream of orders for a moment, and look for faults."""
+
+    def quiet(client: Client) -> float:
+        wait_for(lambda: len(client.acknowledged) > 20, "a stream of orders", RECOVERY_S)
+        return 0.0
+
+    return _round(target_of(name), (), quiet)
+
+
+def _round(target: Target, keys: Sequence[str], blows: Callable[[Client], float]) -> Outcome:
+    access = Access(target)
+    with Client(access) as client:
+        wait_for(lambda: len(client.acknowledged) > 5, "the first acknowledgements", RECOVERY_S)
+        slowest = blows(client)
+    faults = settled_faults(access, client)
+    return Outcome(
+        killed=tuple(keys),
+        submitted=len(client.submitted),
+        acknowledged=len(client.acknowledged),
+        executions=len(witness.read(access.record).executions),
+        slowest_recovery_s=round(slowest, 2),
+        faults=tuple(faults),
+    )
+
+
+def settled_faults(access: Access, client: Client) -> list[str]:
+    """Return what still disagrees once the platform had time to settle and project."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        with access.books() as books:
+            found = witness.faults(witness.read(access.record), books, client.acknowledged)
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.25)  # the replay goes on trading: look again until one instant agrees

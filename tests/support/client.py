@@ -1,0 +1,189 @@
+"""An independent client: keeps decisions flowing into a deployed platform, remembers what
+was acknowledged, and asks the platform's own stores what became of it.
+
+It stands outside the platform: it speaks to the bus as a strategy would, and believes an
+order acknowledged only when the journal's index comes back for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+from valkey import Valkey
+from valkey.exceptions import ValkeyError
+
+from apps.core import bus
+from apps.core.messages import (
+    BusMessage,
+    Close,
+    Decision,
+    Intent,
+    OrderUpdate,
+    Side,
+    Stamps,
+    decode,
+    encode,
+)
+from opsctl.services.base import Service
+from opsctl.targets.base import Target
+
+TICK = Decimal("0.0001")
+FAR = 2_000_000_000
+"""An expiry that market data does not reach: the client's decisions do not go stale."""
+
+
+class Access:
+    """Where a deployed environment's bus, books and venue record are."""
+
+    def __init__(self, target: Target) -> None:
+        """Read the settings of the running services."""
+        self._services = {service.name: service for service in target.services()}
+
+    def service(self, name: str) -> Service:
+        """Return a service by name."""
+        return self._services[name]
+
+    def setting(self, service: str, name: str) -> str:
+        """Return one setting of an app."""
+        return self._services[service].environment[f"TRADING_{name}".upper()]
+
+    def secret(self, service: str, name: str) -> str:
+        """Return the secret that a `*_file` setting of an app names."""
+        return Path(self.setting(service, name)).read_text().strip()
+
+    def bus(self) -> Any:
+        """Return a client of the bus."""
+        return Valkey(
+            host=self.setting("execution", "bus_host"),
+            port=int(self.setting("execution", "bus_port")),
+            password=self.secret("execution", "bus_password_file"),
+            socket_timeout=2.0,
+            socket_connect_timeout=1.0,
+        )
+
+    def books(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Return a connection to PostgreSQL."""
+        return psycopg.connect(
+            host=self.setting("projector", "db_host"),
+            port=int(self.setting("projector", "db_port")),
+            dbname=self.setting("projector", "db_name"),
+            user=self.setting("projector", "db_user"),
+            password=self.secret("projector", "db_password_file"),
+            autocommit=True,
+        )
+
+    @property
+    def record(self) -> Path:
+        """The venue's own record."""
+        return Path(self.setting("venue", "record"))
+
+
+class Client:
+    """Sends decisions of two orders each at a steady rate until stopped."""
+
+    def __init__(self, access: Access, *, name: str = "client", rate_per_s: float = 20.0) -> None:
+        """Prepare; use as a context manager to run it."""
+        self._access, self._name, self._period_s = access, name, 1.0 / rate_per_s
+        self._stop = threading.Event()
+        self._after: bytes | str = bus.START
+        self._threads = [
+            threading.Thread(target=self._send, name="client-send", daemon=True),
+            threading.Thread(target=self._listen, name="client-listen", daemon=True),
+        ]
+        self.submitted: set[str] = set()
+        self.acknowledged: set[str] = set()
+
+    def __enter__(self) -> Self:
+        """Start sending."""
+        newest = self._access.bus().xrevrange(bus.ORDERS, count=1)
+        self._after = newest[0][0] if newest else bus.START
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop sending, listen a little longer, end."""
+        self.finish()
+
+    def finish(self) -> None:
+        """Stop sending and end the threads; safe to call twice."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _send(self) -> None:
+        connection = self._access.bus()
+        base = int(time.time() * 1000) % FAR
+        numbers = itertools.count(base)
+        number, due = next(numbers), time.monotonic()
+        while not self._stop.is_set():
+            try:
+                decision = self._decision(connection, number)
+                if decision is not None:
+                    connection.xadd(bus.INTENTS, {b"m": encode(decision)})
+                    self.submitted |= {intent.id for intent in decision.intents}
+                    number = next(numbers)
+            except ValkeyError:
+                # Whether it arrived is unknown: the same decision again is a no-op by its id.
+                self._stop.wait(0.05)
+                continue
+            due += self._period_s
+            self._stop.wait(max(0.0, due - time.monotonic()))
+
+    def _decision(self, connection: Any, number: int) -> Decision | None:
+        newest = connection.xrevrange(bus.MD, count=1)
+        if not newest:
+            return None
+        close = decode(newest[0][1][b"m"])
+        assert isinstance(close, Close)
+        symbols = sorted(symbol for symbol in close.prices if symbol != "ZVZZT")
+        count = len(symbols)
+        side = Side.BUY if number // count % 2 else Side.SELL
+        intents = tuple(
+            Intent(
+                id=f"{self._name}-{number}-{symbol}-{leg}",
+                symbol=symbol,
+                side=side,
+                qty=10 + leg,
+                limit=_marketable(close.prices[symbol], side),
+            )
+            for leg, symbol in enumerate((symbols[number % count], symbols[(number + 7) % count]))
+        )
+        now = time.time_ns()
+        return Decision(
+            strategy=self._name,
+            seq=number,
+            day=close.day,
+            expires_seq=FAR,
+            intents=intents,
+            stamps=Stamps(data_in=now, published=now, decided=now),
+        )
+
+    def _listen(self) -> None:
+        connection, after = self._access.bus(), self._after
+        quiet_since: float | None = None
+        while quiet_since is None or time.monotonic() - quiet_since < 1.0:
+            try:
+                answer = connection.xread({bus.ORDERS: after}, count=1_000, block=200)
+            except ValkeyError:
+                time.sleep(0.05)
+                continue
+            for entry, fields in answer[0][1] if answer else ():
+                after = entry
+                self._acknowledge(decode(fields[b"m"]))
+            quiet_since = (quiet_since or time.monotonic()) if self._stop.is_set() else None
+
+    def _acknowledge(self, message: BusMessage) -> None:
+        if isinstance(message, OrderUpdate) and message.id.startswith(f"{self._name}-"):
+            self.acknowledged.add(message.id)
+
+
+def _marketable(price: Decimal, side: Side) -> Decimal:
+    factor = Decimal("1.01") if side is Side.BUY else Decimal("0.99")
+    return (price * factor / TICK).quantize(Decimal(1), rounding=ROUND_HALF_EVEN) * TICK
