@@ -140,7 +140,8 @@ class Venue(App[VenueSettings]):
                 case Received():
                     self._handle(event)
         except wire.Unreadable as fault:
-            assert isinstance(event, Received)
+            if not isinstance(event, Received):
+                raise
             log.warning("request refused", session=event.session, reason=str(fault))
             self._send(
                 event.session,
@@ -202,9 +203,13 @@ class Venue(App[VenueSettings]):
         if told:
             self._send(session, *told)
 
+    def _sessions(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("the venue is not open yet")
+        return self._engine
+
     def _send(self, session: str, msg_type: str, pairs: list[fix.Pair]) -> None:
-        assert self._engine is not None
-        self._engine.send(session, msg_type, pairs, stored=True)
+        self._sessions().send(session, msg_type, pairs, stored=True)
 
     def _report_unsent(self, past: Sequence[Row], firm: Sequence[str]) -> None:
         """Report what was recorded, but died with the former process before it was sent.
@@ -291,8 +296,7 @@ class Venue(App[VenueSettings]):
         log.info("market data", session=message.session, from_seq=first, to_seq=self._seq)
 
     def _send_now(self, session: str, msg_type: str, pairs: list[fix.Pair]) -> None:
-        assert self._engine is not None
-        self._engine.send(session, msg_type, pairs)
+        self._sessions().send(session, msg_type, pairs)
 
     def _start_clock(self) -> None:
         if self._ticking is None and self.settings.day_s > 0:

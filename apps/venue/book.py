@@ -42,6 +42,13 @@ class Order:
         self.status = "2" if self.leaves == 0 else "1"
 
     @property
+    def price(self) -> int:
+        """The price at which it rests, in ticks; a market order has none and never rests."""
+        if self.limit is None:
+            raise ValueError(f"{self.order_id} is a market order")
+        return self.limit
+
+    @property
     def open(self) -> bool:
         """Whether it can still be executed."""
         return self.status in "01"
@@ -67,8 +74,7 @@ class Half:
 
     def add(self, order: Order) -> None:
         """Rest an order behind those of its price."""
-        assert order.limit is not None
-        key = self._sign * order.limit
+        key = self._sign * order.price
         if key not in self._levels:
             insort(self._keys, key)
             self._levels[key] = deque()
@@ -76,8 +82,7 @@ class Half:
 
     def remove(self, order: Order) -> None:
         """Take an order out."""
-        assert order.limit is not None
-        key = self._sign * order.limit
+        key = self._sign * order.price
         level = self._levels[key]
         level.remove(order)
         if not level:
@@ -119,13 +124,12 @@ class Book:
         found: list[Match] = []
         left = order.leaves
         for resting in self.opposite(order.side).orders():
-            assert resting.limit is not None
-            if left == 0 or not _crosses(order, resting.limit):
+            if left == 0 or not _crosses(order, resting.price):
                 break
             if (resting.owner == MAKER) == (order.owner == MAKER):
                 return found, True
             qty = min(left, resting.leaves)
-            found.append(Match(resting, qty, resting.limit))
+            found.append(Match(resting, qty, resting.price))
             left -= qty
         return found, False
 

@@ -112,7 +112,7 @@ class Exchange:
             return [self._cancel_reject(command, order, why)]
         self.ids[self._scope(command.session), command.cl_ord_id] = order.order_id
         self._take_out(order)
-        return [self._closed(order, "cancel", "4", command.cl_ord_id, "")]
+        return [self._closed(order, "cancel", "4", command.cl_ord_id, "", by=command.session)]
 
     def replace(self, command: Replace) -> list[Row]:
         """Change an open order's quantity and limit; priority stays if it only shrinks."""
@@ -124,18 +124,16 @@ class Exchange:
                 why = (99, "quantity is executed already")
         if why or order is None:
             return [self._cancel_reject(command, order, why)]
-        self._take_out(order)
         limit = self._ticks(order.symbol, command.limit)
         shrinks = limit == order.limit and command.qty <= order.qty
+        if not shrinks:
+            self._take_out(order)
         self.ids[self._scope(command.session), command.cl_ord_id] = order.order_id
         order.leaves = command.qty - order.cum
         order.qty, order.limit = command.qty, limit
         before, order.cl_ord_id = order.cl_ord_id, command.cl_ord_id
-        row = self._row("replace", order, orig=before, keeps_priority=shrinks)
-        if shrinks:
-            self._put_back(order)
-            return [row]
-        return [row, *self._execute(order)]
+        row = self._row("replace", order, orig=before, by=command.session, keeps_priority=shrinks)
+        return [row] if shrinks else [row, *self._execute(order)]
 
     def status(self, session: str, cl_ord_id: str) -> Order | None:
         """Return the order of an id, as far as the session may see it."""
@@ -210,49 +208,57 @@ class Exchange:
             self._restore(row)
 
     def _restore(self, row: Row) -> None:
-        kind = row["kind"]
-        if kind == "day":
-            self.day = row["day"]
-        elif kind == "accept":
-            self.numbers["order"] = max(self.numbers["order"], int(row["order_id"][1:]))
-            limit = None if row["limit"] is None else Decimal(row["limit"])
-            order = Order(
-                order_id=row["order_id"],
-                owner=row["session"],
-                cl_ord_id=row["cl_ord_id"],
-                symbol=row["symbol"],
-                side=Side(row["side"]),
-                qty=row["qty"],
-                leaves=row["qty"],
-                limit=self._ticks(row["symbol"], limit),
-                tif=TimeInForce(row["tif"]),
-            )
-            self._keep(order)
-            if order.tif is TimeInForce.DAY and order.limit is not None:
-                self._put_back(order)
-        elif kind == "execution":
-            order = self.orders[row["order_id"]]
-            order.fill(row["qty"], int(Decimal(row["price"]) / self._tick(row["symbol"])))
-            if not order.open:
+        match row["kind"]:
+            case "day":
+                self.day = row["day"]
+            case "accept":
+                self._restore_accept(row)
+            case "execution":
+                order = self.orders[row["order_id"]]
+                order.fill(row["qty"], int(Decimal(row["price"]) / self._tick(row["symbol"])))
+                if not order.open:
+                    self._take_out(order)
+            case "cancel" | "expire":
+                order = self.orders[row["order_id"]]
                 self._take_out(order)
-        elif kind in ("cancel", "expire"):
-            order = self.orders[row["order_id"]]
-            self._take_out(order)
-            order.leaves, order.status = 0, row["status"]
-            if row["cl_ord_id"] != order.cl_ord_id:
-                self.ids[self._scope(row["session"]), row["cl_ord_id"]] = order.order_id
-        elif kind == "replace":
-            order = self.orders[row["order_id"]]
-            self._take_out(order)
-            order.qty, order.leaves = row["qty"], row["qty"] - order.cum
-            order.limit = self._ticks(
-                order.symbol, None if row["limit"] is None else Decimal(row["limit"])
-            )
-            order.cl_ord_id = row["cl_ord_id"]
-            self.ids[self._scope(row["session"]), row["cl_ord_id"]] = order.order_id
-            self._put_back(order)
+                order.leaves, order.status = 0, row["status"]
+                if row["cl_ord_id"] != order.cl_ord_id:
+                    self.ids[self._scope(row["by"]), row["cl_ord_id"]] = order.order_id
+            case "replace":
+                self._restore_replace(row)
         if "exec_id" in row:
             self.numbers["exec"] = max(self.numbers["exec"], int(row["exec_id"][1:]))
+
+    def _restore_accept(self, row: Row) -> None:
+        self.numbers["order"] = max(self.numbers["order"], int(row["order_id"][1:]))
+        order = Order(
+            order_id=row["order_id"],
+            owner=row["session"],
+            cl_ord_id=row["cl_ord_id"],
+            symbol=row["symbol"],
+            side=Side(row["side"]),
+            qty=row["qty"],
+            leaves=row["qty"],
+            limit=self._limit(row),
+            tif=TimeInForce(row["tif"]),
+        )
+        self._keep(order)
+        if order.tif is TimeInForce.DAY and order.limit is not None:
+            self._put_back(order)
+
+    def _restore_replace(self, row: Row) -> None:
+        order = self.orders[row["order_id"]]
+        if not row["keeps_priority"]:
+            self._take_out(order)
+        order.qty, order.leaves = row["qty"], row["qty"] - order.cum
+        order.limit, order.cl_ord_id = self._limit(row), row["cl_ord_id"]
+        self.ids[self._scope(row["by"]), row["cl_ord_id"]] = order.order_id
+        if not row["keeps_priority"]:
+            self._put_back(order)
+
+    def _limit(self, row: Row) -> int | None:
+        limit = row["limit"]
+        return self._ticks(row["symbol"], None if limit is None else Decimal(limit))
 
     # Inside
 
@@ -350,9 +356,12 @@ class Exchange:
             rows.append(self._closed(order, kind, status, order.cl_ord_id, text))
         return rows
 
-    def _closed(self, order: Order, kind: str, status: str, request: str, text: str) -> Row:
+    def _closed(
+        self, order: Order, kind: str, status: str, request: str, text: str, *, by: str = ""
+    ) -> Row:
+        """Close an order; `by` is the session that asked for it, if one did."""
         order.leaves, order.status = 0, status
-        row = self._row(kind, order, text=text)
+        row = self._row(kind, order, text=text, by=by or order.owner)
         row["orig"], row["cl_ord_id"] = order.cl_ord_id, request
         return row
 
