@@ -224,6 +224,10 @@ class Engine:
         """Log out and close, waiting for the engine's threads."""
         self._engine.stop()
 
+    def forget(self) -> None:
+        """Let go of the sessions after `stop`; the process may then open them anew."""
+        del self._engine
+
     def logged_on(self, session: str) -> bool:
         """Return whether a session can carry a message now."""
         found = quickfix.Session.lookupSession(self._ids[session])

@@ -27,7 +27,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 CLOSE_AT = time(16)
 """The close of the regular session; the source does not tell half days apart."""
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 MOST_DIGITS = 10
 """Prices have at most this many digits before the point."""
 

@@ -38,7 +38,7 @@ class Recorder:
         on_overflow: Callable[[Seen], None],
         limit: int = BUFFER,
     ) -> None:
-        """Prepare. `on_overflow` gets what the books hold, once they are back after it."""
+        """Prepare. `on_overflow` gets what the books hold, where what came since is let go."""
         self.stored = -1
         """Sequence of the last day in the books."""
         self._store = store
@@ -85,6 +85,7 @@ class Recorder:
                 if reopen:
                     await self._store.open()
                     reopen = False
+                    await self._check()
                 await self._write()
             except psycopg.OperationalError as why:
                 if not self.trouble:
@@ -97,8 +98,17 @@ class Recorder:
                 log.info("the books answer again", stored=self.stored)
             self.trouble, wait_s = "", RETRY_S[0]
 
+    async def _check(self) -> None:
+        """See whether the books still hold what they held; if not, all since is asked again."""
+        found = await self._store.position()
+        if found < self.stored:
+            log.error("the books have lost days", stored=self.stored, found=found)
+            self._waiting.clear()
+            self._overflowed = True
+
     async def _write(self) -> None:
         if self._overflowed:
+            self._waiting.clear()
             seen = await self._store.seen()
             self.stored = seen.seq
             self._overflowed = False

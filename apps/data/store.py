@@ -42,9 +42,6 @@ class Store:
         connection = await books.connect(self._settings)
         try:
             await migrate(connection, OWNER, STEPS)
-            # Days and position commit together, and the venue sends again what a crash of
-            # the machine took: waiting for the disk would buy nothing.
-            await connection.execute("SET synchronous_commit = off")
         except BaseException:
             await connection.close()
             raise

@@ -79,9 +79,10 @@ class Ledger:
         self.days: list[str] = []
         self.seqs: list[int] = []
         self.equity: array[int] = array("q")
-        self.index: array[int] = array("q")
+        self.index: array[float] = array("d")
+        """Of every day, in dollars; rounded, since nothing is booked by it."""
         self.holdings: dict[str, Holding] = {}
-        self._level = Decimal(self.capital)
+        self._level = capital
         self._booked: set[tuple[str, str, str, str]] = set()
         self._ahead: list[Booking] = []
 
@@ -137,7 +138,7 @@ class Ledger:
         for booking in ahead:
             self.equity[-1] -= self._effect(booking, len(self.days) - 1)
             self._place(booking)
-        self.index.append(int(self._level.to_integral_value()))
+        self.index.append(float(self._level))
         return True
 
     def book(self, booking: Booking) -> int | None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from apps.core.messages import Stamps
 from apps.desk import wire
-from apps.desk.ledger import Ledger, usd
+from apps.desk.ledger import UNITS_PER_USD, Ledger, usd
 from apps.desk.wire import cents, money
 
 
@@ -17,7 +17,8 @@ def figures(ledger: Ledger) -> wire.Figures:
     value, pnl, today, gross = ledger.value, ledger.pnl, ledger.pnl_today, ledger.gross
     before = value - today
     now, deepest = ledger.drawdown()
-    gained = ledger.index[-1] / ledger.capital - 1 if ledger.index and ledger.capital else 0.0
+    began = ledger.index[0] if ledger.index else 0.0
+    gained = ledger.index[-1] / began - 1 if began else 0.0
     return wire.Figures(
         equity=money(value),
         pnl=money(pnl),
@@ -56,8 +57,8 @@ def points(ledger: Ledger, start: int) -> wire.Points:
     return wire.Points(
         start=start,
         days=ledger.days[start:],
-        equity=[round(amount / 10_000, 2) for amount in ledger.equity[start:]],
-        index=[round(amount / 10_000, 2) for amount in ledger.index[start:]],
+        equity=[round(amount / UNITS_PER_USD, 2) for amount in ledger.equity[start:]],
+        index=[round(level, 2) for level in ledger.index[start:]],
     )
 
 

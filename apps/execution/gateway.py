@@ -110,24 +110,21 @@ class Gateway:
         """Whether the order session can carry a request now."""
         return self._engine.logged_on(self.session)
 
-    def enter(self, order: Order, *, market_seq: int) -> str:
-        """Send the NewOrderSingle of a journaled order; return why not, or an empty string."""
-        why_not = self._why_not(order, market_seq)
-        if why_not:
-            return why_not
-        if not self._send("D", wire.new_order(order, self._clock())):
-            return "the order session is not logged on"
-        return ""
-
-    def _why_not(self, order: Order, market_seq: int) -> str:
+    def withholds(self, order: Order, *, market_seq: int) -> str:
+        """Return why an order must not leave now; empty where it may."""
         halt = self._leading.kill.halt
         if halt is not None:
             return f"halted by {halt.by}" + (f": {halt.reason}" if halt.reason else "")
         if market_seq > order.expires_seq:
             return f"expired at {order.expires_seq} before it could be sent"
-        if not self._leading.proven(self.proof_s):
-            return "leadership was not confirmed lately"
-        return ""
+        return "" if self._leading.proven(self.proof_s) else "leadership was not confirmed lately"
+
+    def enter(self, order: Order) -> bool:
+        """Send the NewOrderSingle of a journaled order; False where the session is down.
+
+        Its logout is on its way as an event then, and puts the order in doubt.
+        """
+        return self._send("D", wire.new_order(order, self._clock()))
 
     def cancel(self, order: Order, cancel_id: str) -> bool:
         """Send an OrderCancelRequest; a halt does not hold it back."""

@@ -80,10 +80,9 @@ class Performer:
         for send in sends:
             await self._prove()
             order = state.orders[send.order]
-            why_not = self._gateway.enter(order, market_seq=self._market_seq())
-            if why_not:
+            if why_not := self._gateway.withholds(order, market_seq=self._market_seq()):
                 withheld[order.id] = why_not
-            else:
+            elif self._gateway.enter(order):
                 sent[order.id] = self._clock()
             self._asked[order.id] = time.monotonic()
         dispatched = Dispatched(self._gateway.session, journaled_ns, sent, withheld)

@@ -19,7 +19,15 @@ from apps.core.journal import KillView
 from apps.core.leader import KillChanged
 from apps.core.records import DecisionTaken, JournalRecord, SessionSeen
 from apps.execution import metrics
-from apps.execution.decide import Context, Decided, Event, KillSeen, Stepped, step
+from apps.execution.decide import (
+    Context,
+    Decided,
+    Event,
+    KillSeen,
+    SessionChanged,
+    Stepped,
+    step,
+)
 from apps.execution.state import State, apply
 
 MAX_EVENTS = 64
@@ -102,6 +110,8 @@ class Sequencer:
         events: list[Event] = []
         while self._inbox and len(events) < MAX_EVENTS:
             events.append(self._inbox.popleft())
+        if any(isinstance(event, SessionChanged) for event in events):
+            return events  # whether decisions may be judged now, the next look tells
         # Decisions are judged last: by then the state knows of every report before them.
         while self._decisions and len(events) < MAX_EVENTS and self._may_decide():
             events.append(self._decisions.popleft())

@@ -22,6 +22,7 @@ from opsctl.cli.selection import (
 
 if TYPE_CHECKING:
     from opsctl.deploy.outcome import Deployed
+    from opsctl.health.verify import Verification
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -79,9 +80,22 @@ def _table(result: Deployed) -> Table:
     shown.add_row("changes", changes or "none")
     shown.add_row("services", f"{result.services} healthy")
     if result.verification is not None:
-        shown.add_row("verify", result.verification.verdict)
+        shown.add_row("verify", Text("\n".join(_findings(result.verification))))
     shown.add_row("took", f"{result.duration_s:.1f} s")
     return shown
+
+
+def _findings(found: Verification) -> list[str]:
+    """Return the verdict with its figures, then every check that failed."""
+    from opsctl.health.latency import in_words
+
+    whole = found.latency
+    figures = {"p50": whole.p50_us, "p99": whole.p99_us, "max": whole.max_us}
+    said = ", ".join(f"{name} {in_words(us)}" for name, us in figures.items() if us is not None)
+    head = f"{found.verdict}: tick to order {said or 'not measured'}"
+    budget = f"budget {in_words(whole.budget_us)}, {whole.samples} probes"
+    failed = [f"{c.name}: {c.detail}" for c in found.checks if c.verdict == "failed"]
+    return [f"{head} ({budget})", *failed]
 
 
 def _next_steps(name: str) -> list[Text]:

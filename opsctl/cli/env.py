@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="The environments of this project: list, show, make and check them.",
+    help="List, show, make and check environments.",
     epilog="Example: [bold]opsctl env show daily[/bold]",
 )
 

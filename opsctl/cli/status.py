@@ -26,7 +26,7 @@ def status(
     tier: TierOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the services of an environment, as its target sees them.
+    """Show the services of an environment.
 
     Cheap: a service is ready when it runs and its port accepts a connection. Exits 3
     when one is not. `opsctl health` has every service do its work.

@@ -10,6 +10,9 @@ from opsctl.health.verify import Verification
 from opsctl.model.environment import Environment
 from opsctl.targets.base import Target
 
+PROBES, PROBES_PER_S = 100, 100.0
+"""A deploy measures for a second: as many probes as a p99 takes."""
+
 
 @dataclass(frozen=True)
 class Means:
@@ -28,6 +31,6 @@ def means() -> Means:
     def verify(environment: Environment, target: Target) -> Verification:
         from opsctl.health import verify as verification
 
-        return verification.verify(environment, target)
+        return verification.verify(environment, target, probes=PROBES, rate_per_s=PROBES_PER_S)
 
     return Means(open_target=open_target, probe_all=probe_all, verify=verify)

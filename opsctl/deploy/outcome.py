@@ -13,7 +13,7 @@ class Deployed(Value):
     """What a deploy or a rollback did.
 
     `run` is the deployment that runs now: this one, or where nothing changed the one that
-    ran already. `verification` is null where it was skipped.
+    ran already. `verification` is null where it was skipped, or nothing changed.
     """
 
     environment: str

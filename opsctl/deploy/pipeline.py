@@ -67,7 +67,7 @@ class Pipeline:
             plan = difference(name, wanted.services, target.observe())
             self.progress.planned(plan)
             if plan.empty and wanted.same and unfinished is None:
-                return _confirm(wanted, change, began, verify=verify)
+                return _confirm(wanted, change, began)
             return _carry_out(wanted, plan, change, began, arguments, verify=verify)
 
     def rollback(
@@ -174,8 +174,11 @@ class Pipeline:
         identity.forget(unfinished.environment.name)
 
 
-def _confirm(wanted: Wanted, change: Change, began: float, *, verify: bool) -> Deployed:
-    """Return that nothing had to change; what is still starting is waited for."""
+def _confirm(wanted: Wanted, change: Change, began: float) -> Deployed:
+    """Return that nothing had to change; what is still starting is waited for.
+
+    The tier was measured when the deployment was made: `opsctl verify` measures it again.
+    """
     assert wanted.former is not None  # noqa: S101 - it is the same as what is wanted
     running = {seen.key for seen in wanted.target.observe() if seen.state == "running"}
     starting = tuple(service for service in wanted.services if service.key not in running)
@@ -187,7 +190,6 @@ def _confirm(wanted: Wanted, change: Change, began: float, *, verify: bool) -> D
         changes=(),
         services=len(wanted.services),
         duration_s=since(began),
-        verification=change.verify(wanted) if verify else None,
     )
 
 

@@ -6,7 +6,6 @@ symbol and canceled there: everything is real but the position.
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections import Counter
@@ -19,14 +18,17 @@ from opsctl.errors import ObjectiveMissed
 from opsctl.services.base import BusProbe, Host, HttpProbe, Service
 
 if TYPE_CHECKING:
+    import httpx
     from valkey import Valkey
 
 ORDERS = "orders"
 DATA = "data"
 SEND_S = 5.0
-QUIET_S = 5.0
-"""Probes are lost that have not come out so long after the last sign of life."""
-BLOCK_MS = 200
+LOST_S = 10.0
+"""A probe that has not come out so long after it went in is lost."""
+GIVE_UP = 3
+"""So many lost in a row, and no more are sent."""
+BLOCK_MS = 500
 PAGE = 1_000
 
 
@@ -53,12 +55,14 @@ class Probed:
     stamps: list[Stamps] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     """Reasons why a probe was not taken in, or its order rejected -> how many."""
-    paced_per_s: float = 0.0
+    lost: int = 0
+    per_s: float = 0.0
+    """How many were sent in a second."""
 
     @property
-    def lost(self) -> int:
-        """How many went in and were not heard of again."""
-        return self.asked - len(self.stamps) - self.refused.total()
+    def unsent(self) -> int:
+        """How many were not sent, after too many were lost."""
+        return self.asked - len(self.stamps) - self.refused.total() - self.lost
 
 
 def ends(services: tuple[Service, ...], host: Host) -> tuple[Ends, ...]:
@@ -86,11 +90,15 @@ def ends(services: tuple[Service, ...], host: Host) -> tuple[Ends, ...]:
 
 
 def probe(at: Ends, count: int, rate_per_s: float) -> Probed:
-    """Send so many probes at a steady rate, and return what became of them.
+    """Send so many probes, and return what became of them.
+
+    One goes in when the one before is out, and not faster than the rate: it measures how
+    long the chain takes for a tick, not how ticks queue beyond what it can carry.
 
     Raises:
         ChainUnreachable: the bus or the data app does not answer.
     """
+    import httpx
     import valkey
 
     client = valkey.Valkey(
@@ -100,96 +108,75 @@ def probe(at: Ends, count: int, rate_per_s: float) -> Probed:
         socket_timeout=5.0,
         socket_connect_timeout=2.0,
     )
+    door = httpx.Client(
+        base_url=f"http://{at.door.at}",
+        headers={"Authorization": f"Bearer {at.token}"},
+        timeout=SEND_S,
+        trust_env=False,
+    )
     try:
-        return _Run(at, client, count).go(rate_per_s)
+        with door:
+            return _send(door, client, count, rate_per_s)
     except valkey.ValkeyError as fault:
         raise ChainUnreachable(
             f"the bus of site {at.site} does not answer on {at.bus.at}: {fault}",
             hint="opsctl status shows whether it runs, opsctl logs valkey why not",
         ) from fault
+    except httpx.HTTPError as fault:
+        raise ChainUnreachable(
+            f"the data app of site {at.site} does not answer on {at.door.at}: "
+            f"{str(fault) or type(fault).__name__}",
+            hint="opsctl status shows whether it runs, opsctl logs data why not",
+        ) from fault
     finally:
         client.close()  # type: ignore[no-untyped-call]
 
 
-class _Run:
-    """One round of probes: this thread sends, another listens."""
-
-    def __init__(self, at: Ends, client: Valkey, count: int) -> None:
-        self._at, self._client = at, client
-        self._name = f"verify-{uuid.uuid4().hex[:8]}"
-        self._waiting: set[str] = set()
-        self._sent_all = threading.Event()
-        self._fault: Exception | None = None
-        self._probed = Probed(asked=count)
-
-    def go(self, rate_per_s: float) -> Probed:
-        newest: Any = self._client.xrevrange(ORDERS, count=1)
-        after = newest[0][0] if newest else b"0-0"
-        listener = threading.Thread(target=self._listen, args=(after,), name="probes", daemon=True)
-        listener.start()
-        try:
-            self._send(rate_per_s)
-        finally:
-            self._sent_all.set()
-            listener.join()
-        if self._fault is not None:
-            raise self._fault
-        return self._probed
-
-    def _send(self, rate_per_s: float) -> None:
-        import httpx
-
-        began = time.monotonic()
-        with httpx.Client(
-            base_url=f"http://{self._at.door.at}",
-            headers={"Authorization": f"Bearer {self._at.token}"},
-            timeout=SEND_S,
-            trust_env=False,
-        ) as client:
-            for n in range(self._probed.asked):
-                name = f"{self._name}-{n}"
-                self._waiting.add(name)
-                try:
-                    answer = client.post("/probe", json={"id": name})
-                except httpx.HTTPError as fault:
-                    raise ChainUnreachable(
-                        f"the data app of site {self._at.site} does not answer on "
-                        f"{self._at.door.at}: {fault or type(fault).__name__}",
-                        hint="opsctl status shows whether it runs, opsctl logs data why not",
-                    ) from fault
-                if not answer.is_success:
-                    self._waiting.discard(name)
-                    self._probed.refused[_why(answer)] += 1
-                due = began + (n + 1) / rate_per_s
-                # Paced, so that one probe does not queue behind another.
-                time.sleep(max(0.0, due - time.monotonic()))
-        self._probed.paced_per_s = round(self._probed.asked / (time.monotonic() - began), 1)
-
-    def _listen(self, after: bytes) -> None:
-        heard = time.monotonic()
-        try:
-            while self._waiting or not self._sent_all.is_set():
-                answer: Any = self._client.xread({ORDERS: after}, count=PAGE, block=BLOCK_MS)
-                for after, fields in answer[0][1] if answer else ():
-                    if self._take(decode(fields[b"m"])):
-                        heard = time.monotonic()
-                if self._sent_all.is_set() and time.monotonic() - heard > QUIET_S:
-                    return
-        except Exception as fault:  # noqa: BLE001 - raised again by the thread that waits
-            self._fault = fault
-
-    def _take(self, message: object) -> bool:
-        """Note what an update says about a probe; return whether it was one of ours."""
-        if not isinstance(message, OrderUpdate) or message.probe not in self._waiting:
-            return False
-        if message.stamps.sent:
-            self._probed.stamps.append(message.stamps)
-        elif message.state is OrderState.REJECTED:
-            self._probed.refused[message.reason or "rejected"] += 1
+def _send(door: httpx.Client, client: Valkey, count: int, rate_per_s: float) -> Probed:
+    run = uuid.uuid4().hex[:8]
+    probed = Probed(asked=count)
+    newest: Any = client.xrevrange(ORDERS, count=1)
+    after = newest[0][0] if newest else b"0-0"
+    began = time.monotonic()
+    lost_in_a_row = sent = 0
+    while sent < count and lost_in_a_row < GIVE_UP:
+        time.sleep(max(0.0, began + sent / rate_per_s - time.monotonic()))
+        name = f"verify-{run}-{sent}"
+        sent += 1
+        answer = door.post("/probe", json={"id": name})
+        if not answer.is_success:
+            probed.refused[_why(answer)] += 1
+            continue
+        update, after = _await(client, name, after)
+        lost_in_a_row = 0 if update else lost_in_a_row + 1
+        if update is None:
+            probed.lost += 1
+        elif update.stamps.sent:
+            probed.stamps.append(update.stamps)
         else:
-            return True
-        self._waiting.discard(message.probe)
-        return True
+            probed.refused[update.reason or "rejected"] += 1
+    probed.per_s = round(sent / (time.monotonic() - began), 1)
+    return probed
+
+
+def _await(client: Valkey, name: str, after: bytes) -> tuple[OrderUpdate | None, bytes]:
+    """Return the update that says what became of a probe, and where it was read.
+
+    None where none came in time.
+    """
+    deadline = time.monotonic() + LOST_S
+    while time.monotonic() < deadline:
+        answer: Any = client.xread({ORDERS: after}, count=PAGE, block=BLOCK_MS)
+        for entry, fields in answer[0][1] if answer else ():
+            after = entry
+            message = decode(fields[b"m"])
+            if (
+                isinstance(message, OrderUpdate)
+                and message.probe == name
+                and (message.stamps.sent or message.state is OrderState.REJECTED)
+            ):
+                return message, after
+    return None, after
 
 
 def _why(answer: Any) -> str:

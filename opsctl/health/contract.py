@@ -124,9 +124,9 @@ def accepts(schema: Any, variables: Mapping[str, str]) -> Iterator[str]:
         for name, text in given.items()
         if name in known
     }
-    for fault in Draft202012Validator(schema).iter_errors(values):
-        where = ".".join(str(part) for part in fault.absolute_path)
-        yield f"--describe refuses the running settings: {where}: {fault.message}"
+    for refused in Draft202012Validator(schema).iter_errors(values):
+        where = ".".join(str(part) for part in refused.absolute_path)
+        yield f"--describe refuses the running settings: {where}: {refused.message}"
 
 
 def _value(text: str, fits: Any) -> Any:

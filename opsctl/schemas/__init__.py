@@ -36,6 +36,7 @@ RESULTS: dict[str, str] = {
     "toolchain-import": "opsctl.toolchain.results:ToolchainArchive",
     "status": "opsctl.health.report:EnvironmentStatus",
     "health": "opsctl.health.report:EnvironmentHealth",
+    "verify": "opsctl.health.verify:Verification",
 }
 """The result of each command (its words joined by `-`), as `module:Class`."""
 

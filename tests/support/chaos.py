@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from opsctl import environments
 from opsctl.health.probes import probe
@@ -41,10 +42,23 @@ def unhealthy(target: Target) -> list[str]:
     """Return the services that do not do their work, each with the reason."""
     found = []
     for service in target.services():
-        result = probe(service.probe, target.host.read_secret)
+        result = probe(
+            service.probe, lambda name: Path(target.host.secret(name)).read_text().strip()
+        )
         if not result.ok:
             found.append(f"{service.key}: {result.detail}")
     return found
+
+
+def processes(target: Target) -> list[int]:
+    """Return every process of an environment, its supervisor first, as a crash would hit it."""
+    pids = {running.pid for running in target.observe() if running.pid}
+    supervisor = {int(_stat(pid)[1]) for pid in pids} - {1, os.getpid()}
+    return [*supervisor, *(pid for pid in pids if pid not in supervisor)]
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def kill(target: Target, names: Sequence[str]) -> None:
@@ -86,7 +100,7 @@ def kill_all_at_once(name: str, redeploy: Callable[[], object]) -> Outcome:
     def blow(client: Client) -> float:
         wait_for(lambda: len(client.acknowledged) > 20, "a stream of orders", RECOVERY_S)
         started = time.monotonic()
-        for pid in target.processes():
+        for pid in processes(target):
             os.kill(pid, signal.SIGKILL)
         redeploy()
         before = len(client.acknowledged)

@@ -36,9 +36,9 @@ def licence(package: importlib.metadata.Distribution) -> str:
     """Return what a package says of its licence: expression, classifiers, or its own words."""
     meta = package.metadata
     classifiers = [c for c in meta.get_all("Classifier", []) if c.startswith("License ::")]
-    return " | ".join(
-        [meta.get("License-Expression", ""), *classifiers, (meta.get("License") or "")[:200]]
-    )
+    expression = meta.get_all("License-Expression", [])
+    words = [text[:200] for text in meta.get_all("License", [])]
+    return " | ".join([*expression, *classifiers, *words])
 
 
 def refused() -> dict[str, str]:

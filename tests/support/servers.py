@@ -77,7 +77,6 @@ class Process:
 
     def start(self) -> None:
         """Start the process, its output appended to the log."""
-        account = {"user": self._user, "group": "nogroup", "extra_groups": []} if self._user else {}
         with self._log.open("ab") as out:
             self.popen = subprocess.Popen(
                 self._argv,
@@ -86,7 +85,9 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 env=self._env,
                 cwd=self._log.parent if self._env is None else None,
-                **account,  # type: ignore[arg-type]
+                user=self._user,
+                group="nogroup" if self._user else None,
+                extra_groups=[] if self._user else None,
             )
 
     @property
@@ -157,7 +158,7 @@ def valkey() -> Iterator[ValkeyServer]:
             wait_for(ready, "valkey")
             yield ValkeyServer(port, password, home / "password", process)
         finally:
-            client.close()
+            client.close()  # type: ignore[no-untyped-call]
             process.stop()
 
 
@@ -188,7 +189,6 @@ def postgres() -> Iterator[PostgresServer]:
         data = home / "data"
         if user:
             shutil.chown(home, user)
-        account = {"user": user, "group": "nogroup", "extra_groups": []} if user else {}
         subprocess.run(
             [
                 str(programs.path("postgresql", "initdb")),
@@ -198,7 +198,9 @@ def postgres() -> Iterator[PostgresServer]:
             check=True,
             capture_output=True,
             cwd=home,
-            **account,  # type: ignore[call-overload]
+            user=user,
+            group="nogroup" if user else None,
+            extra_groups=[] if user else None,
         )
         argv = [
             str(programs.path("postgresql", "postgres")),

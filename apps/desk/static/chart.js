@@ -93,7 +93,7 @@ export class Chart {
     return {
       width: 300,
       height: 100,
-      padding: [8, 0, 6, 14],
+      padding: [8, 0, 6, 20],
       cursor: { sync: { key: "desk" }, y: false, drag: { x: false, y: false }, points: { size: 7 } },
       legend: { show: false },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1_000), "Etc/UTC"),

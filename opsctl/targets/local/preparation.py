@@ -111,7 +111,7 @@ class Preparation:
             "LANG": "C.UTF-8",
             **marks(service, self._layout, self._identity),
         }
-        with log.open("ab") as out:
+        with open(log, "ab", opener=_private) as out:
             began = out.tell()
             running = subprocess.Popen(
                 # Should this process be killed, its half-done step ends with it.
@@ -137,6 +137,10 @@ class Preparation:
                 hint=f"the whole output is in {log}",
                 details=shown,
             )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _wait(

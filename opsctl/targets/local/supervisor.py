@@ -21,7 +21,7 @@ from opsctl.targets.local.definition import identifier
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.processes import MARK, POLL_S, Process, ended, environment_of, process
 
-ANSWER_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 3.0
 START_WITHIN_S = 30.0
 END_WITHIN_S = 10.0
 
@@ -74,9 +74,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            opened.settimeout(self.timeout)
+            opened.connect(str(self._path))
+        except OSError:
+            opened.close()
+            raise
+        self.sock = opened
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -88,7 +93,9 @@ class _Transport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path)
+        connection = _UnixConnection(self._path)
+        self._connection = (str(self._path), connection)  # what `close` of the base class closes
+        return connection
 
 
 class Supervisor:

@@ -179,7 +179,9 @@ class LocalTarget:
         return logs.tail(self._layout.log(key), lines)
 
     def _keys(self, services: Sequence[str]) -> tuple[str, ...]:
-        known = tuple(service.key for service in self._applied())
+        # A service that was stopped again, by a first deploy that failed, has its log still.
+        logged = sorted(path.stem for path in self._layout.logs.glob("*.log"))
+        known = tuple(dict.fromkeys([*(s.key for s in self._applied()), *logged]))
         if not services:
             return known
         chosen = []

@@ -106,9 +106,7 @@ class Site:
 
     def strategy_settings(self, **more: object) -> StrategySettings:
         """Return the strategy's settings."""
-        return StrategySettings.of(
-            **self._core("strategy"), **self._bus(), **self._books(), **more
-        )
+        return StrategySettings.of(**self._core("strategy"), **self._bus(), **self._books(), **more)
 
     def start(self, service: str, settings: CoreSettings) -> Process:
         """Start an app as a process."""
@@ -229,7 +227,8 @@ class FakeExecution:
             while True:
                 try:
                     await bus.put(PORTFOLIO, self.portfolio)
-                    for cursor, message in await bus.read(INTENTS, cursor, block_ms=200):
+                    for entry, message in await bus.read(INTENTS, cursor, block_ms=200):
+                        cursor = entry
                         if isinstance(message, Decision) and message.id not in self.taken:
                             await self._take(bus, message)
                 except BusDown:

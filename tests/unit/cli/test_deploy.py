@@ -52,7 +52,10 @@ def test_a_missed_tier_exits_3(
     opsctl: Opsctl, target: FakeTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opsctl.deploy.means.means", lambda: means(target, verdict="failed"))
-    assert opsctl("deploy", "daily").code == 3
+    done = opsctl("deploy", "daily")
+    assert done.code == 3
+    assert "failed: tick to order p50 50 ms, p99 99 ms" in done.out
+    assert "monitoring: Prometheus scrapes 9 services" in done.out
     assert opsctl("deploy", "daily", "--no-verify").code == 0
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from opsctl.health.verify import Verification
-
 from opsctl.deploy.means import Means
 from opsctl.errors import DeployFailed
+from opsctl.health.checks import Check
+from opsctl.health.latency import latency
 from opsctl.health.probes import Result
-from opsctl.model.environment import Environment
+from opsctl.health.verify import Verification
+from opsctl.model.environment import Environment, TargetName
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.services.base import Address, HttpProbe, Service
 from opsctl.targets.base import Action, Event, LogLine, Plan, Running, Target
@@ -199,4 +200,17 @@ def means(
 
 def verification(name: str, verdict: Literal["passed", "failed"]) -> Verification:
     """Return what a verification of the daily tier answers."""
-    return Verification(environment=name, verdict=verdict)
+    took_ns = [n * 1_000_000 for n in range(1, 101)]
+    return Verification(
+        environment=name,
+        tier=LatencyTier.DAILY,
+        dr=DrTier.COLD,
+        target=TargetName.LOCAL,
+        verdict=verdict,
+        latency=latency(took_ns, 1_000_000_000),
+        stages=(),
+        checks=(
+            Check(name="latency", verdict="passed", detail="p99 99 ms, budget 1 s"),
+            Check(name="monitoring", verdict=verdict, detail="Prometheus scrapes 9 services"),
+        ),
+    )

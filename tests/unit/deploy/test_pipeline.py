@@ -399,6 +399,15 @@ class TestVerify:
         assert set(target.running) == {"bus@a", "data@a"}
         assert (_lines()[-1].exit_code, _lines()[-1].outcome) == (3, "failed")
 
+    def test_nothing_changed_is_not_measured_again(
+        self, target: FakeTarget, progress: Recorded
+    ) -> None:
+        pipeline = Pipeline(means(target), progress)
+        assert pipeline.deploy(environment(), arguments={}, verify=True).verification
+        again = pipeline.deploy(environment(), arguments={}, verify=True)
+        assert again.verification is None
+        assert again.kept
+
     def test_one_that_breaks_leaves_a_whole_deployment(
         self, target: FakeTarget, progress: Recorded
     ) -> None:

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opsctl.errors import UsageError
+from opsctl.model.environment import Environment
+from opsctl.targets import open_target
+from opsctl.targets.base import Target
+
+
+def environment(**more: Any) -> Environment:
+    return Environment.model_validate({"name": "daily", "tier": "daily", "dr": "cold", **more})
+
+
+def test_the_local_target_is_a_target() -> None:
+    target: Target = open_target(environment())
+    assert target.observe() == ()
+
+
+@pytest.mark.parametrize("fault", [{"target": "docker"}, {"dr": "warm"}, {"dr": "hot"}])
+def test_what_no_target_gives_yet_is_a_clear_error(fault: dict[str, str]) -> None:
+    (value,) = fault.values()
+    with pytest.raises(UsageError, match=value) as refused:
+        open_target(environment(**fault))
+    assert refused.value.hint
+
+
+def test_opening_and_observing_writes_nothing(state: Any) -> None:
+    open_target(environment()).observe()
+    assert list(state.iterdir()) == []
