@@ -93,6 +93,7 @@ class Ingestion:
             if working.done():
                 working.result()  # raises what ended a part: the process starts anew
             await asyncio.to_thread(engine.stop)
+            engine.forget()  # ends it while all that it uses is alive
             await self._drain()
         finally:
             stop.cancel()

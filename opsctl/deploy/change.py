@@ -120,6 +120,7 @@ class Change:
 
     def verify(self, wanted: Wanted) -> Verification:
         """Measure what the tier promises."""
+        self.progress.say("measuring what the tier promises, by probes through the whole chain")
         began = time.monotonic()
         found = self.means.verify(wanted.environment, wanted.target)
         self.progress.stage("verify", since(began))

@@ -66,4 +66,6 @@ def _list(current: Deployment, earlier: Sequence[Deployment]) -> str:
         for d in reversed(earlier)
         if d.run not in (current.run, current.restores)
     ]
-    return f"earlier deployments: {', '.join(others[:10])}" if others else "deploy it first"
+    return (
+        f"earlier deployments: {', '.join(others[:10])}" if others else "it is the only deployment"
+    )

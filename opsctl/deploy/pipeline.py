@@ -232,6 +232,7 @@ def _carry_out(
             )
             records.commit(deployment, run.folder)
             committed = True
+            verification = change.verify(wanted) if verify else None
             result = Deployed(
                 environment=name,
                 run=run.id,
@@ -240,7 +241,7 @@ def _carry_out(
                 restores=deployment.restores,
                 services=len(wanted.services),
                 duration_s=since(began),
-                verification=change.verify(wanted) if verify else None,
+                verification=verification,
             )
             run.result = result.model_dump(mode="json")
             run.exit_code = 0 if result.kept else 3

@@ -1,8 +1,9 @@
 """SeaweedFS: the S3 store, one process with all of its parts.
 
-S3 asks for the access key; every inner port (HTTP and gRPC of master, volume, filer,
-admin) asks for a certificate of the environment's authority. Its metrics port can be
-given neither, so it stays closed.
+`weed server` and not `weed mini`: the latter adds an admin server whose worker takes a
+seventh of a core and 60 MB at rest. S3 asks for the access key; every inner port (HTTP and
+gRPC of master, volume, filer) asks for a certificate of the environment's authority. Its
+metrics port can be given neither, so it stays closed.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ CA, CERT, KEY = "tls/ca.crt", "tls/objects.crt", "tls/objects.key"
 ACCESS_KEY, SECRET_KEY = "s3-access", "s3"
 SIGNING = ("objects-write", "objects-read", "objects-filer-write", "objects-filer-read")
 
-ADMIN_GRPC_OFFSET = 10_000
-"""Its maintenance worker dials the admin port plus this, whatever `-admin.port.grpc` says."""
+VOLUME_MB, VOLUMES = 256, 40
+"""Data lies in files of at most this size; there are as many at most: 10 GB in all."""
 
 GRPC_PARTS = (
-    *("volume", "master", "filer", "s3", "admin", "worker"),
+    *("volume", "master", "filer", "s3"),
     *("client", "msg_broker", "msg_agent", "mq"),
 )
-HTTPS_PARTS = ("volume", "master", "filer", "admin")
+HTTPS_PARTS = ("volume", "master", "filer")
 
 
 def address(host: Host, site: str) -> Address:
@@ -42,10 +43,10 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         name: host.address(NAME, site, name).port
         for name in (
             *("s3-grpc", "master", "master-grpc", "volume", "volume-grpc"),
-            *("filer", "filer-grpc", "admin-grpc"),
+            *("filer", "filer-grpc"),
         )
     }
-    ports = {"s3": at.port, **inner, "admin": inner["admin-grpc"] - ADMIN_GRPC_OFFSET}
+    ports = {"s3": at.port, **inner}
     options: dict[str, str | int] = {
         "dir": data,
         "ip": at.host,
@@ -53,6 +54,9 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         "master.port": ports["master"],
         "master.port.grpc": ports["master-grpc"],
         "master.telemetry": "false",
+        "master.heartbeatInterval": "300ms",
+        "master.volumeSizeLimitMB": VOLUME_MB,
+        "volume.max": VOLUMES,
         # Alone, it elects itself: the default of 10 s is a wait after every crash.
         "master.electionTimeout": "1s",
         "volume.port": ports["volume"],
@@ -61,6 +65,8 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         "filer.port": ports["filer"],
         "filer.port.grpc": ports["filer-grpc"],
         "filer.localSocket": f"{run}/filer.sock",
+        "filer": "true",
+        "s3": "true",
         "s3.port": ports["s3"],
         "s3.port.grpc": ports["s3-grpc"],
         "s3.port.iceberg": 0,
@@ -69,10 +75,6 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         "s3.localSocket": f"{run}/s3.sock",
         "s3.iam": "false",
         "s3.autoCreateBucket": "false",
-        "admin.port": ports["admin"],
-        "admin.port.grpc": ports["admin-grpc"],
-        "admin.ui": "false",
-        "webdav": "false",
     }
     return Service(
         name=NAME,
@@ -83,7 +85,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
             host.program("seaweedfs", "weed"),
             "-logtostderr=true",
             f"-config_dir={config}",
-            "mini",
+            "server",
             *(f"-{option}={value}" for option, value in options.items()),
         ),
         # A tighter limit makes the collector burn a tenth of a core without freeing anything.
@@ -98,7 +100,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         stop_within_s=15,
         leaves=tuple(
             f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}-grpc']}.sock"  # noqa: S108 - its own choice
-            for part in ("master", "volume", "filer", "s3", "admin")
+            for part in ("master", "volume", "filer", "s3")
         ),
     )
 

@@ -28,6 +28,7 @@ from opsctl.targets.local.supervisor import Program, Supervisor
 
 Stage = Literal["preparing", "starting", "ready", "stopping", "stopped", "failed"]
 
+PROBE_EVERY_S = 0.05
 STRAYS_WITHIN_S = 10.0
 STOP_GRACE_S = 5
 """Beyond a service's own time, after which supervisord has killed it."""
@@ -177,7 +178,7 @@ class Application:
                     service, f"was not ready within {service.ready_within_s} s: {found.detail}"
                 )
             self._check()
-            time.sleep(POLL_S)
+            time.sleep(PROBE_EVERY_S)
 
     def _ending(self, key: str) -> str:
         """Return how a process ended, once supervisord has noticed."""

@@ -34,18 +34,21 @@ class Process:
         return process(self.pid) == self
 
     def end(self, number: signal.Signals) -> None:
-        """Send a signal to this very process, if it still is there."""
-        try:
-            handle = os.pidfd_open(self.pid)
-        except (ProcessLookupError, PermissionError):
-            return
-        try:
-            if self.alive:
-                signal.pidfd_send_signal(handle, number)
-        except (ProcessLookupError, PermissionError):
-            return
-        finally:
-            os.close(handle)
+        """Send a signal to this very process, if it still is there and ours to end."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            try:
+                handle = os.pidfd_open(self.pid)
+            except ProcessLookupError:
+                return
+            except OSError:  # a kernel before 5.3: the pid may change hands within microseconds
+                if self.alive:
+                    os.kill(self.pid, number)
+                return
+            try:
+                if self.alive:
+                    signal.pidfd_send_signal(handle, number)
+            finally:
+                os.close(handle)
 
 
 def process(pid: int) -> Process | None:

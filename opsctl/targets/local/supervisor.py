@@ -225,13 +225,16 @@ class Supervisor:
                     hint="deploy again; what is there is found and continued",
                 ) from fault
 
-    def end(self) -> None:
-        """End it, whatever it does; what it runs is told to stop by the kernel."""
+    def end(self, *, patient: bool = True) -> None:
+        """End it, whatever it does; what it runs is told to stop by the kernel.
+
+        One that is known to hang is given no time to end by itself.
+        """
         running = self.process()
         if running is None:
             return
         running.end(signal.SIGTERM)
-        if ended([running], END_WITHIN_S):
+        if not patient or ended([running], END_WITHIN_S):
             running.end(signal.SIGKILL)
             ended([running], END_WITHIN_S)
 

@@ -6,6 +6,7 @@ import secrets as random
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ from opsctl.targets.local import (
 )
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.secrets import SUPERVISOR, Secrets
-from opsctl.targets.local.supervisor import BACKOFF, RUNNING, STARTING, STOPPED, Gone, Program
+from opsctl.targets.local.supervisor import RUNNING, STARTING, STOPPED, Gone, Program
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
 from opsctl.toolchain import programs as toolchain
 
@@ -41,6 +42,7 @@ STATES: dict[int, Literal["running", "starting", "stopped"]] = {
     STARTING: "starting",
     STOPPED: "stopped",
 }
+"""Every other state is a failure: what keeps ending at its start runs at no time."""
 TAIL_LINES = 20
 
 
@@ -113,7 +115,7 @@ class LocalTarget:
         except Gone:
             return self._remembered("its supervisord is gone")
         if self._stale(supervisord):
-            loaded = tuple(_unknown(program) for program in loaded)
+            loaded = tuple(replace(program, made_from="") for program in loaded)
         children = processes.children()
         return tuple(_running(program, children) for program in loaded)
 
@@ -263,9 +265,10 @@ class LocalTarget:
     def _supervise(self, services: Sequence[Service]) -> bool:
         """Return whether supervisord must be started; one that is stale or hangs is ended."""
         supervisord = self._supervisord()
-        if not self._stale(supervisord):
+        found = supervisord.identification()
+        if found == definition.identifier(self._configuration()):
             return False
-        supervisord.end()
+        supervisord.end(patient=found is not None)
         application.end_strays(self._processes(services))
         return True
 
@@ -316,13 +319,9 @@ class LocalTarget:
         if not identity:
             return ()
         # Python runs much else: only a server's own program says whose its process is.
-        servers = {str(Path(s.argv[0]).resolve()) for s in services if s.kind == "server"}
+        known = (*services, *self._applied())  # a release may have brought newer programs
+        servers = {str(Path(s.argv[0]).resolve()) for s in known if s.kind == "server"}
         return processes.of_environment(identity, self._layout.root / "data", servers, service=key)
-
-
-def _unknown(program: Program) -> Program:
-    """Return a program of a stale supervisord: made from nothing that we know."""
-    return Program(**{**vars(program), "made_from": ""})
 
 
 def _running(program: Program, children: dict[int, list[int]]) -> Running:
@@ -338,6 +337,3 @@ def _running(program: Program, children: dict[int, list[int]]) -> Running:
         rss_bytes=processes.resident_bytes(program.pid, children) if alive else None,
         detail=program.detail(),
     )
-
-
-assert BACKOFF not in STATES  # noqa: S101 - what keeps ending is a failure

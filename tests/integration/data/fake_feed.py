@@ -39,6 +39,7 @@ class FakeVenue:
     def __exit__(self, *_: object) -> None:
         """Close."""
         self._engine.stop()
+        self._engine.forget()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -37,6 +37,8 @@ from apps.core.messages import (
     encode,
 )
 from apps.core.settings import DeskSettings
+from apps.data import schema as data_tables
+from apps.execution import books as books_tables
 from tests.support.servers import (
     PostgresServer,
     Process,
@@ -52,29 +54,18 @@ FIRST_DAY = date(2010, 1, 4)
 HISTORY = 5_000
 """The market-data sequence of the first live day."""
 
-SCHEMA = """
-CREATE TABLE closes (seq int, day date, symbol text, price numeric(18,4), event_ns bigint,
-  stored_at timestamptz DEFAULT now(), PRIMARY KEY (symbol, day));
-CREATE TABLE journal_position (one bool PRIMARY KEY DEFAULT true, index bigint);
-INSERT INTO journal_position (index) VALUES (0);
-CREATE TABLE decisions (id text PRIMARY KEY, strategy text, seq int, day date, verdict text,
-  reason text, journal_index bigint);
-CREATE TABLE orders (id text PRIMARY KEY, decision_id text, symbol text, side text, qty bigint,
-  order_type text, limit_price numeric(18,4), tif text, state text, cum_qty bigint, avg_px numeric,
-  reason text, probe text, data_in_ns bigint, published_ns bigint, decided_ns bigint,
-  received_ns bigint, journaled_ns bigint, sent_ns bigint, journal_index bigint);
-CREATE TABLE fills (venue text, day date, exec_id text, side text, order_id text,
-  decision_seq int, symbol text, qty bigint, price numeric(18,4), at_ns bigint,
-  journal_index bigint, PRIMARY KEY (venue, day, exec_id, side));
-"""
+YEARS = range(2009, 2013)
 
 
 class Firm:
     """Trades by the test's command; `projecting` off leaves its trades to the bus alone."""
 
-    def __init__(self, dsn: str, valkey: ValkeyServer, *, seed: int = 7) -> None:
-        """Make the tables, and a history before the first live day."""
-        self.dsn, self.valkey = dsn, valkey
+    def __init__(self, sql: PostgresServer, valkey: ValkeyServer, *, seed: int = 7) -> None:
+        """Make a database with the tables, and a history before the first live day."""
+        self.database = f"firm_{secrets.token_hex(4)}"
+        with psycopg.connect(sql.dsn, autocommit=True) as server:
+            server.execute(f"CREATE DATABASE {self.database}".encode())
+        self.dsn = sql.dsn.replace("dbname=trading", f"dbname={self.database}")
         self._random = random.Random(seed)
         self.client = Valkey(port=valkey.port, password=valkey.password)
         self.prices = {
@@ -84,8 +75,13 @@ class Firm:
         self.seq, self.day = HISTORY - 1, FIRST_DAY - timedelta(days=3)
         self.index = 0
         self.halted = False
-        with psycopg.connect(dsn) as books:
-            books.execute(SCHEMA)
+        with psycopg.connect(self.dsn) as books:
+            for step in (
+                *data_tables.STEPS,
+                *map(data_tables.partition, YEARS),
+                *books_tables.STEPS,
+            ):
+                books.execute(step)
             for back in range(5, 0, -1):
                 self._store(books, HISTORY - back, FIRST_DAY - timedelta(days=back))
 
@@ -120,7 +116,7 @@ class Firm:
         published: bool = True,
         projected: bool = True,
     ) -> None:
-        """Let a decision be journaled, filled, and told."""
+        """Let a decision be journaled and filled; on the bus and in the books where asked."""
         decision = f"momentum-{self.seq}"
         orders = [self._trade(decision, n, *trade) for n, trade in enumerate(trades)]
         done = DecisionDone(index=self._next(), decision=decision, seq=self.seq)
@@ -133,6 +129,14 @@ class Firm:
                 self.say(bus.ORDERS, fill)
             self.say(bus.ORDERS, done)
             self.tell()
+
+    def decide_silently(self, trades: Sequence[tuple[str, Side, int]]) -> None:
+        """Trade once more on this day: the books and the portfolio know, the streams do not."""
+        decision = f"momentum-{self.seq}"
+        orders = [self._trade(decision, 100 + n, *trade) for n, trade in enumerate(trades)]
+        with psycopg.connect(self.dsn) as books:
+            self._project(books, orders, None)
+        self.tell()
 
     def halt(self, *, halted: bool) -> None:
         """Press or release the kill switch."""
@@ -205,12 +209,14 @@ class Firm:
         self,
         books: psycopg.Connection[tuple[object, ...]],
         orders: Sequence[tuple[OrderUpdate, Fill]],
-        done: DecisionDone,
+        done: DecisionDone | None,
     ) -> None:
         for o, f in orders:
             books.execute(
-                "INSERT INTO orders VALUES"
-                " (%s,%s,%s,%s,%s,'limit',%s,'ioc',%s,%s,%s,'','',%s,%s,%s,%s,%s,%s,%s)",
+                "INSERT INTO orders (id, decision_id, symbol, side, qty, order_type, limit_price,"
+                " tif, state, cum_qty, avg_px, data_in_ns, published_ns, decided_ns, received_ns,"
+                " journaled_ns, sent_ns, journal_index, settled)"
+                " VALUES (%s,%s,%s,%s,%s,'limit',%s,'ioc',%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,true)",
                 (
                     *(o.id, o.decision, o.symbol, o.side, o.qty, o.avg_px, o.state, o.cum_qty),
                     *(o.avg_px, o.stamps.data_in, o.stamps.published, o.stamps.decided),
@@ -218,17 +224,21 @@ class Firm:
                 ),
             )
             books.execute(
-                "INSERT INTO fills VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)",
+                "INSERT INTO fills (venue, day, exec_id, side, order_id, decision_seq, symbol, qty,"
+                " price, at_ns, journal_index) VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)",
                 (
-                    *(f.venue, f.day, f.exec_id, f.side, f.order, done.seq, f.symbol, f.qty),
+                    *(f.venue, f.day, f.exec_id, f.side, f.order, self.seq, f.symbol, f.qty),
                     *(f.price, f.at_ns, f.index),
                 ),
             )
-        books.execute(
-            "INSERT INTO decisions VALUES (%s,'momentum',%s,%s,'done','',%s)",
-            (done.decision, done.seq, self.day, done.index),
-        )
-        books.execute("UPDATE journal_position SET index = %s", (done.index,))
+        if done is not None:
+            books.execute(
+                "INSERT INTO decisions"
+                " (id, strategy, seq, day, verdict, digest, outcome, journal_index)"
+                " VALUES (%s,'momentum',%s,%s,'done','','accepted',%s)",
+                (done.decision, done.seq, self.day, done.index),
+            )
+        books.execute("UPDATE journal_position SET index = %s", (self.index,))
 
     def _store(self, books: psycopg.Connection[tuple[object, ...]], seq: int, day: date) -> None:
         for symbol, price in self.prices.items():
@@ -277,7 +287,11 @@ class RunningDesk:
 
 @contextmanager
 def desk(
-    postgres: PostgresServer, valkey: ValkeyServer, *, peers: dict[str, str] | None = None
+    postgres: PostgresServer,
+    valkey: ValkeyServer,
+    database: str,
+    *,
+    peers: dict[str, str] | None = None,
 ) -> Iterator[RunningDesk]:
     """Run a desk process."""
     with folder() as home:
@@ -294,6 +308,7 @@ def desk(
             bus_password_file=valkey.password_file,
             db_host="127.0.0.1",
             db_port=postgres.port,
+            db_name=database,
             db_password_file=postgres.password_file,
             desk_secret_file=home / "desk",
             peers={"desk": f"http://127.0.0.1:{port}", **(peers or {})},
@@ -313,11 +328,6 @@ def desk(
             yield running
         finally:
             process.stop()
-
-
-def now_utc() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
 
 
 def await_ready(running: RunningDesk) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -169,6 +170,15 @@ class OrderPath(RuleBasedStateMachine):
         if self.connected and self.next_report <= len(self.venue.out):
             self.inbox.append(Reported(self.venue.out[self.next_report - 1]))
             self.next_report += 1
+
+    @rule(number=st.integers(0, 1_000))
+    def drop_copy_arrives(self, number: int) -> None:
+        """The drop copy runs by itself: ahead of the order session, behind it, repeatedly."""
+        told = [report for report in self.venue.out if report.exec_type in {"0", "F", "4"}]
+        if told:
+            at = number % len(told)
+            copy = msgspec.structs.replace(told[at], session="OPS-A-DROP", seq=at + 1)
+            self.inbox.append(Reported(copy))
 
     @rule(lost=st.integers(0, 5))
     def connection_is_cut(self, lost: int) -> None:

@@ -90,9 +90,9 @@ def test_seaweedfs_closes_every_inner_port() -> None:
     seaweedfs = service("seaweedfs@a")
     security = tomllib.loads(file(seaweedfs, "security.toml"))
     assert security["grpc"]["ca"] == "/state/secrets/tls/ca.crt"
-    for part in ("volume", "master", "filer", "s3", "admin"):
+    for part in ("volume", "master", "filer", "s3"):
         assert security["grpc"][part]["cert"]
-    for part in ("volume", "master", "filer", "admin"):
+    for part in ("volume", "master", "filer"):
         assert security["https"][part]["ca"]  # asks the client for a certificate
     assert security["https"]["client"]["enabled"] is True
     signing = security["jwt"]
@@ -101,7 +101,6 @@ def test_seaweedfs_closes_every_inner_port() -> None:
     options = dict(w[1:].split("=", 1) for w in seaweedfs.argv if w.startswith("-") and "=" in w)
     assert options["ip.bind"] == "127.0.0.1"
     assert "metricsPort" not in options
-    assert int(options["admin.port.grpc"]) - int(options["admin.port"]) == 10_000
     assert {options[o] for o in options if o.endswith((".port", ".grpc"))} == {
         str(port) for port in seaweedfs.ports.values()
     }
