@@ -1,1 +1,1 @@
-"""The exchange simulator: a matching engine behind FIX, and the record of what it did."""
+"""The exchange simulator: a price-time book behind FIX, and an outside witness of its trades."""

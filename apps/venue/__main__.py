@@ -1,5 +1,7 @@
 """Runs the venue: `python -m apps.venue`."""
 
+from __future__ import annotations
+
 import sys
 
 from apps.core.app import main

@@ -1,43 +1,71 @@
-"""The venue as a process: FIX sessions, the tape's clock, the record before every message."""
+"""The venue as a process: FIX sessions, the tape's clock, one loop that does everything.
+
+QuickFIX's threads, the timer of the tape and the health probe only put events into one
+queue. The loop takes them in batches: decides, writes the record by one call, and hands
+the reports to the FIX engine. An error in it ends the process; the next one goes on from
+the record.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import socket
-from collections.abc import AsyncIterator, Iterable, Sequence
-from decimal import Decimal
-from pathlib import Path
+import dataclasses
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 
 import structlog
-from prometheus_client import Counter, Gauge
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from apps.core import fix
 from apps.core.app import App, NotReady
 from apps.core.clock import Clock, utc_ns
-from apps.core.fix import Engine, Event, Logon, Logout, Purpose, Received, Tag
-from apps.core.instruments import instrument
-from apps.core.messages import Side
+from apps.core.fix import (
+    Engine,
+    Logon,
+    Logout,
+    Pair,
+    Purpose,
+    Received,
+    comp_id,
+    sessions,
+)
 from apps.core.prices import Day, open_source
 from apps.core.settings import VenueSettings
-from apps.venue import wire
-from apps.venue.book import Order
-from apps.venue.engine import Exchange, Row, Rules
-from apps.venue.maker import Maker
+from apps.venue import maker, metrics, wire
+from apps.venue.commands import OpenDay, SessionDown, SessionUp
+from apps.venue.feed import BadRequest, Feed
+from apps.venue.floor import Floor
+from apps.venue.lines import Event, Quote, Start
 from apps.venue.record import Record
-from apps.venue.tape import Tape, quotable
+from apps.venue.sent import last_sent
+from apps.venue.state import Order, Profile, State
+from apps.venue.tape import Tape
 
 log = structlog.get_logger()
 
-EVENTS = Counter("trading_venue_events_total", "Events recorded by the venue", ["kind"])
-SEQ = Gauge("trading_venue_seq", "Market-data sequence of the replayed day")
-SUBSCRIBERS = Gauge("trading_venue_subscribers", "Sessions that take market data")
+_BATCH = 64
+"""Messages that share one write of the record; more would make the first of them wait."""
+_CHUNK = 1 << 16
+_MASS_BY_SYMBOL, _MASS_ALL = "1", "7"
 
-REPORTED = re.compile(rb"\x0117=(E\d+)\x01")
-TAIL_BYTES = 1 << 20
+
+@dataclass(frozen=True, slots=True)
+class DayDue:
+    """The tape's clock says that the trading day is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks whether the loop turns."""
+
+    answer: asyncio.Future[None]
+
+
+Arrival = Logon | Logout | Received | DayDue | Ping
 
 
 class Venue(App[VenueSettings]):
@@ -46,302 +74,324 @@ class Venue(App[VenueSettings]):
     settings_type = VenueSettings
 
     def __init__(self, settings: VenueSettings, clock: Clock = utc_ns) -> None:
-        """Read the tape, open the record and take up the state that it holds."""
+        """Keep the settings; open nothing yet."""
         super().__init__(settings)
         self._clock = clock
-        self._tape = Tape.of(open_source(settings.tape), settings.tape_start)
-        self._maker = Maker(settings.seed, settings.spread_bps, settings.depth_shares)
-        self._exchange = Exchange(
-            instruments={symbol: instrument(symbol) for symbol in self._tape.symbols()},
-            rules=Rules(
-                settings.duplicate_check,
-                settings.on_disconnect,
-                settings.status_scope,
-                settings.cross_session_cancel,
-            ),
+        self._profile = Profile(
+            settings.duplicate_check,
+            settings.on_disconnect,
+            settings.status_request,
+            settings.status_scope,
+            settings.cross_session_cancel,
         )
-        self._record = Record(settings.record, clock)
-        self._answers = 0
-        self._subscribers: dict[str, str] = {}
-        """Market-data sessions that subscribed, and the id of their request."""
+        self._drop_copies = tuple(comp_id(site, Purpose.DROP_COPY) for site in settings.sites)
+        self._inbox: deque[tuple[float, Arrival]] = deque()
+        self._arrived = asyncio.Event()
         self._engine: Engine | None = None
-        self._ticking: asyncio.TimerHandle | None = None
+        self._day_timer: asyncio.TimerHandle | None = None
+        self._answers = 0
 
     # Life
 
     async def run(self) -> None:
-        """Trade until stopped."""
-        past = list(self._record.rows())
-        self._exchange.restore(past)
-        self._seq = max((r["seq"] for r in past if r["kind"] == "day"), default=-1)
-        self._started_ns = self._clock()
-        firm = fix.sessions(self.settings.sites)
-        engine = Engine(
-            role="acceptor",
-            own=[self.settings.fix_venue],
-            peers=firm,
-            host=self.settings.fix_host,
-            port=self.settings.fix_port,
-            store=self.settings.fix_store,
-            password=self.settings.fix_password_file.read_text().strip(),
-            on_event=self._on_event,
-        )
-        self._engine = engine
-        self._note({"kind": "start", "day": self._exchange.day})
-        if self._seq < self._tape.first:
-            self._begin_day(self._tape.days[self._tape.first])
-        else:
-            self._quote(self._tape.days[min(self._seq, self._tape.last)])
-        self._report_unsent(past, firm)
-        engine.start()
-        log.info("open", seq=self._seq, day=self._exchange.day, sessions=firm)
-        await self.stopping.wait()
-        if self._ticking:
-            self._ticking.cancel()
-        await asyncio.to_thread(engine.stop)
-        self._record.close()
+        """Take up the record, accept sessions, and trade until stopped."""
+        settings = self.settings
+        with Record(settings.record) as record:
+            self._state = State(self._profile)
+            unsent = self._replay(record)
+            self._tape = Tape(open_source(settings.tape), settings.tape_start)
+            self._feed = Feed(self._state, self._tape, self._quotes, self._send_live)
+            self._floor = Floor(self._state, record, self._drop_copies, self._send)
+            self._engine = engine = Engine(
+                role="acceptor",
+                own=[settings.fix_venue],
+                peers=sessions(settings.sites),
+                host=settings.fix_host,
+                port=settings.fix_port,
+                store=settings.fix_store,
+                password=settings.fix_password_file.read_text().strip(),
+                on_event=self._take,
+            )
+            self._open(unsent)
+            engine.start()
+            log.info("open", seq=self._state.seq, day=self._state.day, lines=self._state.next_n)
+            try:
+                await self._trade(record)
+            finally:
+                if self._day_timer is not None:
+                    self._day_timer.cancel()
+                await asyncio.to_thread(engine.stop)
+            while self._inbox:  # a failed loop has written its last line, and gets not here
+                self._turn()
 
     async def ready(self) -> None:
-        """Accepting FIX sessions, with a day to trade on."""
-        if self._engine is None:
+        """The acceptor listens, and a message put into the loop comes out of it."""
+        if self._engine is None or not self._state.day:
             raise NotReady("not open yet")
-        at = (self.settings.fix_host, self.settings.fix_port)
         try:
-            with socket.create_connection(at, timeout=0.5):
-                pass
+            _, writer = await asyncio.open_connection(
+                self.settings.fix_host, self.settings.fix_port
+            )
         except OSError as fault:
             raise NotReady(f"the FIX port does not answer: {fault}") from fault
+        writer.close()
+        answer = asyncio.get_running_loop().create_future()
+        self._take(Ping(answer))
+        await answer
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the route that hands out the record."""
         return (Route("/record", self._hand_out),)
 
     async def _hand_out(self, request: Request) -> Response:
-        offset = int(request.query_params.get("offset", "0"))
+        """Stream the record from a byte offset to its end of now."""
+        text = request.query_params.get("offset", "0")
+        size = self.settings.record.stat().st_size
+        if not text.isdecimal() or int(text) > size:
+            return PlainTextResponse(f"offset must lie between 0 and {size}", status_code=400)
 
         async def chunks() -> AsyncIterator[bytes]:
             with self.settings.record.open("rb") as file:
-                file.seek(offset)
-                while chunk := await asyncio.to_thread(file.read, 1 << 16):
+                left = size - file.seek(int(text))
+                while left and (chunk := file.read(min(_CHUNK, left))):
+                    left -= len(chunk)
                     yield chunk
+                    await asyncio.sleep(0)
 
-        return StreamingResponse(chunks(), media_type="application/x-ndjson")
+        headers = {"X-Record-Size": str(size)}
+        return StreamingResponse(chunks(), media_type="application/x-ndjson", headers=headers)
 
-    # Sessions
+    # From the record
 
-    def _on_event(self, event: Event) -> None:
-        try:
-            match event:
-                case Logon(session):
-                    self._note({"kind": "logon", "session": session})
-                    log.info("logged on", session=session)
-                case Logout(session):
-                    self._gone(session)
-                case Received():
-                    self._handle(event)
-        except wire.Unreadable as fault:
-            if not isinstance(event, Received):
-                raise
-            log.warning("request refused", session=event.session, reason=str(fault))
-            self._send(
-                event.session,
-                "j",
-                [
-                    (45, str(event.seq)),
-                    (372, event.msg_type),
-                    (380, "0"),
-                    (58, str(fault)),
-                ],
-            )
+    def _replay(self, record: Record) -> list[tuple[str, Event]]:
+        """Rebuild the state; return what the firm was not told, by session, in order."""
+        store, venue = self.settings.fix_store, self.settings.fix_venue
+        told = {
+            comp_id(site, purpose): last_sent(store, venue, comp_id(site, purpose))
+            for site in self.settings.sites
+            for purpose in (Purpose.ORDERS, Purpose.DROP_COPY)
+        }
+        earliest = min(told.values())
+        unsent: list[tuple[str, Event]] = []
 
-    def _gone(self, session: str) -> None:
-        self._note({"kind": "logout", "session": session})
-        log.info("logged out", session=session)
-        if self._subscribers.pop(session, None) is not None:
-            SUBSCRIBERS.set(len(self._subscribers))
-        if session.endswith(Purpose.ORDERS):
-            self._publish(self._exchange.disconnect(session))
-
-    def _handle(self, message: Received) -> None:
-        match message.msg_type:
-            case "D":
-                self._publish(self._exchange.enter(wire.new_order(message)))
-            case "F":
-                self._publish(self._exchange.cancel(wire.cancel(message)))
-            case "G":
-                self._publish(self._exchange.replace(wire.replace(message)))
-            case "H":
-                self._answer_status(message)
-            case "AF":
-                self._answer_mass_status(message)
-            case "V":
-                self._market_data(message)
-            case "3":
-                log.warning(
-                    "our message was rejected", session=message.session, text=message.get(58)
+        def take(line: Event) -> None:
+            self._state.apply(line)
+            if line.n > earliest:
+                unsent.extend(
+                    (session, line)
+                    for session in wire.audience(line, self._drop_copies)
+                    if line.n > told.get(session, line.n)
                 )
-            case other:
-                raise wire.Unreadable(f"messages of type {other} are not taken here")
 
-    def _publish(self, rows: Iterable[Row]) -> None:
-        """Record events, then report them: to the order's session and to every drop copy."""
-        rows = list(rows)
-        self._record.append(rows)
-        for row in rows:
-            EVENTS.labels(row["kind"]).inc()
-            for session in self._audience(row):
-                self._tell(session, row)
+        torn = record.replay(take)
+        if torn:
+            log.warning("a torn end of the record was cut", bytes=torn)
+        return unsent
 
-    def _audience(self, row: Row) -> list[str]:
-        if wire.report(row, 0) is None:
-            return []
-        drops = [fix.comp_id(site, Purpose.DROP_COPY) for site in self.settings.sites]
-        return [row["session"], *(drops if "exec_id" in row else ())]
-
-    def _tell(self, session: str, row: Row) -> None:
-        told = wire.report(row, row.get("at_ns", self._clock()))
-        if told:
-            self._send(session, *told)
-
-    def _sessions(self) -> Engine:
-        if self._engine is None:
-            raise RuntimeError("the venue is not open yet")
-        return self._engine
-
-    def _send(self, session: str, msg_type: str, pairs: list[fix.Pair]) -> None:
-        self._sessions().send(session, msg_type, pairs, stored=True)
-
-    def _report_unsent(self, past: Sequence[Row], firm: Sequence[str]) -> None:
-        """Report what was recorded, but died with the former process before it was sent.
-
-        The engine stores a message before it writes it, so its store says which report of
-        a session was the last.
-        """
-        for session in firm:
-            mine = [row for row in past if "exec_id" in row and session in self._audience(row)]
-            last = self._last_reported(session)
-            numbers = [row["exec_id"] for row in mine]
-            unsent = mine[numbers.index(last) + 1 :] if last in numbers else mine
-            for row in unsent:
-                self._tell(session, row)
-            if unsent:
-                log.info("reports of the former process sent", session=session, count=len(unsent))
-
-    def _last_reported(self, session: str) -> str:
-        own = self.settings.fix_venue
-        body = Path(self.settings.fix_store) / f"FIX.4.4-{own}-{session}.body"
-        if not body.exists():
-            return ""
-        with body.open("rb") as file:
-            size = file.seek(0, 2)
-            for start in (max(0, size - TAIL_BYTES), 0):
-                file.seek(start)
-                found = REPORTED.findall(file.read())
-                if found:
-                    return str(found[-1].decode())
-        return ""
-
-    def _answer_status(self, message: Received) -> None:
-        if not self.settings.status_request:
-            raise wire.Unreadable("this venue answers no status requests")
-        self._answer(message, self._exchange.status(message.session, message.get(11)))
-
-    def _answer_mass_status(self, message: Received) -> None:
-        if not self.settings.status_request:
-            raise wire.Unreadable("this venue answers no status requests")
-        orders = self._exchange.open_orders(message.session)
-        for number, order in enumerate(orders, start=1):
-            self._answer(message, order, last=number == len(orders))
-        if not orders:
-            self._answer(message, None)
-
-    def _answer(self, message: Received, order: Order | None, *, last: bool = True) -> None:
-        self._answers += 1
-        pairs = wire.status(
-            order,
-            average=self._exchange.average(order) if order else Decimal(0),
-            exec_id=f"S{self._started_ns}-{self._answers}",
-            day=self._exchange.day,
-            at_ns=self._clock(),
-            asked=message,
-            last=last,
+    def _open(self, unsent: Sequence[tuple[str, Event]]) -> None:
+        """Say what was left unsaid, note the start, cut dead sessions, stand at the day."""
+        for session, line in unsent:
+            self._floor.report(line, session, resent=True)
+        if unsent:
+            metrics.RESENT.inc(len(unsent))
+            log.info("reports of the former process sent", count=len(unsent))
+        now = self._clock()
+        self._floor.note(
+            Start(
+                n=self._state.next_n,
+                at_ns=now,
+                venue=self.settings.fix_venue,
+                profile={
+                    **dataclasses.asdict(self._profile),
+                    "second_logon": self.settings.second_logon,
+                },
+                tape=self.settings.tape,
+                seed=self.settings.seed,
+            )
         )
-        self._send(message.session, "8", pairs)
+        for session in sorted(self._state.logged_on):
+            self._floor.do(SessionDown(session), now)
+        if self._state.day:
+            self._tape.go_on(self._state.seq, date.fromisoformat(self._state.day))
+        else:
+            self._open_day(self._tape.begin())
+        self._floor.flush()
 
-    # Market data
+    # The loop
+
+    def _take(self, arrival: Arrival) -> None:
+        self._inbox.append((time.perf_counter(), arrival))
+        self._arrived.set()
+
+    async def _trade(self, record: Record) -> None:
+        stop = asyncio.create_task(self.stopping.wait())
+        stop.add_done_callback(lambda _: self._arrived.set())
+        try:
+            while not self.stopping.is_set():
+                await self._arrived.wait()
+                self._arrived.clear()
+                self._turn()
+                behind = self._feed.pump()
+                self._measure(record)
+                if behind or self._inbox:
+                    self._arrived.set()
+                    await asyncio.sleep(0)  # timers, HTTP and new events have their turn
+        finally:
+            stop.cancel()
+
+    def _turn(self) -> None:
+        """Handle one batch: decide, record, say."""
+        arrivals: list[float] = []
+        while self._inbox and len(arrivals) < _BATCH:
+            at, arrival = self._inbox.popleft()
+            arrivals.append(at)
+            self._handle(arrival)
+        self._floor.flush()
+        done = time.perf_counter()
+        for at in arrivals:
+            metrics.HANDLING.observe(done - at)
+
+    def _handle(self, arrival: Arrival) -> None:
+        match arrival:
+            case Received():
+                self._message(arrival)
+            case Logon(session):
+                self._floor.do(SessionUp(session), self._clock())
+                metrics.SESSIONS.labels(session).set(1)
+                log.info("logged on", session=session)
+            case Logout(session):
+                self._feed.leave(session)
+                self._floor.do(SessionDown(session), self._clock())
+                metrics.SESSIONS.labels(session).set(0)
+            case DayDue():
+                self._next_day()
+            case Ping(answer):
+                if not answer.done():
+                    answer.set_result(None)
+
+    def _message(self, message: Received) -> None:
+        metrics.MESSAGES.labels(message.msg_type).inc()
+        now = self._clock()
+        purpose = message.session.rsplit("-", 1)[-1]
+        match message.msg_type, purpose:
+            case "D", Purpose.ORDERS:
+                self._floor.do(wire.enter(message), now)
+            case "F", Purpose.ORDERS:
+                self._floor.do(wire.cancel(message), now)
+            case "G", Purpose.ORDERS:
+                self._floor.do(wire.replace(message), now)
+            case (("H" | "AF"), Purpose.ORDERS) if self._profile.status_request:
+                self._answer(message)
+            case "V", Purpose.MARKET_DATA:
+                self._market_data(message)
+            case "3", _:
+                log.warning("our message was rejected", fields=dict(message.fields()))
+            case kind, _:
+                text = f"messages of type {kind} are not taken on this session"
+                self._reply(message, "j", wire.refusal(message, "3", text))
+
+    # Answers
+
+    def _answer(self, asked: Received) -> None:
+        if asked.msg_type == "H":
+            order = self._state.find(asked.session, asked.get(11), asked.get(37))
+            visible = order is not None and self._visible(order, asked.session)
+            self._reply(asked, "8", self._status(order if visible else None, asked))
+            return
+        kind, symbol = asked.get(585), asked.get(55)
+        if kind not in (_MASS_BY_SYMBOL, _MASS_ALL):
+            text = f"MassStatusReqType {kind} is not known here"
+            self._reply(asked, "j", wire.refusal(asked, "0", text))
+            return
+        found = [
+            order
+            for order in self._state.today.values()
+            if self._visible(order, asked.session) and (kind == _MASS_ALL or order.symbol == symbol)
+        ]
+        for number, order in enumerate(found or [None], start=1):
+            last = "Y" if number >= len(found) else "N"
+            told: list[Pair] = [(911, str(len(found))), (912, last)]
+            self._reply(asked, "8", self._status(order, asked) + told)
+
+    def _reply(self, asked: Received, kind: str, body: list[Pair]) -> None:
+        self._floor.say(self._send, asked.session, kind, body)
+
+    def _visible(self, order: Order, session: str) -> bool:
+        return self._profile.status_scope == "firm" or order.session == session
+
+    def _status(self, order: Order | None, asked: Received) -> list[Pair]:
+        self._answers += 1
+        now = self._clock()
+        exec_id = f"S{now}-{self._answers}"
+        return wire.status(order, asked, exec_id=exec_id, day=self._state.day, at_ns=now)
 
     def _market_data(self, message: Received) -> None:
-        fields = message.fields()
-        released = fields.get(Tag.RELEASE_SEQ)
+        released = self._feed.released(message)
         if released is not None:
-            if self.settings.day_s == 0 and int(released) == self._seq:
-                self._advance()
+            if self.settings.day_s == 0 and released == self._state.seq:
+                self._next_day()
             return
-        if fields.get(263) == "2":
-            self._subscribers.pop(message.session, None)
-            SUBSCRIBERS.set(len(self._subscribers))
+        self._floor.say(self._subscribe, message)
+
+    def _subscribe(self, message: Received) -> None:
+        try:
+            self._feed.request(message)
+        except BadRequest as fault:
+            log.warning("market data refused", session=message.session, reason=str(fault))
+            body: list[Pair] = [(262, message.get(262)), (281, fault.reason), (58, str(fault))]
+            self._send_live(message.session, "Y", body)
             return
-        request = fields[262]
-        for symbol in self._exchange.books:
-            top = self._exchange.top(symbol)
-            if top:
-                self._send_now(message.session, "W", wire.snapshot(request, symbol, top))
-        first = int(fields.get(Tag.FROM_SEQ, str(self._seq)))
-        for day in self._tape.between(first, self._seq):
-            self._send_now(message.session, "X", wire.increment(request, day, self._quotes(day)))
-        if fields.get(263) == "1":
-            self._subscribers[message.session] = request
-            SUBSCRIBERS.set(len(self._subscribers))
-            self._start_clock()
-        log.info("market data", session=message.session, from_seq=first, to_seq=self._seq)
+        if self._day_timer is None and self._feed.subscribers and self.settings.day_s:
+            self._wind(asyncio.get_running_loop().time())
 
-    def _send_now(self, session: str, msg_type: str, pairs: list[fix.Pair]) -> None:
-        self._sessions().send(session, msg_type, pairs)
+    # The tape
 
-    def _start_clock(self) -> None:
-        if self._ticking is None and self.settings.day_s > 0:
-            loop = asyncio.get_running_loop()
-            self._due = loop.time() + float(self.settings.day_s)
-            self._ticking = loop.call_at(self._due, self._tick)
+    def _wind(self, from_s: float) -> None:
+        """Set the clock for the end of the day that began at `from_s` of the loop's time."""
+        loop = asyncio.get_running_loop()
+        # A loop that fell behind (a suspended machine) goes on from now and skips nothing.
+        self._due_s = max(from_s, loop.time() - 1.0) + float(self.settings.day_s)
+        self._day_timer = loop.call_at(self._due_s, self._take, DayDue())
 
-    def _tick(self) -> None:
-        self._advance()
-        if self._seq < self._tape.last:
-            loop = asyncio.get_running_loop()
-            # Late by more than a day (a suspended machine): go on from now, skip nothing.
-            self._due = max(self._due, loop.time() - 1) + float(self.settings.day_s)
-            self._ticking = loop.call_at(self._due, self._tick)
-
-    def _advance(self) -> None:
-        if self._seq >= self._tape.last:
+    def _next_day(self) -> None:
+        day = self._tape.advance()
+        if day is None:
             return
-        day = self._tape.days[self._seq + 1]
-        self._begin_day(day)
-        for session, request in self._subscribers.items():
-            self._send_now(session, "X", wire.increment(request, day, self._quotes(day)))
+        self._open_day(day)
+        if self._day_timer is not None and not self._tape.ended:
+            self._wind(self._due_s)
 
-    def _begin_day(self, day: Day) -> None:
-        self._publish(self._exchange.end_day(day.day.isoformat()))
-        self._note({"kind": "day", "day": day.day.isoformat(), "seq": day.seq})
-        self._seq = day.seq
-        self._quote(day)
+    def _open_day(self, day: Day) -> None:
+        quotes = self._quotes(day.closes, day.seq)
+        command = OpenDay(day.seq, day.day.isoformat(), dict(day.closes), quotes)
+        self._floor.do(command, self._clock())
+        metrics.UNQUOTED.inc(sum(1 for s, text in day.closes.items() if text and s not in quotes))
 
-    def _quote(self, day: Day) -> None:
-        SEQ.set(day.seq)
-        for symbol, price in quotable(day).items():
-            quote = self._maker.quote(instrument(symbol), day.seq, price)
-            self._publish(self._exchange.quote(symbol, quote.bid, quote.offer, quote.qty))
+    def _quotes(self, closes: Mapping[str, str], seq: int) -> dict[str, Quote]:
+        settings = self.settings
+        return maker.quotes(
+            closes,
+            seq,
+            seed=settings.seed,
+            spread_bps=settings.spread_bps,
+            depth_shares=settings.depth_shares,
+        )
 
-    def _quotes(self, day: Day) -> dict[str, dict[Side, tuple[Decimal, int]]]:
-        quotes = {
-            symbol: self._maker.quote(instrument(symbol), day.seq, price)
-            for symbol, price in quotable(day).items()
-        }
-        return {
-            symbol: {Side.BUY: (quote.bid, quote.qty), Side.SELL: (quote.offer, quote.qty)}
-            for symbol, quote in quotes.items()
-        }
+    # The engine
 
-    def _note(self, row: Row) -> None:
-        self._record.append([row])
-        EVENTS.labels(row["kind"]).inc()
+    def _send(self, session: str, kind: str, body: list[Pair]) -> None:
+        """Hand a message over for good: a session that is logged out gets it by resend."""
+        assert self._engine is not None  # noqa: S101
+        self._engine.send(session, kind, body, stored=True)
+
+    def _send_live(self, session: str, kind: str, body: list[Pair]) -> None:
+        """Send what only matters now: market data."""
+        assert self._engine is not None  # noqa: S101
+        self._engine.send(session, kind, body)
+
+    def _measure(self, record: Record) -> None:
+        metrics.SEQ.set(self._state.seq)
+        metrics.TAPE_ENDED.set(self._tape.ended)
+        metrics.OPEN_ORDERS.set(len(self._state.open))
+        metrics.SUBSCRIBERS.set(self._feed.subscribers)
+        metrics.RECORD_BYTES.set(record.size)

@@ -1,441 +1,408 @@
-"""The matching engine of the venue, pure: commands go in, events come out.
+"""The matching engine: (state, command) -> lines, with no clock, no socket, no file.
 
-It has no clock, no socket and no randomness, so that the same commands always give the
-same events; replaying the recorded events (`Exchange.restore`) gives the same state.
+Rules, besides price-time priority:
+
+- A market order never rests, nor does IOC or FOK: what does not trade at once is canceled.
+- FOK trades whole or not at all.
+- The firm never trades with itself: an order that meets one of the firm's own trades with
+  what stands before it, and its rest is canceled; the resting order stays as it was.
+- A replace keeps its priority only where it reduces the quantity at the same price; from
+  another session it takes the order over.
+- At the end of a day the market maker's new quotes trade with the day orders that they
+  reach, at the price of the resting order; the rest expires.
+- A side of the market maker's quote that is used up is renewed as soon as the order that
+  used it up is done: at its price, or one tick behind what of that order then rests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-from apps.core.instruments import Instrument
 from apps.core.messages import OrderType, Side, TimeInForce
-from apps.venue.book import MAKER, Book, Order
+from apps.venue.book import Entry, Ladder, reaches
+from apps.venue.commands import (
+    CancelOrder,
+    Command,
+    Enter,
+    OpenDay,
+    ReplaceOrder,
+    SessionDown,
+    SessionUp,
+)
+from apps.venue.lines import (
+    Accept,
+    Cancel,
+    CancelReject,
+    DayLine,
+    Event,
+    Execution,
+    Expire,
+    LogonLine,
+    LogoutLine,
+    Refusal,
+    Reject,
+    Renew,
+    Replace,
+    Status,
+)
+from apps.venue.state import Order, State
 
-Row = dict[str, Any]
-"""An event, in the form in which it is recorded (docs/venue.md)."""
+NO_ORDER = "NONE"
+MAKER = "MAKER"
+"""The market maker's session, and its order where a quote trades before it is in the book."""
+SELF_MATCH = "would trade with an order of the same firm"
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The venue profile, as far as the engine decides by it."""
-
-    duplicate_check: Literal["firm", "session", "none"] = "firm"
-    on_disconnect: Literal["keep", "cancel"] = "keep"
-    status_scope: Literal["firm", "session"] = "firm"
-    cross_session_cancel: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """FIX D."""
-
-    session: str
-    cl_ord_id: str
-    symbol: str
-    side: Side
-    qty: int
-    order_type: OrderType
-    limit: Decimal | None
-    tif: TimeInForce
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """FIX F."""
-
-    session: str
-    cl_ord_id: str
-    orig: str
+Fault = tuple[Refusal, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """FIX G: a new quantity (in all, executed shares included) and limit."""
+def decide(state: State, command: Command, at_ns: int) -> list[Event]:
+    """Return what follows from a command at a time; the state is left as it is."""
+    step = _Step(state, at_ns)
+    match command:
+        case Enter():
+            step.enter(command)
+        case CancelOrder():
+            step.cancel(command)
+        case ReplaceOrder():
+            step.replace(command)
+        case OpenDay():
+            step.open_day(command)
+        case SessionUp():
+            if command.session not in state.logged_on:
+                step.add(LogonLine, session=command.session)
+        case SessionDown():
+            if command.session in state.logged_on:
+                step.disconnect(command.session)
+    return step.lines
 
-    session: str
-    cl_ord_id: str
-    orig: str
-    qty: int
-    limit: Decimal | None
 
+class _Step:
+    """The lines of one command, as they come.
 
-@dataclass(slots=True)
-class Exchange:
-    """All books of the venue, every order of the trading day and every id ever used."""
+    It works on copies of the orders it touches, so that what it decides stands in its
+    lines alone.
+    """
 
-    instruments: Mapping[str, Instrument]
-    rules: Rules = field(default_factory=Rules)
-    day: str = ""
-    books: dict[str, Book] = field(default_factory=dict)
-    orders: dict[str, Order] = field(default_factory=dict)
-    """The firm's orders by OrderID."""
-    ids: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(session or "", ClOrdID) to OrderID: what a duplicate is judged by."""
-    numbers: dict[str, int] = field(default_factory=lambda: {"order": 0, "exec": 0, "maker": 0})
+    def __init__(self, state: State, at_ns: int) -> None:
+        self.state = state
+        self.at_ns = at_ns
+        self.lines: list[Event] = []
 
-    def __post_init__(self) -> None:
-        """Open a book for every instrument."""
-        for symbol in self.instruments:
-            self.books.setdefault(symbol, Book())
+    def add(self, kind: Callable[..., Event], **fields: Any) -> None:
+        """Append the next line."""
+        n = self.state.next_n + len(self.lines)
+        self.lines.append(kind(n=n, at_ns=self.at_ns, **fields))
 
-    # Orders
+    def _report(self, kind: Callable[..., Event], order: Order, **fields: Any) -> None:
+        n = self.state.next_n + len(self.lines)
+        self.lines.append(
+            kind(
+                n=n,
+                at_ns=self.at_ns,
+                exec_id=f"E{n}",
+                day=self.state.day,
+                session=order.session,
+                cl_ord_id=fields.pop("cl_ord_id", order.cl_ord_id),
+                order_id=order.order_id,
+                symbol=order.symbol,
+                side=order.side,
+                type=order.type,
+                limit=order.limit,
+                tif=order.tif,
+                qty=fields.pop("qty", order.qty),
+                cum_qty=order.cum_qty,
+                leaves_qty=order.leaves_qty,
+                avg_px=order.avg_px,
+                text=order.text,
+                **fields,
+            )
+        )
 
-    def enter(self, command: NewOrder) -> list[Row]:
-        """Accept or reject an order, and execute what crosses."""
-        refusal = self._refusal(command)
-        if refusal:
-            reason, text = refusal
-            return [self._reject(command, reason, text)]
+    # Requests
+
+    def enter(self, command: Enter) -> None:
+        fault = self._entry_fault(command)
+        duplicate = fault is not None and fault[0] is Refusal.DUPLICATE
         order = Order(
-            order_id=self._next("order", "O"),
-            owner=command.session,
+            session=command.session,
             cl_ord_id=command.cl_ord_id,
+            order_id=NO_ORDER if duplicate else f"O{self.state.next_n}",
             symbol=command.symbol,
             side=command.side,
-            qty=command.qty,
-            leaves=command.qty,
-            limit=self._ticks(command.symbol, command.limit),
+            type=command.type,
+            limit=command.limit,
             tif=command.tif,
+            qty=command.qty,
+            status=Status.NEW,
         )
-        self._keep(order)
-        return [self._accepted(order), *self._execute(order)]
+        if fault is not None:
+            order.status, order.text = Status.REJECTED, fault[1]
+            self._report(Reject, order, reason=fault[0])
+            return
+        self._report(Accept, order)
+        self._trade(order)
 
-    def cancel(self, command: Cancel) -> list[Row]:
-        """Cancel an open order, or say why not."""
-        order = self._find(command.session, command.orig)
-        why = self._unchangeable(command.session, command.cl_ord_id, order)
-        if why or order is None:
-            return [self._cancel_reject(command, order, why)]
-        self.ids[self._scope(command.session), command.cl_ord_id] = order.order_id
-        self._take_out(order)
-        return [self._closed(order, "cancel", "4", command.cl_ord_id, "", by=command.session)]
-
-    def replace(self, command: Replace) -> list[Row]:
-        """Change an open order's quantity and limit; priority stays if it only shrinks."""
-        order = self._find(command.session, command.orig)
-        why = self._unchangeable(command.session, command.cl_ord_id, order)
-        if order is not None and not why:
-            why = self._bad_price(order.symbol, command.limit)
-            if command.qty <= order.cum:
-                why = (99, "quantity is executed already")
-        if why or order is None:
-            return [self._cancel_reject(command, order, why)]
-        limit = self._ticks(order.symbol, command.limit)
-        shrinks = limit == order.limit and command.qty <= order.qty
-        if not shrinks:
-            self._take_out(order)
-        self.ids[self._scope(command.session), command.cl_ord_id] = order.order_id
-        order.leaves = command.qty - order.cum
-        order.qty, order.limit = command.qty, limit
-        before, order.cl_ord_id = order.cl_ord_id, command.cl_ord_id
-        row = self._row("replace", order, orig=before, by=command.session, keeps_priority=shrinks)
-        return [row] if shrinks else [row, *self._execute(order)]
-
-    def status(self, session: str, cl_ord_id: str) -> Order | None:
-        """Return the order of an id, as far as the session may see it."""
-        order = self._find(session, cl_ord_id)
-        if order and self.rules.status_scope == "session" and order.owner != session:
-            return None
-        return order
-
-    def open_orders(self, session: str) -> list[Order]:
-        """Return the open orders that a session may see, oldest first."""
-        return [
-            order
-            for order in self.orders.values()
-            if order.open and (self.rules.status_scope == "firm" or order.owner == session)
-        ]
-
-    # What happens to the venue
-
-    def disconnect(self, session: str) -> list[Row]:
-        """Cancel what a session has open, where the profile says so."""
-        if self.rules.on_disconnect == "keep":
-            return []
-        return self._close_all(
-            [o for o in self.orders.values() if o.open and o.owner == session],
-            *("cancel", "4", "session disconnected"),
+    def cancel(self, command: CancelOrder) -> None:
+        order, fault = self._request_fault(command)
+        if order is None or fault is not None:
+            self._refuse(command, order, fault)
+            return
+        order = dataclasses.replace(order, status=Status.CANCELED, text="")
+        self._report(
+            Cancel,
+            order,
+            cl_ord_id=command.cl_ord_id,
+            orig_cl_ord_id=order.cl_ord_id,
+            by=command.session if command.session != order.session else "",
         )
 
-    def end_day(self, day: str) -> list[Row]:
-        """Expire what is open, and begin another trading day."""
-        rows = self._close_all(
-            [o for o in self.orders.values() if o.open], "expire", "C", "end of the trading day"
+    def replace(self, command: ReplaceOrder) -> None:
+        order, fault = self._request_fault(command)
+        if order is not None and fault is None:
+            fault = self._replace_fault(command, order)
+        if order is None or fault is not None:
+            self._refuse(command, order, fault)
+            return
+        replaced = dataclasses.replace(
+            order,
+            session=command.session,
+            cl_ord_id=command.cl_ord_id,
+            qty=command.qty,
+            limit=command.limit,
         )
-        self.day = day
-        return rows
-
-    def quote(self, symbol: str, bid: Decimal, offer: Decimal, qty: int) -> list[Row]:
-        """Replace the market maker's quotes; what crosses them is executed."""
-        book, rows = self.books[symbol], list[Row]()
-        for half in book.halves.values():
-            for old in [o for o in half.orders() if o.owner == MAKER]:
-                half.remove(old)
-        for side, price in ((Side.BUY, bid), (Side.SELL, offer)):
-            number = self._next("maker", "M")
-            quote = Order(
-                number,
-                MAKER,
-                number,
-                symbol,
-                side,
-                qty,
-                qty,
-                self._ticks(symbol, price),
-                TimeInForce.DAY,
-            )
-            rows += self._execute(quote)
-        return rows
-
-    def top(self, symbol: str) -> dict[Side, tuple[Decimal, int]]:
-        """Return price and shares of the best bid (buy) and offer (sell)."""
-        tick = self.instruments[symbol].tick
-        return {
-            side: (price * tick, half.best_qty())
-            for side, half in self.books[symbol].halves.items()
-            if (price := half.best()) is not None
-        }
-
-    # From a record
-
-    def restore(self, rows: Iterable[Row]) -> None:
-        """Take the state that recorded events left; the maker quotes anew afterwards."""
-        for row in rows:
-            self._restore(row)
-
-    def _restore(self, row: Row) -> None:
-        match row["kind"]:
-            case "day":
-                self.day = row["day"]
-            case "accept":
-                self._restore_accept(row)
-            case "execution":
-                order = self.orders[row["order_id"]]
-                order.fill(row["qty"], int(Decimal(row["price"]) / self._tick(row["symbol"])))
-                if not order.open:
-                    self._take_out(order)
-            case "cancel" | "expire":
-                order = self.orders[row["order_id"]]
-                self._take_out(order)
-                order.leaves, order.status = 0, row["status"]
-                if row["cl_ord_id"] != order.cl_ord_id:
-                    self.ids[self._scope(row["by"]), row["cl_ord_id"]] = order.order_id
-            case "replace":
-                self._restore_replace(row)
-        if "exec_id" in row:
-            self.numbers["exec"] = max(self.numbers["exec"], int(row["exec_id"][1:]))
-
-    def _restore_accept(self, row: Row) -> None:
-        self.numbers["order"] = max(self.numbers["order"], int(row["order_id"][1:]))
-        order = Order(
-            order_id=row["order_id"],
-            owner=row["session"],
-            cl_ord_id=row["cl_ord_id"],
-            symbol=row["symbol"],
-            side=Side(row["side"]),
-            qty=row["qty"],
-            leaves=row["qty"],
-            limit=self._limit(row),
-            tif=TimeInForce(row["tif"]),
+        self._report(
+            Replace,
+            replaced,
+            orig_cl_ord_id=order.cl_ord_id,
+            by=order.session if order.session != command.session else "",
         )
-        self._keep(order)
-        if order.tif is TimeInForce.DAY and order.limit is not None:
-            self._put_back(order)
+        if command.limit != order.limit:
+            self._trade(replaced)
 
-    def _restore_replace(self, row: Row) -> None:
-        order = self.orders[row["order_id"]]
-        if not row["keeps_priority"]:
-            self._take_out(order)
-        order.qty, order.leaves = row["qty"], row["qty"] - order.cum
-        order.limit, order.cl_ord_id = self._limit(row), row["cl_ord_id"]
-        self.ids[self._scope(row["by"]), row["cl_ord_id"]] = order.order_id
-        if not row["keeps_priority"]:
-            self._put_back(order)
+    def disconnect(self, session: str) -> None:
+        """The session is gone: under cancel-on-disconnect its orders go too."""
+        self.add(LogoutLine, session=session)
+        if self.state.profile.on_disconnect == "cancel":
+            for order in self.state.open.values():
+                if order.session == session:
+                    self._cancel(dataclasses.replace(order), "session disconnected")
 
-    def _limit(self, row: Row) -> int | None:
-        limit = row["limit"]
-        return self._ticks(row["symbol"], None if limit is None else Decimal(limit))
+    def open_day(self, command: OpenDay) -> None:
+        """End the day (last trades, then expiry), and open the next one."""
+        touched: dict[str, Order] = {}
+        for symbol, quote in command.quotes.items():
+            if symbol in self.state.books:
+                ticks = self.state.instruments[symbol].ticks
+                for side, price in ((Side.BUY, quote.bid), (Side.SELL, quote.offer)):
+                    self._sweep(touched, symbol, side, ticks(price), quote.qty)
+        for order in self.state.open.values():
+            rest = touched.get(order.order_id) or order
+            if rest.open:
+                ended = dataclasses.replace(rest, status=Status.EXPIRED, text="end of day")
+                self._report(Expire, ended)
+        self.add(
+            DayLine,
+            seq=command.seq,
+            day=command.day,
+            closes=command.closes,
+            quotes=command.quotes,
+        )
 
-    # Inside
+    # What is wrong with a request
 
-    def _refusal(self, command: NewOrder) -> tuple[int, str] | None:
-        """Return OrdRejReason (103) and words for an order that is not accepted."""
-        if self._duplicate(command.session, command.cl_ord_id):
-            return 6, "duplicate ClOrdID"
-        if command.symbol not in self.books:
-            return 1, "unknown symbol"
+    def _entry_fault(self, command: Enter) -> Fault:
+        state = self.state
+        if state.known(command.session, command.cl_ord_id):
+            return Refusal.DUPLICATE, f"ClOrdID {command.cl_ord_id} was used before"
+        if command.fault is not None:
+            return command.fault, command.text
+        if not state.day:
+            return Refusal.CLOSED, "no trading day is open"
+        if command.symbol not in state.books:
+            return Refusal.UNKNOWN_SYMBOL, f"{command.symbol} is not listed"
         if command.qty <= 0:
-            return 13, "quantity must be positive"
-        if (command.order_type is OrderType.LIMIT) != (command.limit is not None):
-            return 99, "a limit order has a price, a market order has none"
-        return self._bad_price(command.symbol, command.limit)
-
-    def _bad_price(self, symbol: str, limit: Decimal | None) -> tuple[int, str] | None:
-        if limit is None:
-            return None
-        if limit <= 0:
-            return 99, "price must be positive"
-        try:
-            self.instruments[symbol].ticks(limit)
-        except ValueError as fault:
-            return 99, str(fault)
+            return Refusal.QUANTITY, f"quantity {command.qty} is not positive"
+        if command.limit is not None:
+            return self._price_fault(command.symbol, command.limit)
         return None
 
-    def _unchangeable(
-        self, session: str, cl_ord_id: str, order: Order | None
-    ) -> tuple[int, str] | None:
-        """Return CxlRejReason (102) and words where an order cannot be changed."""
+    def _request_fault(self, command: CancelOrder | ReplaceOrder) -> tuple[Order | None, Fault]:
+        state = self.state
+        order = state.find(command.session, command.orig_cl_ord_id, command.order_id)
+        if state.known(command.session, command.cl_ord_id):
+            return order, (
+                Refusal.DUPLICATE,
+                f"ClOrdID {command.cl_ord_id} was used before",
+            )
         if order is None:
-            return 1, "unknown order"
-        if self._duplicate(session, cl_ord_id):
-            return 6, "duplicate ClOrdID"
-        if order.owner != session and not self.rules.cross_session_cancel:
-            return 99, "the order belongs to another session"
+            return None, (Refusal.UNKNOWN_ORDER, f"no order {command.orig_cl_ord_id}")
+        if command.session != order.session and not state.profile.cross_session_cancel:
+            return order, (Refusal.OTHER_SESSION, "the order is another session's")
         if not order.open:
-            return 0, "too late: the order is closed"
+            return order, (Refusal.TOO_LATE, f"the order is {order.status.value}")
+        return order, None
+
+    def _replace_fault(self, command: ReplaceOrder, order: Order) -> Fault:
+        if command.fault is not None:
+            return command.fault, command.text
+        if (command.symbol, command.side) != (order.symbol, order.side):
+            return Refusal.MALFORMED, "a replace cannot change symbol or side"
+        if command.qty <= order.cum_qty:
+            return Refusal.QUANTITY, f"{order.cum_qty} shares have traded already"
+        if command.limit is None:
+            return Refusal.PRICE, "a replace needs a limit price"
+        return self._price_fault(order.symbol, command.limit)
+
+    def _price_fault(self, symbol: str, limit: Decimal) -> Fault:
+        if limit <= 0:
+            return Refusal.PRICE, f"price {limit} is not positive"
+        try:
+            self.state.instruments[symbol].ticks(limit)
+        except ValueError as fault:
+            return Refusal.PRICE, str(fault)
         return None
 
-    def _scope(self, session: str) -> str:
-        return session if self.rules.duplicate_check == "session" else ""
+    def _refuse(
+        self, command: CancelOrder | ReplaceOrder, order: Order | None, fault: Fault
+    ) -> None:
+        assert fault is not None  # noqa: S101 - no order and no fault cannot be
+        self.add(
+            CancelReject,
+            session=command.session,
+            cl_ord_id=command.cl_ord_id,
+            orig_cl_ord_id=command.orig_cl_ord_id,
+            order_id=order.order_id if order else NO_ORDER,
+            status=order.status if order else Status.REJECTED,
+            replace=isinstance(command, ReplaceOrder),
+            reason=fault[0],
+            text=fault[1],
+        )
 
-    def _duplicate(self, session: str, cl_ord_id: str) -> bool:
-        if self.rules.duplicate_check == "none":
-            return False
-        return (self._scope(session), cl_ord_id) in self.ids
+    # Trading
 
-    def _find(self, session: str, cl_ord_id: str) -> Order | None:
-        number = self.ids.get((self._scope(session), cl_ord_id))
-        if number is None and self.rules.duplicate_check == "session":
-            number = next((n for (_, known), n in self.ids.items() if known == cl_ord_id), None)
-        return None if number is None else self.orders.get(number)
-
-    def _keep(self, order: Order) -> None:
-        self.orders[order.order_id] = order
-        self.ids[self._scope(order.owner), order.cl_ord_id] = order.order_id
-
-    def _put_back(self, order: Order) -> None:
-        self.books[order.symbol].halves[order.side].add(order)
-
-    def _take_out(self, order: Order) -> None:
-        half = self.books[order.symbol].halves[order.side]
-        if any(found is order for found in half.orders()):
-            half.remove(order)
-
-    def _execute(self, order: Order) -> Iterator[Row]:
-        """Execute an order against the book; rest, cancel or kill what is left."""
-        book = self.books[order.symbol]
-        found, own = book.matches(order)
-        if order.tif is TimeInForce.FOK and sum(m.qty for m in found) < order.leaves:
-            yield self._closed(order, "cancel", "4", order.cl_ord_id, "fill or kill: not filled")
+    def _trade(self, order: Order) -> None:
+        """Match an order that was just accepted or replaced; cancel what may not rest."""
+        book = self.state.books[order.symbol]
+        instrument = self.state.instruments[order.symbol]
+        limit = None if order.limit is None else instrument.ticks(order.limit)
+        fills, met_own = match_against(
+            book.against(order.side), order.side, limit, order.qty - order.cum_qty
+        )
+        if order.tif is TimeInForce.FOK and sum(qty for _, qty in fills) < order.leaves_qty:
+            self._cancel(order, SELF_MATCH if met_own else "not fillable as a whole")
             return
-        for match in found:
-            order.fill(match.qty, match.price)
-            match.resting.fill(match.qty, match.price)
-            if match.resting.leaves == 0:
-                book.halves[match.resting.side].remove(match.resting)
-            firm = match.resting if order.owner == MAKER else order
-            yield self._execution(firm, match.qty, match.price)
-        if not order.leaves:
+        for entry, qty in fills:
+            price = entry.ticks * instrument.tick
+            self._execute(order, qty, price)
+            self._execute_maker(order, entry.order_id, qty, price, entry.leaves - qty)
+        if order.leaves_qty:
+            if met_own:
+                self._cancel(order, SELF_MATCH)
+            elif order.type is OrderType.MARKET:
+                self._cancel(order, "nothing left to trade with")
+            elif order.tif is not TimeInForce.DAY:
+                self._cancel(order, "immediate or cancel")
+        for entry, qty in fills:
+            if qty == entry.leaves:
+                self._renew(entry, limit if order.leaves_qty else None)
+
+    def _sweep(
+        self, touched: dict[str, Order], symbol: str, side: Side, limit: int, qty: int
+    ) -> None:
+        """Let a new quote of the market maker trade with the day orders that it reaches."""
+        ladder = self.state.books[symbol].against(side)
+        tick = self.state.instruments[symbol].tick
+        fills, _ = match_against(ladder, side, limit, qty, maker=True)
+        for entry, traded in fills:
+            order = dataclasses.replace(self.state.orders[entry.order_id])
+            touched[order.order_id] = order
+            qty -= traded
+            self._execute(order, traded, entry.ticks * tick)
+            self._execute_maker(order, MAKER, traded, entry.ticks * tick, qty)
+
+    def _execute(self, order: Order, qty: int, price: Decimal) -> None:
+        order.cum_qty += qty
+        order.notional += qty * price
+        done = order.cum_qty == order.qty
+        order.status = Status.FILLED if done else Status.PARTIALLY_FILLED
+        self._report(
+            Execution,
+            order,
+            qty=qty,
+            price=price,
+            order_qty=order.qty,
+            trade_id=f"T{self.state.next_n + len(self.lines)}",
+        )
+
+    def _execute_maker(
+        self, taken_by: Order, order_id: str, qty: int, price: Decimal, leaves: int
+    ) -> None:
+        trade = f"T{self.state.next_n + len(self.lines) - 1}"
+        maker = Order(
+            session=MAKER,
+            cl_ord_id=order_id,
+            order_id=order_id,
+            symbol=taken_by.symbol,
+            side=Side.SELL if taken_by.side is Side.BUY else Side.BUY,
+            type=OrderType.LIMIT,
+            limit=price,
+            tif=TimeInForce.DAY,
+            qty=qty + leaves,
+            status=Status.PARTIALLY_FILLED if leaves else Status.FILLED,
+            cum_qty=qty,
+            notional=qty * price,
+        )
+        self._report(
+            Execution,
+            maker,
+            qty=qty,
+            price=price,
+            order_qty=maker.qty,
+            trade_id=trade,
+            maker=True,
+        )
+
+    def _renew(self, used_up: Entry, resting: int | None) -> None:
+        """Quote again what was used up; `resting` is the limit of the order that now rests."""
+        ticks = used_up.ticks
+        if resting is not None:
+            ticks = resting + 1 if used_up.side is Side.SELL else resting - 1
+        if ticks < 1:
             return
-        if own and order.owner != MAKER:
-            yield self._closed(order, "cancel", "4", order.cl_ord_id, "would trade with own firm")
-        elif order.tif is TimeInForce.DAY and order.limit is not None:
-            self._put_back(order)
-        elif order.owner != MAKER:
-            why = "immediate or cancel" if order.limit is not None else "no more liquidity"
-            yield self._closed(order, "cancel", "4", order.cl_ord_id, why)
+        n = self.state.next_n + len(self.lines)
+        self.add(
+            Renew,
+            order_id=f"M{n}-{used_up.symbol}-{used_up.side.value}",
+            symbol=used_up.symbol,
+            side=used_up.side,
+            price=ticks * self.state.instruments[used_up.symbol].tick,
+            qty=self.state.quotes[used_up.symbol].qty,
+        )
 
-    def _close_all(self, orders: list[Order], kind: str, status: str, text: str) -> list[Row]:
-        rows = []
-        for order in orders:
-            self._take_out(order)
-            rows.append(self._closed(order, kind, status, order.cl_ord_id, text))
-        return rows
+    def _cancel(self, order: Order, why: str) -> None:
+        order.status, order.text = Status.CANCELED, why
+        self._report(Cancel, order)
 
-    def _closed(
-        self, order: Order, kind: str, status: str, request: str, text: str, *, by: str = ""
-    ) -> Row:
-        """Close an order; `by` is the session that asked for it, if one did."""
-        order.leaves, order.status = 0, status
-        row = self._row(kind, order, text=text, by=by or order.owner)
-        row["orig"], row["cl_ord_id"] = order.cl_ord_id, request
-        return row
 
-    def _accepted(self, order: Order) -> Row:
-        return self._row("accept", order)
+def match_against(
+    ladder: Ladder, side: Side, limit: int | None, qty: int, *, maker: bool = False
+) -> tuple[list[tuple[Entry, int]], bool]:
+    """Return what an order trades with, in priority order, and whether it met its own firm.
 
-    def _execution(self, order: Order, qty: int, price: int) -> Row:
-        row = self._row("execution", order, price=str(price * self._tick(order.symbol)))
-        return row | {"order_qty": order.qty, "qty": qty}
-
-    def _reject(self, command: NewOrder, reason: int, text: str) -> Row:
-        return {
-            "kind": "reject",
-            "day": self.day,
-            "exec_id": self._next("exec", "E"),
-            "session": command.session,
-            "order_id": "NONE",
-            "cl_ord_id": command.cl_ord_id,
-            "symbol": command.symbol,
-            "side": command.side.value,
-            "qty": command.qty,
-            "reason": reason,
-            "text": text,
-        }
-
-    def _cancel_reject(
-        self, command: Cancel | Replace, order: Order | None, why: tuple[int, str] | None
-    ) -> Row:
-        reason, text = why or (99, "cannot be changed")
-        return {
-            "kind": "cancel_reject",
-            "day": self.day,
-            "session": command.session,
-            "order_id": order.order_id if order else "NONE",
-            "cl_ord_id": command.cl_ord_id,
-            "orig": command.orig,
-            "status": order.status if order else "8",
-            "response_to": "1" if isinstance(command, Cancel) else "2",
-            "reason": reason,
-            "text": text,
-        }
-
-    def _row(self, kind: str, order: Order, **more: object) -> Row:
-        return {
-            "kind": kind,
-            "day": self.day,
-            "exec_id": self._next("exec", "E"),
-            "session": order.owner,
-            "order_id": order.order_id,
-            "cl_ord_id": order.cl_ord_id,
-            "symbol": order.symbol,
-            "side": order.side.value,
-            "qty": order.qty,
-            "limit": None if order.limit is None else str(order.limit * self._tick(order.symbol)),
-            "tif": order.tif.value,
-            "status": order.status,
-            "cum_qty": order.cum,
-            "leaves_qty": order.leaves,
-            "avg_px": str(self.average(order)),
-            **more,
-        }
-
-    def average(self, order: Order) -> Decimal:
-        """Return the average price of what was executed, 0 where nothing was."""
-        if order.cum == 0:
-            return Decimal(0)
-        return (order.value * self._tick(order.symbol) / order.cum).quantize(Decimal("0.000001"))
-
-    def _next(self, kind: str, letter: str) -> str:
-        self.numbers[kind] += 1
-        return f"{letter}{self.numbers[kind]}"
-
-    def _tick(self, symbol: str) -> Decimal:
-        return self.instruments[symbol].tick
-
-    def _ticks(self, symbol: str, price: Decimal | None) -> int | None:
-        return None if price is None else self.instruments[symbol].ticks(price)
+    With `maker` the order is the market maker's, and its own former quotes do not count.
+    """
+    fills: list[tuple[Entry, int]] = []
+    for entry in ladder.entries():
+        if not qty or not reaches(side, limit, entry.ticks):
+            break
+        if maker and entry.maker:
+            continue
+        if not maker and not entry.maker:
+            return fills, True
+        traded = min(qty, entry.leaves)
+        fills.append((entry, traded))
+        qty -= traded
+    return fills, False

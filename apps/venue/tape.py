@@ -1,64 +1,62 @@
-"""The tape: the days that the venue replays, one after the other."""
+"""The tape: the days of a price source, one after the other, never all in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal, InvalidOperation
 
-from apps.core.instruments import TEST_SYMBOL, instrument
 from apps.core.prices import Day, PriceSource, SourceError
 
-Closes = Mapping[str, str]
 
-
-@dataclass(frozen=True)
 class Tape:
-    """All days of a source; live ones are those from `first` on."""
+    """A price source with a position: the day that the venue stands at."""
 
-    days: tuple[Day, ...]
-    first: int
+    def __init__(self, source: PriceSource, start: date) -> None:
+        """Prepare a tape whose live days begin at `start`; `begin` or `go_on` opens it."""
+        self.source = source
+        self._start = start
+        self._ahead: Iterator[Day] = iter(())
+        self._next: Day | None = None
 
-    @classmethod
-    def of(cls, source: PriceSource, start: date) -> Tape:
-        """Read a source; `SourceError` where it has no day at or after the start."""
-        days = tuple(source.days())
-        first = next((day.seq for day in days if day.day >= start), None)
-        if first is None:
-            last = f", its last is {days[-1].day}" if days else ""
-            raise SourceError(f"{source.name} has no day from {start} on{last}")
-        return cls(days, first)
+    def begin(self) -> Day:
+        """Return the first live day and stand at it; `SourceError` where there is none."""
+        self._ahead = self.source.days()
+        last: Day | None = None
+        for day in self._ahead:
+            if day.day >= self._start:
+                self._next = next(self._ahead, None)
+                return day
+            last = day
+        ends = f"; its last is {last.day}" if last else ""
+        raise SourceError(f"{self.source.name} has no day from {self._start} on{ends}")
+
+    def go_on(self, seq: int, day: date) -> None:
+        """Stand at a day again; `SourceError` where the source has another one there."""
+        self._ahead = self.source.days(seq)
+        found = next(self._ahead, None)
+        if found is None or found.day != day:
+            there = found.day if found else "no day"
+            raise SourceError(
+                f"{self.source.name} has {there} at sequence {seq} where the record has {day}:"
+                " the tape was changed; go on with the former one, or begin a new record"
+            )
+        self._next = next(self._ahead, None)
 
     @property
-    def last(self) -> int:
-        """The sequence of the last day."""
-        return self.days[-1].seq
+    def ended(self) -> bool:
+        """Whether no further day comes."""
+        return self._next is None
 
-    def symbols(self) -> list[str]:
-        """Return every symbol that trades, the test symbol included."""
-        known: dict[str, None] = {}
-        for day in self.days:
-            known |= dict.fromkeys(day.closes)
-        return [*known, TEST_SYMBOL]
+    def advance(self) -> Day | None:
+        """Move to the next day and return it; None at the tape's end."""
+        day = self._next
+        if day is not None:
+            self._next = next(self._ahead, None)
+        return day
 
     def between(self, first: int, last: int) -> Iterator[Day]:
-        """Return the days from one sequence to another, both included."""
-        return iter(self.days[max(first, 0) : last + 1])
-
-
-def quotable(day: Day) -> dict[str, Decimal]:
-    """Return the prices of a day that can be quoted: numbers above zero, on a tick.
-
-    What cannot is still published as it was found: judging it is the subscriber's part.
-    """
-    prices: dict[str, Decimal] = {}
-    for symbol, raw in day.closes.items():
-        try:
-            price = Decimal(raw)
-        except InvalidOperation:
-            continue
-        if price.is_finite() and price > 0:
-            known = instrument(symbol)
-            prices[symbol] = max(known.round_price(price), known.tick)
-    return prices
+        """Return the days of two sequences and all between them."""
+        for day in self.source.days(max(first, 0)):
+            if day.seq > last:
+                return
+            yield day

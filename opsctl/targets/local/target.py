@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets as random
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from opsctl.errors import OpsctlError, ToolMissing, UsageError
+from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.environment import Environment
-from opsctl.services.base import Address, Host, Service
+from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
 from opsctl.targets.base import Action, Event, LogLine, Plan, Running
 from opsctl.targets.local import (
@@ -23,17 +22,16 @@ from opsctl.targets.local import (
     files,
     logs,
     order,
-    ports,
     preflight,
     preparation,
     processes,
     removal,
 )
+from opsctl.targets.local.host import LocalHost
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.secrets import SUPERVISOR, Secrets
 from opsctl.targets.local.supervisor import RUNNING, STARTING, STOPPED, Gone, Program
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
-from opsctl.toolchain import programs as toolchain
 
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
 
@@ -44,44 +42,6 @@ STATES: dict[int, Literal["running", "starting", "stopped"]] = {
 }
 """Every other state is a failure: what keeps ending at its start runs at no time."""
 TAIL_LINES = 20
-
-
-class LocalHost:
-    """This machine, as the catalogue sees it."""
-
-    def __init__(self, layout: Layout) -> None:
-        """Read the ports that were chosen before."""
-        self._layout = layout
-        self.ports = ports.Ports(layout.ports)
-
-    def program(self, package: str, binary: str) -> str:
-        """Return the path of a program; raise `ToolMissing` naming all that are missing."""
-        try:
-            return str(toolchain.path(package, binary))
-        except ToolMissing as fault:
-            missing = toolchain.missing(toolchain.required())
-            if len(missing) < 2:
-                raise
-            raise ToolMissing(
-                f"{len(missing)} programs are not here: {', '.join(missing)}",
-                hint="opsctl toolchain install",
-            ) from fault
-
-    def python(self) -> tuple[str, ...]:
-        """Return this interpreter."""
-        return (sys.executable,)
-
-    def folder(self, service: str, site: str, use: Literal["config", "data", "run"]) -> str:
-        """Return a folder of a service."""
-        return str(self._layout.folder(f"{service}@{site}", use))
-
-    def address(self, service: str, site: str, port: str) -> Address:
-        """Return where a port is reached."""
-        return Address(host=ports.LOOPBACK, port=self.ports.port(f"{service}@{site}/{port}"))
-
-    def secret(self, name: str) -> str:
-        """Return the file of a secret."""
-        return str(self._layout.secrets / name)
 
 
 class LocalTarget:

@@ -1,14 +1,17 @@
 """A market-data venue that says what a test wants, where the real one never would.
 
-It speaks through the same `apps.core.fix.Engine`; that the real venue speaks the same
-protocol is tested beside it.
+It speaks through the same `apps.core.fix.Engine`, in a process of its own that is killed at
+the end; that the real venue speaks the same protocol is tested beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -21,45 +24,38 @@ Entry = tuple[str, str, str]
 
 
 class FakeVenue:
-    """An acceptor on a thread of its own; remembers every MarketDataRequest."""
+    """The process, seen from the test; remembers every MarketDataRequest."""
 
-    def __init__(self, port: int, store: Path, password: str) -> None:
+    def __init__(self, port: int, store: Path, password: Path) -> None:
         """Prepare; use as a context manager to run it."""
         self.requests: list[Received] = []
-        self._port, self._store, self._password = port, store, password
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._argv = [sys.executable, "-m", __name__, str(port), str(store), str(password)]
 
     def __enter__(self) -> Self:
         """Accept sessions."""
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        self._process = subprocess.Popen(
+            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "open\n"
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
-        self._engine.stop()
-        self._engine.forget()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(5)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
-    async def _open(self) -> None:
-        self._engine = Engine(
-            role="acceptor",
-            own=["VENUE"],
-            peers=[SESSION],
-            host="127.0.0.1",
-            port=self._port,
-            store=self._store,
-            password=self._password,
-            on_event=self._on_event,
-        )
-        self._engine.start()
-
-    def _on_event(self, event: Event) -> None:
-        if isinstance(event, Received) and event.msg_type == "V":
-            self.requests.append(event)
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            pairs = tuple((int(tag), str(value)) for tag, value in json.loads(line))
+            self.requests.append(Received(SESSION, "V", 0, False, pairs))
 
     @property
     def subscriptions(self) -> list[int]:
@@ -82,10 +78,34 @@ class FakeVenue:
 
     def send(self, msg_type: str, pairs: list[Pair]) -> None:
         """Send any message."""
-        assert self._on_loop(lambda: self._engine.send(SESSION, msg_type, pairs))
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([msg_type, pairs]) + "\n")
+        self._process.stdin.flush()
 
-    def _on_loop(self, work: Callable[[], bool]) -> bool:
-        async def run() -> bool:
-            return work()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(5)
+async def serve(port: int, store: Path, password: Path) -> None:
+    """Send what comes on stdin, print every MarketDataRequest; until killed."""
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Received) and event.msg_type == "V":
+            print(json.dumps(event.pairs), flush=True)
+
+    engine = Engine(
+        role="acceptor",
+        own=["VENUE"],
+        peers=[SESSION],
+        host="127.0.0.1",
+        port=port,
+        store=store,
+        password=password.read_text(),
+        on_event=on_event,
+    )
+    engine.start()
+    print("open", flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        msg_type, pairs = json.loads(line)
+        engine.send(SESSION, msg_type, [(tag, value) for tag, value in pairs])
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))

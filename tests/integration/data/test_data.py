@@ -25,8 +25,7 @@ def here() -> Iterator[Site]:
 
 @pytest.fixture
 def venue(here: Site) -> Iterator[FakeVenue]:
-    password = here.fix_password.read_text()
-    with FakeVenue(here.ports["fix"], here.home / "venue-fix", password) as running:
+    with FakeVenue(here.ports["fix"], here.home / "venue-fix", here.fix_password) as running:
         yield running
 
 

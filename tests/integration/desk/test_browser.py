@@ -18,7 +18,8 @@ LINE = """() => {
     .getImageData(0, 0, width, height).data;
   let line = 0;
   for (let at = 0; at < pixels.length; at += 4) {
-    if (pixels[at] > 200 && pixels[at + 1] > 140 && pixels[at + 2] < 90 && pixels[at + 3] > 200) line += 1;
+    const [red, green, blue, alpha] = pixels.slice(at, at + 4);
+    if (red > 200 && green > 140 && blue < 90 && alpha > 200) line += 1;
   }
   return line;
 }"""
@@ -93,6 +94,12 @@ def test_a_restarted_desk_is_found_again(shown: Shown, opened: Tab) -> None:
 def test_nothing_is_wider_than_the_screen(shown: Shown, opened: Tab, width: int) -> None:
     opened.page.set_viewport_size({"width": width, "height": 900})
     expect(opened.page.locator("#equity")).to_be_visible()
+    wider = (
+        "width => [...document.body.querySelectorAll('*')]"
+        ".filter(e => e.getBoundingClientRect().right > width && !e.closest('.scroll'))"
+        ".map(e => e.id || e.className || e.tagName)"
+    )
+    assert opened.page.evaluate(wider, width) == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -224,7 +225,7 @@ def test_lost_books_are_shown_while_the_bus_goes_on(shown: Shown) -> None:
     firm = shown.firm
     with page(shown.desk) as seen:
         seen.until(shows(firm.equity))
-        shown.postgres.process.kill()
+        shown.postgres.process.stop(signal.SIGINT)
         seen.until(lambda s: s["status"]["books"] == "down")
         assert "books" in shown.desk.ready().json()["detail"]
         firm.close(stored=False)
@@ -247,7 +248,7 @@ def test_a_fill_that_the_bus_lost_is_found_in_the_books(shown: Shown) -> None:
 
 def test_a_desk_without_books_waits_for_them(shown: Shown) -> None:
     shown.desk.process.kill()
-    shown.postgres.process.kill()
+    shown.postgres.process.stop(signal.SIGINT)
     shown.desk.process.start()
 
     def waits() -> bool:

@@ -154,6 +154,33 @@ class OrderPath(RuleBasedStateMachine):
     def work(self) -> None:
         self.pump()
 
+    @rule(
+        legs=st.lists(
+            st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(Side), st.integers(1, 200)),
+            min_size=1,
+            max_size=2,
+        ),
+        steps=st.lists(
+            st.tuples(st.sampled_from("wvrd"), st.integers(0, 250)), min_size=4, max_size=24
+        ),
+    )
+    def trading_goes_on(
+        self, legs: list[tuple[str, Side, int]], steps: list[tuple[str, int]]
+    ) -> None:
+        """Work, the venue, reports and the drop copy, in any order."""
+        self.decide([(*leg, TimeInForce.IOC) for leg in legs], 2)
+        self.pump()
+        for who, number in steps:
+            match who:
+                case "w":
+                    self.pump()
+                case "v":
+                    self.venue_takes_a_request(number)
+                case "r":
+                    self.report_arrives()
+                case "d":
+                    self.drop_copy_arrives(number)
+
     @rule(fill=st.integers(-1, 250))
     def venue_takes_a_request(self, fill: int) -> None:
         if self.venue.requests:
@@ -303,5 +330,5 @@ class OrderPath(RuleBasedStateMachine):
         assert decode(encode(self.state)) == self.state
 
 
-OrderPath.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+OrderPath.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestOrderPath = OrderPath.TestCase

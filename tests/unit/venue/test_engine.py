@@ -1,264 +1,224 @@
-"""The matching engine under any sequence of commands, and the rules one by one."""
+"""The matching engine under any sequence of commands, and its rules one by one."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
-from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from apps.core.instruments import Instrument
 from apps.core.messages import OrderType, Side, TimeInForce
-from apps.venue.book import MAKER
-from apps.venue.engine import Cancel, Exchange, NewOrder, Replace, Row, Rules
-
-SYMBOL = "AAPL"
-TICK = Decimal("0.01")
-SESSIONS = ("OPS-A-ORD", "OPS-B-ORD")
-
-
-def exchange(**rules: Any) -> Exchange:
-    """Return an exchange with one symbol, on its first day."""
-    made = Exchange({SYMBOL: Instrument(symbol=SYMBOL, mic="XNAS", tick=TICK)}, Rules(**rules))
-    made.end_day("2020-01-02")
-    return made
-
-
-def order(
-    name: str,
-    side: Side = Side.BUY,
-    qty: int = 10,
-    limit: str | None = "10.00",
-    tif: TimeInForce = TimeInForce.DAY,
-    session: str = SESSIONS[0],
-) -> NewOrder:
-    """Return a NewOrderSingle."""
-    return NewOrder(
-        session=session,
-        cl_ord_id=name,
-        symbol=SYMBOL,
-        side=side,
-        qty=qty,
-        order_type=OrderType.LIMIT if limit else OrderType.MARKET,
-        limit=Decimal(limit) if limit else None,
-        tif=tif,
-    )
-
-
-def quoted(bid: str = "9.90", offer: str = "10.10", qty: int = 100, **rules: Any) -> Exchange:
-    """Return an exchange on which the market maker quotes."""
-    made = exchange(**rules)
-    assert made.quote(SYMBOL, Decimal(bid), Decimal(offer), qty) == []
-    return made
-
-
-def kinds(rows: list[Row]) -> list[str]:
-    """Return the kinds of events."""
-    return [row["kind"] for row in rows]
-
-
-def test_a_marketable_order_is_executed_at_the_resting_price() -> None:
-    rows = quoted().enter(order("a", limit="10.50", tif=TimeInForce.IOC))
-    assert kinds(rows) == ["accept", "execution"]
-    assert rows[1]["price"] == "10.10"
-    assert (rows[1]["qty"], rows[1]["cum_qty"], rows[1]["leaves_qty"]) == (10, 10, 0)
-
-
-def test_the_rest_of_an_ioc_is_cancelled_and_of_a_day_order_rests() -> None:
-    rows = quoted(qty=4).enter(order("a", limit="10.50", tif=TimeInForce.IOC))
-    assert kinds(rows) == ["accept", "execution", "cancel"]
-    assert rows[2]["cum_qty"] == 4
-    made = quoted(qty=4)
-    assert kinds(made.enter(order("a", limit="10.10"))) == ["accept", "execution"]
-    assert made.top(SYMBOL)[Side.BUY] == (Decimal("10.10"), 6)
-
-
-def test_fok_is_all_or_nothing() -> None:
-    assert kinds(quoted(qty=9).enter(order("a", limit="10.50", tif=TimeInForce.FOK))) == [
-        "accept",
-        "cancel",
-    ]
-    rows = quoted(qty=10).enter(order("a", limit="10.50", tif=TimeInForce.FOK))
-    assert kinds(rows) == ["accept", "execution"]
-
-
-def test_a_market_order_never_rests() -> None:
-    rows = exchange().enter(order("a", limit=None))
-    assert kinds(rows) == ["accept", "cancel"]
-
-
-def test_price_goes_before_time_and_time_before_later() -> None:
-    made = exchange()
-    for name, limit in (("late-good", "10.02"), ("first", "10.01"), ("second", "10.01")):
-        made.enter(order(name, limit=limit))
-    filled = [row["cl_ord_id"] for row in made.quote(SYMBOL, Decimal("9.00"), Decimal("10.00"), 25)]
-    assert filled == ["late-good", "first", "second"]
-
-
-@pytest.mark.parametrize(
-    ("check", "session", "expected"),
-    [
-        ("firm", SESSIONS[0], "reject"),
-        ("firm", SESSIONS[1], "reject"),
-        ("session", SESSIONS[0], "reject"),
-        ("session", SESSIONS[1], "accept"),
-        ("none", SESSIONS[0], "accept"),
-    ],
+from apps.venue.book import Entry
+from apps.venue.commands import (
+    CancelOrder,
+    Command,
+    Enter,
+    OpenDay,
+    ReplaceOrder,
+    SessionDown,
+    SessionUp,
 )
-def test_duplicate_clordid(check: str, session: str, expected: str) -> None:
-    made = exchange(duplicate_check=check)
-    made.enter(order("same"))
-    assert kinds(made.enter(order("same", session=session)))[0] == expected
+from apps.venue.engine import decide
+from apps.venue.lines import (
+    Accept,
+    Cancel,
+    CancelReject,
+    Event,
+    Execution,
+    Expire,
+    Quote,
+    Refusal,
+    Reject,
+    Replace,
+    Report,
+)
+from apps.venue.state import Profile, State
+
+A, B = "OPS-A-ORD", "OPS-B-ORD"
+SYMBOLS = ("AAA", "BBB")
 
 
-def test_cancel_replace_and_what_is_refused() -> None:
-    made = exchange()
-    made.enter(order("a"))
-    assert kinds(made.replace(Replace(SESSIONS[0], "b", "a", 6, Decimal("10.00")))) == ["replace"]
-    assert kinds(made.cancel(Cancel(SESSIONS[0], "c", "b"))) == ["cancel"]
-    refused = made.cancel(Cancel(SESSIONS[0], "d", "b"))
-    assert kinds(refused) == ["cancel_reject"]
-    assert refused[0]["reason"] == 0
-    assert made.cancel(Cancel(SESSIONS[0], "e", "nobody"))[0]["reason"] == 1
-
-
-def test_replace_keeps_priority_only_when_it_shrinks() -> None:
-    for qty, first in ((5, "a2"), (15, "b")):
-        made = exchange()
-        made.enter(order("a"))
-        made.enter(order("b"))
-        made.replace(Replace(SESSIONS[0], "a2", "a", qty, Decimal("10.00")))
-        rows = made.quote(SYMBOL, Decimal("9.00"), Decimal("10.00"), 1)
-        assert rows[0]["cl_ord_id"] == first
-
-
-def test_a_firm_does_not_trade_with_itself() -> None:
-    made = exchange()
-    made.enter(order("sell", Side.SELL, limit="10.00"))
-    rows = made.enter(order("buy", limit="10.05", session=SESSIONS[1]))
-    assert kinds(rows) == ["accept", "cancel"]
-    assert rows[1]["text"] == "would trade with own firm"
-
-
-def test_cancel_on_disconnect_by_profile() -> None:
-    kept, cancelled = exchange(), exchange(on_disconnect="cancel")
-    for made in (kept, cancelled):
-        made.enter(order("a"))
-    assert kept.disconnect(SESSIONS[0]) == []
-    assert kinds(cancelled.disconnect(SESSIONS[0])) == ["cancel"]
-
-
-def test_day_orders_expire() -> None:
-    made = exchange()
-    made.enter(order("a"))
-    assert kinds(made.end_day("2020-01-03")) == ["expire"]
-    assert made.open_orders(SESSIONS[0]) == []
-
-
-@pytest.mark.parametrize("bad", [{"limit": "10.001"}, {"limit": "-1"}, {"qty": 0}])
-def test_orders_that_cannot_be_are_rejected(bad: dict[str, Any]) -> None:
-    assert kinds(exchange().enter(order("a", **bad))) == ["reject"]
-
-
-prices = st.integers(90, 110).map(lambda ticks: str(ticks * TICK * 10))
-shares = st.integers(1, 30)
+def snapshot(state: State) -> object:
+    """Return everything of a state that can be compared."""
+    books = {
+        symbol: [
+            [(e.order_id, e.ticks, e.leaves, e.maker) for e in side.entries()]
+            for side in (book.bids, book.offers)
+        ]
+        for symbol, book in state.books.items()
+    }
+    orders = {
+        i: (o.session, o.cl_ord_id, o.qty, o.cum_qty, o.notional, o.status, o.limit)
+        for i, o in state.orders.items()
+    }
+    return (books, orders, list(state.open), list(state.today), state.next_n, state.seq)
 
 
 class Trading(RuleBasedStateMachine):
-    """Any sequence of orders, cancels, replaces, quotes and day ends."""
+    """Any commands in any order; a second state is built from the lines alone."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.made = exchange()
-        self.rows: list[Row] = []
-        self.count = 0
+    @initialize(
+        duplicates=st.sampled_from(["firm", "session", "none"]),
+        on_disconnect=st.sampled_from(["keep", "cancel"]),
+        cross=st.booleans(),
+    )
+    def begin(self, duplicates: str, on_disconnect: str, cross: bool) -> None:
+        profile = Profile(duplicates, on_disconnect, True, "firm", cross)  # type: ignore[arg-type]
+        self.state, self.replica = State(profile), State(profile)
+        self.exec_ids: set[str] = set()
+        self.traded: defaultdict[str, int] = defaultdict(int)
+        self.seq = -1
+        self.next_day(10)
 
-    def name(self) -> str:
-        """Return an id that was not used yet."""
-        self.count += 1
-        return f"o{self.count}"
+    def do(self, command: Command) -> list[Event]:
+        before = snapshot(self.state)
+        lines = decide(self.state, command, 1)
+        assert snapshot(self.state) == before, "a decision changed the state"
+        for line in lines:
+            self.state.apply(line)
+            self.replica.apply(line)
+            if isinstance(line, Report):
+                assert line.exec_id not in self.exec_ids
+                self.exec_ids.add(line.exec_id)
+            if isinstance(line, Execution):
+                self.check_execution(line)
+        return lines
+
+    def check_execution(self, line: Execution) -> None:
+        assert line.qty > 0
+        assert line.cum_qty + line.leaves_qty == line.order_qty
+        if line.maker:
+            return
+        self.traded[line.order_id] += line.qty
+        assert line.cum_qty == self.traded[line.order_id]
+        if line.limit is not None:
+            better = line.price <= line.limit if line.side is Side.BUY else line.price >= line.limit
+            assert better
 
     @rule(
+        session=st.sampled_from([A, B]),
+        name=st.integers(0, 40),
+        symbol=st.sampled_from([*SYMBOLS, "ZVZZT", "NONE"]),
         side=st.sampled_from(Side),
-        qty=shares,
-        limit=st.none() | prices,
+        qty=st.integers(-1, 40),
+        price=st.one_of(st.none(), st.integers(95, 105)),
         tif=st.sampled_from(TimeInForce),
-        session=st.sampled_from(SESSIONS),
     )
     def enter(
-        self, side: Side, qty: int, limit: str | None, tif: TimeInForce, session: str
+        self,
+        session: str,
+        name: int,
+        symbol: str,
+        side: Side,
+        qty: int,
+        price: int | None,
+        tif: TimeInForce,
     ) -> None:
-        """Enter an order."""
-        self.rows += self.made.enter(order(self.name(), side, qty, limit, tif, session))
+        kind = OrderType.MARKET if price is None else OrderType.LIMIT
+        limit = None if price is None else Decimal(price) / 10_000
+        known = self.state.known(session, f"o{name}")
+        opposite = Side.SELL if side is Side.BUY else Side.BUY
+        queue: list[Entry] = []
+        if symbol in self.state.books:
+            queue = list(self.state.books[symbol].side(opposite).entries())
+        lines = self.do(Enter(session, f"o{name}", symbol, side, qty, kind, limit, tif))
+        first = lines[0]
+        if known:
+            assert isinstance(first, Reject)
+            assert first.reason is Refusal.DUPLICATE
+            assert len(lines) == 1
+            return
+        executions = [x for x in lines if isinstance(x, Execution)]
+        takers = [x for x in executions if not x.maker]
+        assert sum(x.qty for x in takers) == sum(x.qty for x in executions if x.maker)
+        # Priority: what traded is the head of the queue, in its order, none of it the firm's.
+        makers = [x.order_id for x in executions if x.maker]
+        assert makers == [e.order_id for e in queue[: len(makers)]]
+        if isinstance(first, Accept):
+            order = self.state.orders[first.order_id]
+            if tif is TimeInForce.FOK and takers:
+                assert order.cum_qty == qty
+            if tif is not TimeInForce.DAY or limit is None:
+                assert not order.open
 
-    @rule(number=st.integers(1, 40), session=st.sampled_from(SESSIONS))
-    def cancel(self, number: int, session: str) -> None:
-        """Cancel some order, which may not exist."""
-        self.rows += self.made.cancel(Cancel(session, self.name(), f"o{number}"))
+    @rule(session=st.sampled_from([A, B]), name=st.integers(0, 80), orig=st.integers(0, 40))
+    def cancel(self, session: str, name: int, orig: int) -> None:
+        (line,) = self.do(CancelOrder(session, f"c{name}", f"o{orig}"))
+        assert isinstance(line, Cancel | CancelReject)
 
-    @rule(number=st.integers(1, 40), qty=shares, limit=prices)
-    def replace(self, number: int, qty: int, limit: str) -> None:
-        """Replace some order, which may not exist."""
-        self.rows += self.made.replace(
-            Replace(SESSIONS[0], self.name(), f"o{number}", qty, Decimal(limit))
+    @rule(
+        session=st.sampled_from([A, B]),
+        name=st.integers(0, 80),
+        orig=st.integers(0, 40),
+        qty=st.integers(1, 40),
+        price=st.integers(95, 105),
+    )
+    def replace(self, session: str, name: int, orig: int, qty: int, price: int) -> None:
+        order = self.state.find(session, f"o{orig}")
+        symbol, side = (order.symbol, order.side) if order else ("AAA", Side.BUY)
+        limit = Decimal(price) / 10_000
+        queue: list[str] = []
+        if order is not None and order.order_id in self.state.entries:
+            queue = [e.order_id for e in self.state.books[symbol].side(side).entries()]
+            kept = limit == order.limit and qty <= order.qty
+        command = ReplaceOrder(session, f"r{name}", f"o{orig}", symbol, side, qty, limit)
+        first = self.do(command)[0]
+        if isinstance(first, Replace) and queue and kept:
+            assert [e.order_id for e in self.state.books[symbol].side(side).entries()] == queue
+
+    @rule(price=st.integers(5, 15))
+    def next_day(self, price: int) -> None:
+        self.seq += 1
+        quote = Quote(
+            bid=Decimal(price + 90 - 2) / 10_000, offer=Decimal(price + 90 + 2) / 10_000, qty=25
         )
+        open_before = set(self.state.open)
+        lines = self.do(
+            OpenDay(
+                self.seq,
+                f"2020-01-{self.seq % 28 + 1:02d}",
+                dict.fromkeys(SYMBOLS, "1"),
+                dict.fromkeys(SYMBOLS, quote),
+            )
+        )
+        assert not self.state.open
+        expired = {x.order_id for x in lines if isinstance(x, Expire)}
+        assert expired <= open_before
 
-    @rule(bid=st.integers(900, 1090), spread=st.integers(1, 20), qty=shares)
-    def quote(self, bid: int, spread: int, qty: int) -> None:
-        """Let the market maker quote."""
-        self.rows += self.made.quote(SYMBOL, bid * TICK, (bid + spread) * TICK, qty)
-
-    @rule(day=st.integers(3, 28))
-    def end_day(self, day: int) -> None:
-        """End the trading day."""
-        self.rows += self.made.end_day(f"2020-01-{day:02d}")
+    @rule(session=st.sampled_from([A, B]))
+    def come_and_go(self, session: str) -> None:
+        self.do(SessionUp(session))
+        self.do(SessionDown(session))
+        if self.state.profile.on_disconnect == "cancel":
+            assert all(order.session != session for order in self.state.open.values())
 
     @invariant()
     def never_crossed(self) -> None:
-        """The best bid is below the best offer."""
-        top = self.made.top(SYMBOL)
-        if len(top) == 2:
-            assert top[Side.BUY][0] < top[Side.SELL][0]
+        if not hasattr(self, "state"):
+            return
+        for book in self.state.books.values():
+            bid, offer = book.bids.best(), book.offers.best()
+            assert bid is None or offer is None or bid < offer
 
     @invariant()
-    def conserved(self) -> None:
-        """Executed shares add up, order by order, and none is executed beyond its size."""
-        executed: defaultdict[str, int] = defaultdict(int)
-        for row in self.rows:
-            if row["kind"] == "execution":
-                executed[row["order_id"]] += row["qty"]
-                assert row["cum_qty"] == executed[row["order_id"]]
-        for one in self.made.orders.values():
-            assert one.cum == executed[one.order_id] <= one.qty
-            assert one.leaves == (one.qty - one.cum if one.open else 0)
+    def orders_add_up(self) -> None:
+        if not hasattr(self, "state"):
+            return
+        for order in self.state.orders.values():
+            assert 0 <= order.cum_qty <= max(order.qty, 0)
+            resting = self.state.entries.get(order.order_id)
+            assert order.open == (resting is not None)
+            if resting is not None:
+                assert resting.leaves == order.leaves_qty > 0
+        assert list(self.state.open) == [i for i, o in self.state.orders.items() if o.open]
 
     @invariant()
-    def numbered_once(self) -> None:
-        """No ExecID is used twice."""
-        numbers = [row["exec_id"] for row in self.rows if "exec_id" in row]
-        assert len(numbers) == len(set(numbers))
-
-    @invariant()
-    def restored_from_the_record(self) -> None:
-        """The recorded events alone give the same orders and the same resting book."""
-        again = exchange()
-        again.restore(self.rows)
-        assert again.orders == self.made.orders
-        assert again.ids == self.made.ids
-        assert again.numbers["exec"] == self.made.numbers["exec"]
-        for side in Side:
-            mine = [o.order_id for o in again.books[SYMBOL].halves[side].orders()]
-            theirs = [
-                o.order_id
-                for o in self.made.books[SYMBOL].halves[side].orders()
-                if o.owner != MAKER
-            ]
-            assert mine == theirs
+    def the_record_alone_gives_the_state(self) -> None:
+        if hasattr(self, "state"):
+            assert snapshot(self.replica) == snapshot(self.state)
 
 
-Trading.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestTrading = Trading.TestCase
+TestTrading.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
