@@ -42,7 +42,7 @@ def endpoint(service: Service, token: str) -> Iterator[str]:
                     yield f"{path}: {fault or type(fault).__name__}"
                     break
                 if want and answer.status_code != httpx.codes.OK:
-                    yield f"{path} answers {answer.status_code}: {answer.text[:120]}"
+                    yield f"{path} answers {answer.status_code}: {answer.text[:120]}".rstrip(": ")
                 elif want and path == "/metrics" and "# TYPE " not in answer.text:
                     yield "/metrics is not in the format of Prometheus"
                 elif not want and answer.status_code != httpx.codes.UNAUTHORIZED:
