@@ -18,7 +18,7 @@ import structlog
 
 from apps.core.bus import INTENTS, MD, PORTFOLIO, START, Bus, BusDown, BusSlow
 from apps.core.clock import Clock
-from apps.core.messages import Close, Decision, Portfolio
+from apps.core.messages import BusMessage, Close, Decision, Portfolio
 from apps.strategy import metrics
 from apps.strategy.api import Hold
 from apps.strategy.engine import Engine, Outcome
@@ -61,7 +61,8 @@ class Follower:
         self._last: Decision | None = None
         self._emitted_at = 0.0
         self._seen_index = -1
-        self._first_start: Portfolio | None = Portfolio(
+        self._first_start = True
+        self._capital = Portfolio(
             index=-1,
             cash=capital_usd,
             positions={},
@@ -82,7 +83,7 @@ class Follower:
             self._traded = emitted.seq if emitted.intents else NEVER
         decided = await self._until("history", lambda: self._history.ever_decided(name))
         if portfolio is not None or emitted is not None or decided:
-            self._first_start = None
+            self._first_start = False
         upto = self.done
         if upto == NEVER:
             first = await self._until("bus", lambda: self._bus.read(MD, START, block_ms=1, count=1))
@@ -122,18 +123,22 @@ class Follower:
             await self._bus.publish(INTENTS, self._last)
 
     async def _decide(self, close: Close) -> Outcome:
-        portfolio = await self._portfolio(NEVER)
-        if portfolio is None:
-            return self._engine.hold(close, Hold("the portfolio is not known", failed=True))
-        outcome = await self._computed(close, portfolio)
-        if outcome.decision.intents and self._journaled(portfolio) < self._traded:
-            # Its orders are not in the portfolio yet: trading on it would double them.
-            portfolio = await self._portfolio(self._traded)
-            if portfolio is None:
-                why = f"decision {self._traded} is not journaled"
-                return self._engine.hold(close, Hold(why, failed=True))
-            outcome = await self._computed(close, portfolio)
-        return outcome
+        """Decide on the portfolio as it is, or not at all where that is not to be had.
+
+        A day on which the strategy holds anyway waits for nothing.
+        """
+        known = self._usable(await self._until("bus", lambda: self._bus.get(PORTFOLIO)))
+        outcome = await self._computed(close, known or self._capital)
+        if outcome.held is not None and not outcome.held.failed:
+            return outcome
+        if known is not None and self._journaled(known) >= self._traded:
+            return outcome
+        # Without it, or with orders of ours that are not in it yet, we would trade twice.
+        known = await self._portfolio()
+        if known is None:
+            why = f"decision {self._traded} is not journaled, or the portfolio is not known"
+            return self._engine.hold(close, Hold(why, failed=True))
+        return await self._computed(close, known)
 
     async def _computed(self, close: Close, portfolio: Portfolio) -> Outcome:
         begin = monotonic()
@@ -150,19 +155,20 @@ class Follower:
         return outcome
 
     async def _probe(self, close: Close) -> None:
-        portfolio = await self._portfolio(NEVER)
-        if portfolio is None or close.seq > self._engine.window.seq:
-            log.warning("probe not answered", probe=close.probe, portfolio=portfolio is not None)
+        if close.seq > self._engine.window.seq:
+            log.warning("a probe of a day that was not seen", probe=close.probe, seq=close.seq)
             return
+        portfolio = await self._until("bus", lambda: self._bus.get(PORTFOLIO))
+        known = portfolio if isinstance(portfolio, Portfolio) else self._capital
         begin = monotonic()
-        decision = await asyncio.to_thread(self._engine.probe, close, portfolio)
+        decision = await asyncio.to_thread(self._engine.probe, close, known)
         metrics.DECIDE_SECONDS.labels(self._engine.name, "probe").observe(monotonic() - begin)
         await self._publish(decision)
         metrics.DECISIONS.labels(self._engine.name, "probe").inc()
 
     async def _emit(self, outcome: Outcome) -> None:
-        name, decision = self._engine.name, outcome.decision
-        decided = await self._publish(decision)
+        name = self._engine.name
+        decision = await self._publish(outcome.decision)
         self._last, self._emitted_at = decision, monotonic()
         if decision.intents:
             self._traded = decision.seq
@@ -172,7 +178,7 @@ class Follower:
             metrics.INTENTS.labels(name, intent.side).inc()
         if decision.stamps.data_in:
             metrics.TICK_TO_DECISION_SECONDS.labels(name).observe(
-                (decided - decision.stamps.data_in) / 1e9
+                (decision.stamps.decided - decision.stamps.data_in) / 1e9
             )
         if outcome.held and outcome.held.failed:
             log.warning("holds", seq=decision.seq, day=decision.day, reason=outcome.held.reason)
@@ -181,31 +187,40 @@ class Follower:
                 "decided", decision=decision.id, day=decision.day, intents=len(decision.intents)
             )
 
-    async def _publish(self, decision: Decision) -> int:
-        decided = self._clock()
+    async def _publish(self, decision: Decision) -> Decision:
+        """Put a decision on the bus; return it with its stamp."""
         stamped = msgspec.structs.replace(
-            decision, stamps=msgspec.structs.replace(decision.stamps, decided=decided)
+            decision,
+            stamps=msgspec.structs.replace(decision.stamps, decided=self._clock()),
         )
         # An answer that was lost means the same decision twice: a no-op by its id.
         await self._until("bus", lambda: self._bus.publish(INTENTS, stamped))
-        return decided
+        return stamped
 
-    async def _portfolio(self, journaled: int) -> Portfolio | None:
-        """Return the portfolio with decision `journaled` in it; None if it does not come."""
+    async def _portfolio(self) -> Portfolio | None:
+        """Wait for the portfolio with every order of ours in it; None if it does not come."""
+        metrics.WAITS.labels(self._engine.name, "portfolio").inc()
         deadline = monotonic() + WAIT_S
-        while True:
-            found = await self._until("bus", lambda: self._bus.get(PORTFOLIO))
-            if isinstance(found, Portfolio) and found.index >= self._seen_index:
-                self._first_start = None
-                self._seen_index = found.index
-                if self._journaled(found) >= journaled:
-                    return found
-            elif found is None and self._first_start is not None and self._traded == NEVER:
-                return self._first_start
-            if monotonic() > deadline:
-                metrics.WAITS.labels(self._engine.name, "portfolio").inc()
-                return None
+        while monotonic() < deadline:
+            found = self._usable(await self._until("bus", lambda: self._bus.get(PORTFOLIO)))
+            if found is not None and self._journaled(found) >= self._traded:
+                return found
             await asyncio.sleep(POLL_S)
+        return None
+
+    def _usable(self, found: BusMessage | None) -> Portfolio | None:
+        """Return the portfolio, unless it is missing or older than one seen before.
+
+        Missing at a first start means that there is only the capital; later, that the bus
+        has lost it, and what is held is unknown until execution writes it again.
+        """
+        if isinstance(found, Portfolio) and found.index >= self._seen_index:
+            self._first_start = False
+            self._seen_index = found.index
+            return found
+        if found is None and self._first_start:
+            return self._capital
+        return None
 
     def _journaled(self, portfolio: Portfolio) -> int:
         return portfolio.last_decision.get(self._engine.name, NEVER)

@@ -10,8 +10,8 @@ import functools
 import json
 import math
 import socket
-import threading
 import ssl
+import threading
 import time
 import uuid
 from collections.abc import Iterator

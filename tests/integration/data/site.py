@@ -218,13 +218,14 @@ class FakeExecution:
             index=0, cash=capital, positions={}, open_qty={}, last_decision={}, halted=False
         )
         self.taken: dict[str, Decision] = {}
+        self.stopped = False
 
     async def run(self) -> None:
-        """Follow the bus until cancelled."""
+        """Follow the bus until stopped."""
         bus = Bus("127.0.0.1", self._server.port, self._server.password)
         cursor = START
         try:
-            while True:
+            while not self.stopped:
                 try:
                     await bus.put(PORTFOLIO, self.portfolio)
                     for entry, message in await bus.read(INTENTS, cursor, block_ms=200):
