@@ -272,11 +272,19 @@ class _Deciding:
 
     def _unknown(self, order_id: str) -> None:
         """Settle an order that the venue does not know."""
-        order, context = self.state.orders[order_id], self.context
-        if not order.doubt or order.exists:
-            return
-        over = bool(context.market.day) and order.day < context.market.day
-        self._settle(order, session_down=order.stranded or over)
+        order = self.state.orders[order_id]
+        if order.doubt and not order.exists:
+            self._settle(order, session_down=order.stranded or self._day_over(order))
+
+    def _settle_unasked(self) -> None:
+        """Settle what is in doubt at a venue that answers no status requests."""
+        for order in self.state.in_doubt():
+            if order.unanswered:
+                # That the session was cut proves nothing yet: its reports may be on their way.
+                self._settle(order, session_down=self._day_over(order))
+
+    def _day_over(self, order: Order) -> bool:
+        return order.day < self.context.market.day
 
     def _settle(self, order: Order, *, session_down: bool) -> None:
         context = self.context
@@ -313,6 +321,8 @@ class _Deciding:
         if doubtful:
             self._log(DoubtOpened(orders=doubtful, cause="silence", at_ns=self.context.now_ns))
         self._ask(owing)
+        if not self.context.profile.status_request:
+            self._settle_unasked()
 
     def _orders(self, order_ids: Iterable[str]) -> list[Order]:
         return [self.state.orders[o] for o in order_ids if o in self.state.orders]
@@ -352,9 +362,7 @@ class _Deciding:
         self._ask(orders)
         self._cancel([order for order in orders if order.cancel and order.exists], "repeat")
         if not self.context.profile.status_request:
-            for order in self.state.in_doubt():
-                if order.unanswered:
-                    self._settle(order, session_down=False)
+            self._settle_unasked()
 
     # The kill switch and the gateway
 

@@ -14,8 +14,8 @@ from tests.support.browser import tab
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "dashboard.png"
 WANTED = os.environ.get("OPSCTL_UPDATE_PICTURE") == "1"
-DAYS = 380
-"""Days on the picture of the README."""
+UNTIL = "2011-07-15"
+"""The day up to which the picture of the README goes at least."""
 
 
 def test_the_dashboard_shows_the_strategy_trading(daily: Deployed) -> None:
@@ -35,11 +35,11 @@ def test_the_dashboard_shows_the_strategy_trading(daily: Deployed) -> None:
         if WANTED:
             with faster(daily):
                 page.wait_for_function(
-                    "least => window.document.querySelectorAll('#decisions tbody tr').length >= 60"
-                    " && new Date(document.querySelector('#day').dateTime) >= new Date(least)",
-                    arg=str(day)[:3] + "1-07-15",
+                    "until => document.querySelector('#day').dateTime >= until",
+                    arg=UNTIL,
                     timeout=600_000,
                 )
+            expect(page.locator("#pace")).to_have_text("2.0 s a day", timeout=60_000)
             expect(page.get_by_role("alert")).to_have_text("", timeout=60_000)
             expect(page.locator("#services [data-ready='true']")).to_have_count(5, timeout=30_000)
             PICTURE.parent.mkdir(parents=True, exist_ok=True)

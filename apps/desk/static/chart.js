@@ -26,7 +26,7 @@ const months = (u, splits, _axis, _space, step) => {
     timeZone: "UTC",
     ...(step >= 300 * DAY_S ? { year: "numeric" } : step >= 25 * DAY_S ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" }),
   });
-  return splits.map((at) => form.format(new Date(at * 1_000)));
+  return splits.map((at) => form.format(new Date(at * 1_000)).replace("Sept", "Sep"));
 };
 
 export class Chart {

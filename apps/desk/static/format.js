@@ -31,17 +31,20 @@ export const percent = (ratio, { always = false, digits = 2 } = {}) => {
   return `${sign(value, always)}${Math.abs(value).toFixed(digits)}%`;
 };
 
+const figures = (value) => (value < 1_000 ? value.toPrecision(3) : whole.format(value));
+
 export const duration = (us) => {
   if (us === null || us === undefined) return "—";
   if (us < 1_000) return `${us.toFixed(0)} µs`;
-  if (us < 1_000_000) return `${(us / 1_000).toFixed(us < 100_000 ? 2 : 0)} ms`;
-  return `${(us / 1_000_000).toFixed(us < 10_000_000 ? 2 : 0)} s`;
+  return us < 999_500 ? `${figures(us / 1_000)} ms` : `${figures(us / 1_000_000)} s`;
 };
 
 export const budget = (us) =>
   us < 1_000 ? `${us} µs` : us < 1_000_000 ? `${us / 1_000} ms` : us < 60_000_000 ? `${us / 1_000_000} s` : `${us / 60_000_000} min`;
 
-export const day = (iso) => (iso ? days.format(new Date(`${iso}T00:00:00Z`)) : "—");
+// "Sept" is the one abbreviation that breaks a column.
+export const day = (iso) =>
+  iso ? days.format(new Date(`${iso}T00:00:00Z`)).replace("Sept", "Sep") : "—";
 
 export const time = (ms) => (ms ? clock.format(new Date(ms)) : "—");
 

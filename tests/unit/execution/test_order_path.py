@@ -50,6 +50,8 @@ SYMBOLS = ("AAPL", "MSFT", "GE")
 class OrderPath(RuleBasedStateMachine):
     """One leader at a time, one venue, one wire between them."""
 
+    profile = Profile()
+
     def __init__(self) -> None:
         super().__init__()
         self.venue = ModelVenue()
@@ -60,6 +62,7 @@ class OrderPath(RuleBasedStateMachine):
         self.next_report = 1
         self.seq = 0
         self.day_seq = 0
+        self.day = DAY
         self.revision = 0
         self.kill = KillView(mod=0, seen=0, halt=None)
         self.start_process()
@@ -86,10 +89,10 @@ class OrderPath(RuleBasedStateMachine):
         return Context(
             now_ns=len(self.journal) * 1_000_000,
             site="a",
-            market=Market(seq=self.day_seq, day=DAY, prices=dict.fromkeys(SYMBOLS, PRICE)),
+            market=Market(seq=self.day_seq, day=self.day, prices=dict.fromkeys(SYMBOLS, PRICE)),
             kill=self.kill,
             limits=LIMITS,
-            profile=Profile(),
+            profile=self.profile,
         )
 
     def commit(self, events: list[Event]) -> Stepped:
@@ -308,9 +311,11 @@ class OrderPath(RuleBasedStateMachine):
                 break
             self.answers_are_overdue()
             if any(order.held for order in self.state.open_orders()):
-                # What nothing proves absent is held until its session was cut.
+                # What nothing proves absent is held until its session was cut, or its day over.
                 self.connection_is_cut(0)
                 self.connection_is_back()
+                if not self.profile.status_request:
+                    self.day = "2010-01-06"
         self.settled_and_equal()
 
     def settled_and_equal(self) -> None:
@@ -330,5 +335,14 @@ class OrderPath(RuleBasedStateMachine):
         assert decode(encode(self.state)) == self.state
 
 
-OrderPath.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+class OrderPathWithoutStatus(OrderPath):
+    """The venue answers no status requests: what is in doubt is entered again under its id."""
+
+    profile = Profile(status_request=False)
+
+
+BOUNDS = settings(max_examples=150, stateful_step_count=30, deadline=None)
+OrderPath.TestCase.settings = BOUNDS
+OrderPathWithoutStatus.TestCase.settings = BOUNDS
 TestOrderPath = OrderPath.TestCase
+TestOrderPathWithoutStatus = OrderPathWithoutStatus.TestCase
