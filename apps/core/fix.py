@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +35,9 @@ DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
 """Where the QuickFIX package lays the data dictionary of FIX 4.4."""
 GROUPED = frozenset("VWX")
 """MarketDataRequest, snapshot and incremental refresh: messages with repeating groups."""
+
+LOGOUT_S = 1.0
+"""How long an acceptor waits for its counterparties to answer the Logout."""
 
 USER_DEFINED = 5_000
 """Tags from here on are the venue's own, and never part of a repeating group."""
@@ -221,8 +225,22 @@ class Engine:
             raise RuntimeError(str(fault)) from fault
 
     def stop(self) -> None:
-        """Log out and close, waiting for the engine's threads."""
-        self._engine.stop()
+        """Log out and close, waiting for the engine's threads.
+
+        An acceptor only logs its sessions out: its own `stop` closes sockets under the feet
+        of its thread and now and then ends in SIGSEGV. The process that holds it leaves by
+        `apps.core.app.leave`, without waiting for that thread.
+        """
+        if not self._acceptor:
+            self._engine.stop()
+            return
+        for session in self._ids.values():
+            found = quickfix.Session.lookupSession(session)
+            if found:
+                found.logout("the venue closes")
+        deadline = time.monotonic() + LOGOUT_S
+        while any(map(self.logged_on, self._ids)) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def forget(self) -> None:
         """Let go of the sessions after `stop`; the process may then open them anew."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
-from apps.core.app import main
+from apps.core.app import leave, main
 from apps.venue.app import Venue
 
 if __name__ == "__main__":
-    sys.exit(main(Venue))
+    leave(main(Venue))

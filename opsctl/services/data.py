@@ -29,6 +29,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "source": environment.replay.source,
             "history_until": environment.replay.start,
             "day_s": environment.replay.day_s,
+            "strategy": environment.strategy.name,
         },
         waits=(postgres.NAME, valkey.NAME, f"{venue.NAME}@{venue.SITE}"),
         secrets=("bus", "db", venue.SECRET),

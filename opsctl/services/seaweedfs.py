@@ -54,11 +54,12 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         "master.port": ports["master"],
         "master.port.grpc": ports["master-grpc"],
         "master.telemetry": "false",
-        "master.heartbeatInterval": "300ms",
+        # Alone, it elects itself: the default of 10 s is a wait after every crash, and a
+        # volume server that comes before there is a leader waits for another 5 s.
+        "master.electionTimeout": "300ms",
+        "master.heartbeatInterval": "100ms",
         "master.volumeSizeLimitMB": VOLUME_MB,
         "volume.max": VOLUMES,
-        # Alone, it elects itself: the default of 10 s is a wait after every crash.
-        "master.electionTimeout": "1s",
         "volume.port": ports["volume"],
         "volume.port.grpc": ports["volume-grpc"],
         "volume.preStopSeconds": 0,
