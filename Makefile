@@ -47,13 +47,14 @@ test: setup ## run every check and the whole suite
 	@$(RUN) pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: check
-check: setup ## lint, types, import rules, alert rules, licences
+check: setup ## lint, types, import rules, alert rules, licences, generated docs
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports
 	@$(RUN) python -m tests.support.rules
 	@$(RUN) python -m tests.support.licences
+	@$(RUN) python -m tests.support.commands
 
 .PHONY: bench
 bench: setup ## measure the figures of the README on this machine

@@ -5,6 +5,7 @@ python -m tests.support.commands --write
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,8 @@ def _parameter(parameter: Any) -> str:
 
 
 def _text(help_text: str | None) -> str:
-    return " ".join((help_text or "").replace("|", "\\|").replace("\b", "").split())
+    plain = re.sub(r"\[/?bold\]", "`", help_text or "")
+    return " ".join(plain.replace("|", "\\|").replace("\b", "").split())
 
 
 def main() -> int:
