@@ -162,6 +162,26 @@ def valkey() -> Iterator[ValkeyServer]:
             process.stop()
 
 
+class Postmaster(Process):
+    """A PostgreSQL that starts again although processes of a killed one are still leaving."""
+
+    def __init__(self, argv: list[str], log: Path, port: int, *, user: str | None) -> None:
+        """Prepare; `start` returns when it listens."""
+        super().__init__(argv, log, user=user)
+        self._port = port
+
+    def start(self) -> None:
+        """Start it, again and again while its predecessor's shared memory is in use."""
+
+        def listens() -> bool:
+            if not self.alive:
+                super(Postmaster, self).start()
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+        wait_for(listens, "postgres")
+
+
 @dataclass(frozen=True)
 class PostgresServer:
     """A running PostgreSQL with role and database `trading`."""
@@ -207,7 +227,7 @@ def postgres() -> Iterator[PostgresServer]:
             *("-D", str(data), "-p", str(port), "-k", str(home)),
             *("-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c", "jit=off"),
         ]
-        process = Process(argv, home / "log", user=user)
+        process = Postmaster(argv, home / "log", port, user=user)
         process.start()
         server = PostgresServer(port, password, home / "password", process)
 

@@ -4,9 +4,8 @@
 
 It fills every other order in two executions, cancels the rest of an IOC order, rejects
 duplicate ClOrdIDs for the firm, answers status requests, and keeps the record that the
-real venue keeps. Trouble can be asked for: `mute` accepts and executes without a word
-(the reports come when the session logs on again and asks for what it missed), `deaf`
-drops every NewOrderSingle once.
+real venue keeps. Trouble can be asked for: `deaf` drops every NewOrderSingle once, and
+`drop-copy-only` tells what becomes of orders on the drop copy alone.
 """
 
 from __future__ import annotations
@@ -210,22 +209,13 @@ class FakeVenue:
             *((60, time.strftime("%Y%m%d-%H:%M:%S.000000", time.gmtime())), (75, DAY)),
             *(more or []),
         ]
-        self.send(session, "8", pairs)
+        if exec_type == "I" or self.trouble != "drop-copy-only":
+            self.send(session, "8", pairs)
         if exec_type != "I":
             self.send(session.replace("ORD", "DROP"), "8", pairs)
 
     def send(self, session: str, msg_type: str, pairs: list[Pair]) -> None:
-        if not self.engine.send(session, msg_type, pairs):
-            self.keep(session, msg_type, pairs)
-
-    def keep(self, session: str, msg_type: str, pairs: list[Pair]) -> None:
-        """Queue a report of a session that is down: it goes out when it logs on again."""
-        import quickfix
-
-        from apps.core.fix import compose
-
-        message = quickfix.Message(compose(msg_type, pairs), False)
-        quickfix.Session.sendToTarget(message, self.engine._ids[session])
+        self.engine.send(session, msg_type, pairs, stored=True)
 
 
 async def main() -> None:

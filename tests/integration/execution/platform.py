@@ -56,6 +56,7 @@ class Platform:
     postgres: servers.PostgresServer | None
     settings: ExecutionSettings
     processes: dict[str, Process] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
 
     @property
     def record(self) -> Path:
@@ -86,11 +87,21 @@ class Platform:
             return f"no answer: {fault}"
         return "" if answer.status_code == 200 else str(answer.json()["detail"])
 
-    ports: dict[str, int] = field(default_factory=dict)
+    def until_ready(self, *names: str, timeout_s: float = 30.0) -> None:
+        """Wait until apps do their job."""
+        for name in names:
+            try:
+                wait_for(lambda name=name: not self.ready(name), name, timeout_s)  # type: ignore[misc]
+            except TimeoutError as late:
+                log = self.processes[name].log()[-3_000:]
+                raise TimeoutError(f"{late}: {self.ready(name)}\n{log}") from late
 
-    def until_ready(self, name: str, timeout_s: float = 30.0) -> None:
-        """Wait until an app does its job."""
-        wait_for(lambda: not self.ready(name), f"{name} ({self.ready(name)})", timeout_s)
+    def server(self, name: str) -> Process:
+        """Return the process of a server or an app."""
+        servers_here = {"etcd": self.etcd.process, "valkey": self.valkey.process}
+        if self.postgres is not None:
+            servers_here["postgres"] = self.postgres.process
+        return servers_here.get(name) or self.processes[name]
 
     def metric(self, name: str, service: str = "execution") -> float:
         """Return the value of a metric without labels."""
@@ -104,7 +115,8 @@ class Platform:
         raise KeyError(name)
 
 
-def _app(home: Path, name: str, module: str, settings: CoreSettings) -> Process:
+def app(home: Path, name: str, module: str, settings: CoreSettings) -> Process:
+    """Return an app as a process; warnings are errors in it, too."""
     environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": str(ROOT)}
     environment["PYTHONWARNINGS"] = "error"
     return Process([sys.executable, "-m", module], home / f"{name}.log", env=environment)
@@ -175,10 +187,10 @@ def platform(
             | overrides
         )
         made = Platform(home, valkey, etcd, postgres, settings, ports=ports)
-        made.processes["execution"] = _app(home, "execution", "apps.execution", settings)
+        made.processes["execution"] = app(home, "execution", "apps.execution", settings)
         if trouble is None:
             venue = venue_settings(home, fix_port, ports["venue"])
-            made.processes["venue"] = _app(home, "venue", "apps.venue", venue)
+            made.processes["venue"] = app(home, "venue", "apps.venue", venue)
         else:
             made.processes["venue"] = Process(
                 [
@@ -190,7 +202,7 @@ def platform(
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
         if postgres is not None:
-            made.processes["projector"] = _app(
+            made.processes["projector"] = app(
                 home,
                 "projector",
                 "apps.execution.projector",
@@ -319,6 +331,20 @@ def connect(running: Platform) -> psycopg.Connection[tuple[Any, ...]]:
     """Return a connection to the books."""
     assert running.postgres is not None
     return psycopg.connect(running.postgres.dsn, autocommit=True)
+
+
+async def level(running: Platform) -> None:
+    """Wait until the books hold everything that is journaled."""
+    async with running.journal() as journal:
+        tail = await journal.tail()
+
+    def caught_up() -> bool:
+        with connect(running) as books:
+            row = books.execute("SELECT index FROM journal_position").fetchone()
+        return row is not None and int(row[0]) >= tail
+
+    running.until_ready("projector")
+    await eventually("the books are level", caught_up)
 
 
 async def reconciled(running: Platform) -> dict[str, Findings]:

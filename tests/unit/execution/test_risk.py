@@ -174,5 +174,5 @@ def test_no_accepted_order_takes_the_worst_case_beyond_the_limit(
     for one in intents:
         if one.id in accepted:
             after = after.with_order(one.side, one.qty)
-    limit = LIMITS.max_position_notional_usd / PRICES["AAPL"]
+    limit = int(LIMITS.max_position_notional_usd / PRICES["AAPL"])
     assert after.worst <= max(limit, before.worst)

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from apps.core.journal import KillView
+from apps.core.leader import KillChanged
+from apps.core.records import DecisionTaken, HaltSeen, JournalRecord, Outcome, SessionSeen
+from apps.execution.decide import Context, Decided, Event, Reported, SessionChanged
+from apps.execution.sequencer import Committed, Sequencer
+from apps.execution.state import Send
+from tests.unit.execution.made import OFF, ON, SESSION, context, decision, fill, intent, led
+
+UP = SessionChanged(SESSION, up=True)
+
+
+class FakeLeader:
+    """A journal in memory: appends take until `release`, and the kill switch may change."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[JournalRecord]] = []
+        self.kill = OFF
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def append(self, records: list[JournalRecord], kill: KillView) -> int:
+        await self.go.wait()
+        if kill.mod != self.kill.mod:
+            raise KillChanged(self.kill)
+        self.batches.append(records)
+        return 1 + sum(len(batch) for batch in self.batches)  # led() is at 1
+
+
+class Rig:
+    """A sequencer with everything around it in memory."""
+
+    def __init__(self) -> None:
+        self.leader = FakeLeader()
+        self.done: list[Committed] = []
+        self.open = True
+        self.sequencer = Sequencer(
+            led(),
+            self.leader,
+            context=self.context,
+            may_decide=lambda: self.open,
+            perform=self.perform,
+        )
+
+    def context(self) -> Context:
+        return context(kill=self.leader.kill)
+
+    async def perform(self, committed: Committed) -> None:
+        self.done.append(committed)
+
+    def sent(self) -> list[str]:
+        actions = [action for c in self.done for action in c.stepped.actions]
+        return [action.order for action in actions if isinstance(action, Send)]
+
+
+def run(*events: Event, then: Callable[[Rig], None] | None = None) -> Rig:
+    """Put events, let the loop work, do something, let it work again."""
+
+    async def go() -> Rig:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        for event in events:
+            rig.sequencer.put(event)
+        for step in (then, None):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if step:
+                step(rig)
+        loop.cancel()
+        return rig
+
+    return asyncio.run(go())
+
+
+def test_nothing_happens_before_it_is_durable() -> None:
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        rig.leader.go.clear()
+        before = rig.sequencer.state
+        rig.sequencer.put(Decided("1-0", decision(intent()), 0))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (rig.done, rig.sequencer.state) == ([], before)
+        assert not rig.sequencer.state.orders
+        rig.leader.go.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert rig.sent() == ["s-7-AAPL-0"]
+        assert "s-7-AAPL-0" in rig.sequencer.state.orders
+        loop.cancel()
+
+    asyncio.run(go())
+
+
+def test_what_waits_while_an_append_travels_goes_together_in_the_next() -> None:
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        rig.leader.go.clear()
+        rig.sequencer.put(UP)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        for number in range(5):
+            made = decision(intent(f"i{number}", qty=1), seq=10 + number, expires_seq=99)
+            rig.sequencer.put(Decided(f"{number}-0", made, 0))
+        rig.leader.go.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [len(batch) for batch in rig.leader.batches] == [1, 5]
+        # The sixth order of that second: what the same batch accepted before counts.
+        last = rig.leader.batches[1][4]
+        assert isinstance(last, DecisionTaken)
+        assert rig.sent() == [f"i{n}" for n in range(5)]
+        loop.cancel()
+
+    asyncio.run(go())
+
+
+def test_a_kill_switch_that_changed_meanwhile_has_everything_decided_anew() -> None:
+    async def go() -> None:
+        rig = Rig()
+        rig.leader.go.clear()
+        loop = asyncio.create_task(rig.sequencer.run())
+        rig.sequencer.put(Decided("1-0", decision(intent()), 0))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        rig.leader.kill = ON
+        rig.leader.go.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        ((halt, taken),) = rig.leader.batches
+        assert isinstance(halt, HaltSeen)
+        assert isinstance(taken, DecisionTaken)
+        assert (taken.outcome, rig.sent()) == (Outcome.REFUSED, [])
+        assert "halted by alice" in taken.reason
+        loop.cancel()
+
+    asyncio.run(go())
+
+
+def test_decisions_wait_while_the_session_is_settling() -> None:
+    def close(rig: Rig) -> None:
+        assert rig.sent() == ["s-7-AAPL-0"]
+        rig.open = False
+        made = decision(intent("late"), seq=8, expires_seq=99)
+        rig.sequencer.put(Decided("2-0", made, 0))
+
+    rig = run(UP, Decided("1-0", decision(intent()), 0), then=close)
+    assert (rig.sent(), rig.sequencer.waiting) == (["s-7-AAPL-0"], 1)
+
+
+def test_decisions_are_not_judged_in_the_batch_that_changes_the_session() -> None:
+    rig = run(Decided("1-0", decision(intent()), 0), UP)
+    assert [[type(r) for r in batch] for batch in rig.leader.batches] == [
+        [SessionSeen],
+        [DecisionTaken],
+    ]
+
+
+def test_numbers_of_reports_that_change_nothing_travel_with_what_does() -> None:
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        copy = Reported(fill("E1", 100, 100, session="OPS-A-DROP", seq=8))
+        first = Reported(fill("E1", 100, 100))
+        for event in (UP, Decided("1-0", decision(intent()), 0), first, copy):
+            rig.sequencer.put(event)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert len(rig.leader.batches) == 3
+        assert rig.sequencer.state.inbound == {SESSION: 2}
+        rig.sequencer.put(SessionChanged("OPS-A-DROP", up=True))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(rig.leader.batches) == 4
+        assert rig.sequencer.state.inbound == {SESSION: 2, "OPS-A-DROP": 8}
+        loop.cancel()
+
+    asyncio.run(go())
