@@ -182,7 +182,7 @@ def test_after_a_confirmed_halt_no_order_leaves_and_open_ones_are_cancelled() ->
             order = await resting(running, heard, bus, 0)
             took_ms = []
             for turn in range(1, 4):
-                halted = await _halt_under_load(running, operator, bus, turn * 1_000)
+                halted = await _halt_under_load(running, operator, bus, turn * 10_000)
                 took_ms.append(halted)
                 await eventually(
                     "open orders are cancelled",
@@ -190,7 +190,7 @@ def test_after_a_confirmed_halt_no_order_leaves_and_open_ones_are_cancelled() ->
                 )
                 resumed = await operator.resume()
                 assert resumed.acknowledged
-                more = decision(turn * 1_000 + 900, ("AAPL", BUY, 5))
+                more = decision(turn * 10_000 + 9_000, ("AAPL", BUY, 5))
                 await submit(bus, [more])
                 await eventually("trading goes on", lambda more=more: more.id in heard.done)  # type: ignore[misc]
                 assert heard.done[more.id].verdict == "done"
@@ -216,6 +216,7 @@ async def _halt_under_load(running: Platform, operator: Any, bus: Any, first: in
         while not stop:
             await submit(bus, [decision(number, ("GE", BUY, 1), ("AAPL", BUY, 1))])
             number += 1
+            await asyncio.sleep(0.002)
 
     loading = asyncio.create_task(load())
     await asyncio.sleep(0.3)
