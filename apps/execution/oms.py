@@ -328,9 +328,9 @@ def in_doubt(order: Order, *, stranded: bool) -> Order:
 
 
 def reentered(order: Order) -> Order:
-    """Return the order as sent again under the same ClOrdID."""
+    """Return the order as sent again under the same ClOrdID: it is wanted (again)."""
     return msgspec.structs.replace(
-        order, doubt=False, held=False, stranded=False, sent=order.sent + 1
+        order, doubt=False, held=False, stranded=False, declined="", sent=order.sent + 1
     )
 
 
