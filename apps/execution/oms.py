@@ -127,7 +127,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return _STATES[self.end] if not self.missing else OrderState.IN_DOUBT
         if self.declined and not self.exists and not self.doubt:
             return OrderState.REJECTED
-        if self.doubt:
+        if self.doubt or self.missing:
             return OrderState.IN_DOUBT
         if self.cancel:
             return OrderState.PENDING_CANCEL

@@ -71,6 +71,13 @@ def test_at_any_moment_the_reservation_covers_what_the_venue_may_do(
     assert settled is not live
 
 
+@pytest.mark.parametrize(("status", "cum"), [("1", 40), ("2", 100), ("4", 60)])
+def test_what_is_filled_and_not_booked_is_in_doubt(status: str, cum: int) -> None:
+    answered = report(exec_type="I", ord_status=status, cum_qty=cum)
+    told = oms.report(oms.report(order(), report()).order, answered).order
+    assert (told.state, told.missing, told.settled) == (OrderState.IN_DOUBT, cum, False)
+
+
 def test_a_status_that_shows_more_filled_than_booked_blocks_settlement() -> None:
     told = oms.report(order(), report(exec_type="I", ord_status="4", cum_qty=60)).order
     assert (told.state, told.missing, told.leaves) == (OrderState.IN_DOUBT, 60, 60)
