@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -9,6 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.core.journal import Journal
+from apps.core.records import JournalRecord
+from apps.core.settings import ExecutionSettings
+from apps.execution.reconcile import Account, compare, of_journal, of_venue
 from opsctl import environments
 from opsctl.health.probes import probe
 from opsctl.targets import open_target
@@ -136,12 +141,43 @@ def _round(target: Target, keys: Sequence[str], blows: Callable[[Client], float]
     )
 
 
+def journal_faults(access: Access) -> list[str]:
+    """Return what the journal, read from its store itself, and the venue's record disagree on.
+
+    The records are replayed from the first one on, the archive included.
+    """
+
+    async def account() -> Account:
+        settings = ExecutionSettings.of(**access.settings("execution"))
+        records: list[JournalRecord] = []
+        async with Journal.of(settings) as journal:
+            after, tail = 0, await journal.tail()
+            while after < tail:
+                for batch in await journal.read(after, tail):
+                    records += batch.records
+                    after = batch.last
+        return of_journal(records)
+
+    inner = asyncio.run(account())
+    found = compare(of_venue(access.record.read_bytes().splitlines()), inner)
+    words = {
+        "lost": found.lost,
+        "duplicated": found.duplicated,
+        "mismatched": found.mismatched,
+        "unsettled": found.unsettled,
+    }
+    return [f"journal: {kind}: {what}" for kind, them in words.items() for what in them]
+
+
 def settled_faults(access: Access, client: Client) -> list[str]:
     """Return what still disagrees once the platform had time to settle and project."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         with access.books() as books:
-            found = witness.faults(witness.read(access.record), books, client.acknowledged)
+            found = witness.faults(
+                witness.read(access.record), witness.books_of(books), client.acknowledged
+            )
+        found += journal_faults(access)
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.25)  # the replay goes on trading: look again until one instant agrees

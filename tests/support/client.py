@@ -8,11 +8,12 @@ order acknowledged only when the journal's index comes back for it.
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
 import psycopg
 from valkey import Valkey
@@ -30,6 +31,7 @@ from apps.core.messages import (
     decode,
     encode,
 )
+from apps.core.settings import APPS
 from opsctl.services.base import Service
 from opsctl.targets.base import Target
 
@@ -52,6 +54,17 @@ class Access:
     def setting(self, service: str, name: str) -> str:
         """Return one setting of an app."""
         return self._services[service].environment[f"TRADING_{name}".upper()]
+
+    def settings(self, service: str) -> dict[str, object]:
+        """Return the settings of an app, as its class of `apps.core.settings` takes them."""
+        known = APPS[service].model_fields
+        prefix = "TRADING_"
+        return {
+            name: json.loads(value) if _is_json(known[name].annotation) else value
+            for variable, value in self._services[service].environment.items()
+            if variable.startswith(prefix)
+            and (name := variable.removeprefix(prefix).lower()) in known
+        }
 
     def secret(self, service: str, name: str) -> str:
         """Return the secret that a `*_file` setting of an app names."""
@@ -182,6 +195,10 @@ class Client:
     def _acknowledge(self, message: BusMessage) -> None:
         if isinstance(message, OrderUpdate) and message.id.startswith(f"{self._name}-"):
             self.acknowledged.add(message.id)
+
+
+def _is_json(annotation: object) -> bool:
+    return get_origin(annotation) in (list, dict)
 
 
 def _marketable(price: Decimal, side: Side) -> Decimal:

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 Row = tuple[Any, ...]
+SETTLED = frozenset({"filled", "canceled", "rejected", "expired"})
 ExecKey = tuple[str, str, str]
 """Trading day, ExecID, side: what makes an execution one execution."""
 
@@ -82,37 +83,50 @@ def equity(
     return capital + cash + sum((qty * closes[s] for s, qty in shares.items()), Decimal(0))
 
 
-def faults(
-    witness: Witness, books: psycopg.Connection[Row], acknowledged: Iterable[str] = ()
-) -> list[str]:
+@dataclass
+class Books:
+    """What PostgreSQL holds of the same trading."""
+
+    fills: dict[ExecKey, Execution]
+    states: dict[str, str]
+    """State of every order by its id."""
+    held: dict[str, int]
+
+
+def books_of(connection: psycopg.Connection[Row]) -> Books:
+    """Read the books, at one instant."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        fills = {
+            (day.isoformat(), exec_id, side): Execution(order, symbol, side, qty, price)
+            for day, exec_id, side, order, symbol, qty, price in connection.execute(
+                "SELECT day, exec_id, side, order_id, symbol, qty, price FROM fills"
+            )
+        }
+        states: dict[str, str] = dict(connection.execute("SELECT id, state FROM orders").fetchall())
+        held = connection.execute("SELECT symbol, qty FROM positions WHERE qty <> 0").fetchall()
+    return Books(fills, states, dict(held))
+
+
+def faults(witness: Witness, books: Books, acknowledged: Iterable[str] = ()) -> list[str]:
     """Return every disagreement between the venue's record and the books; none is right.
 
     `acknowledged` are the orders that a client was told are in the journal.
     """
+    executed, booked, states = witness.executions, books.fills, books.states
     found = [f"venue executed twice: {key}" for key in witness.doubled]
     found += [f"accepted {n} times: {order}" for order, n in witness.accepted.items() if n > 1]
-    booked = {
-        (day.isoformat(), exec_id, side): Execution(order, symbol, side, qty, price)
-        for day, exec_id, side, order, symbol, qty, price in books.execute(
-            "SELECT day, exec_id, side, order_id, symbol, qty, price FROM fills"
-        )
-    }
-    found += [f"fill not booked: {k} {v}" for k, v in witness.executions.items() if k not in booked]
-    found += [f"fill invented: {k} {v}" for k, v in booked.items() if k not in witness.executions]
+    found += [f"fill not booked: {k} {v}" for k, v in executed.items() if k not in booked]
+    found += [f"fill invented: {k} {v}" for k, v in booked.items() if k not in executed]
     found += [
-        f"fill differs: {key}: venue {witness.executions[key]}, books {booked[key]}"
-        for key in booked.keys() & witness.executions.keys()
-        if witness.executions[key] != booked[key]
+        f"fill differs: {key}: venue {executed[key]}, books {booked[key]}"
+        for key in booked.keys() & executed.keys()
+        if executed[key] != booked[key]
     ]
-    states: dict[str, str] = dict(books.execute("SELECT id, state FROM orders").fetchall())
     found += [f"acknowledged, not in the books: {o}" for o in acknowledged if o not in states]
-    settled = {"filled", "canceled", "rejected", "expired"}
-    found += [f"not settled: {o} is {s}" for o, s in states.items() if s not in settled]
+    found += [f"not settled: {o} is {s}" for o, s in states.items() if s not in SETTLED]
     found += [f"at the venue, not in the books: {o}" for o in witness.accepted if o not in states]
-    held: dict[str, int] = dict(
-        books.execute("SELECT symbol, qty FROM positions WHERE qty <> 0").fetchall()
-    )
-    _, shares = holdings(witness.executions.values())
-    if held != shares:
-        found.append(f"positions differ: venue {shares}, books {held}")
+    _, shares = holdings(executed.values())
+    if books.held != shares:
+        found.append(f"positions differ: venue {shares}, books {books.held}")
     return found
