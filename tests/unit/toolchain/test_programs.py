@@ -251,10 +251,22 @@ def test_chromium_is_installed_by_root_only(
     assert "chromium" not in programs.required()
 
 
-def test_a_go_that_is_too_old_is_not_used(empty_path: Path, script: Script, tmp_path: Path) -> None:
+def test_a_go_that_is_too_old_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, empty_path: Path, script: Script
+) -> None:
     script(empty_path, "go", "go version go1.19.8 linux/amd64")
+    monkeypatch.setattr(wheel, "installer", lambda: None)  # else a newer Go is fetched
     with pytest.raises(ToolMissing) as caught:
         programs.obtain(["etcd"], silent)
     text = "\n".join(caught.value.details)
     assert "Go 1.19.8 is older than 1.26.0" in text
     assert subprocess.run([empty_path / "go"], check=False, capture_output=True).returncode == 0
+
+
+def test_a_program_in_this_environments_scripts_is_not_the_machines(
+    monkeypatch: pytest.MonkeyPatch, empty_path: Path, script: Script, unpacked: FakeWheel
+) -> None:
+    script(empty_path, "valkey-server", VALKEY)
+    assert programs.missing(["valkey"]) == ()
+    monkeypatch.setattr(onpath.sysconfig, "get_path", lambda _: str(empty_path))
+    assert programs.missing(["valkey"]) == ("valkey",)
