@@ -22,14 +22,14 @@ from apps.core.messages import OrderState
 from apps.core.records import EpochTaken
 from apps.core.settings import ExecutionSettings
 from apps.execution import metrics
-from apps.execution.decide import Context, KillSeen, Profile, Silent
+from apps.execution.apply import apply
+from apps.execution.events import Context, KillSeen, Profile, Silent
 from apps.execution.feeds import Feeds
 from apps.execution.gateway import Gateway, StoreLock
 from apps.execution.performer import Performer
 from apps.execution.replay import pack, replay
 from apps.execution.risk import Limits
 from apps.execution.sequencer import Committed, Sequencer
-from apps.execution.state import apply
 from apps.execution.teller import Teller
 
 log = structlog.get_logger()

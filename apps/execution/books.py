@@ -28,9 +28,11 @@ from apps.core.records import (
     ReportSeen,
 )
 from apps.execution import metrics
+from apps.execution.actions import Publish
+from apps.execution.apply import apply
 from apps.execution.oms import Order
 from apps.execution.portfolio import Portfolio, Position
-from apps.execution.state import Publish, State, Taken, apply
+from apps.execution.state import State, Taken
 
 log = structlog.get_logger()
 

@@ -14,7 +14,6 @@ from typing import Literal
 
 import msgspec
 
-from apps.core.fix import Purpose, comp_id
 from apps.core.journal import KillView
 from apps.core.messages import Decision, DecisionDone
 from apps.core.records import (
@@ -32,75 +31,20 @@ from apps.core.records import (
     SessionSeen,
 )
 from apps.execution import oms, risk, settle
+from apps.execution.actions import Action, Alarm, AskStatus, Publish
+from apps.execution.apply import apply, done
+from apps.execution.events import (
+    Context,
+    Decided,
+    Dispatched,
+    Event,
+    KillSeen,
+    Reported,
+    SessionChanged,
+    Silent,
+)
 from apps.execution.oms import Order
-from apps.execution.risk import Limits, Market
-from apps.execution.state import Action, Alarm, AskStatus, Publish, State, apply, done
-
-
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What the venue promises, as far as settling doubt depends on it."""
-
-    duplicate_check: Literal["firm", "session", "none"] = "firm"
-    status_request: bool = True
-
-
-class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known beside the journal at the moment of deciding."""
-
-    now_ns: int
-    site: str
-    market: Market
-    kill: KillView
-    limits: Limits
-    profile: Profile
-
-    @property
-    def session(self) -> str:
-        """Return the order session of the site."""
-        return comp_id(self.site, Purpose.ORDERS)
-
-
-class Decided(msgspec.Struct, frozen=True):
-    """A decision arrived from the bus under the id `source`."""
-
-    source: str
-    decision: Decision
-    received_ns: int
-
-
-class Reported(msgspec.Struct, frozen=True):
-    """The venue reported."""
-
-    report: ReportSeen
-
-
-class SessionChanged(msgspec.Struct, frozen=True):
-    """A session logged on or went away."""
-
-    session: str
-    up: bool
-
-
-class KillSeen(msgspec.Struct, frozen=True):
-    """The kill switch may have changed: the context has it."""
-
-
-class Dispatched(msgspec.Struct, frozen=True):
-    """The gateway wrote orders to their session, and withheld others."""
-
-    session: str
-    journaled_ns: int
-    sent: dict[str, int]
-    withheld: dict[str, str]
-
-
-class Silent(msgspec.Struct, frozen=True):
-    """The venue owes answers for too long, although the session is up."""
-
-    orders: tuple[str, ...]
-
-
-Event = Decided | Reported | SessionChanged | KillSeen | Dispatched | Silent
+from apps.execution.state import State
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True):

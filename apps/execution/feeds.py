@@ -14,7 +14,7 @@ from apps.core.clock import Clock
 from apps.core.instruments import TEST_SYMBOL
 from apps.core.messages import BusMessage, Close, Decision, decode
 from apps.execution import metrics
-from apps.execution.decide import Decided
+from apps.execution.events import Decided
 from apps.execution.risk import Market
 
 log = structlog.get_logger()

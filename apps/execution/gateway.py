@@ -19,7 +19,7 @@ from apps.core.fix import Engine, Logon, Logout, Pair, Purpose, Received, comp_i
 from apps.core.journal import KillView
 from apps.core.settings import ExecutionSettings
 from apps.execution import metrics, wire
-from apps.execution.decide import Event, Reported, SessionChanged
+from apps.execution.events import Event, Reported, SessionChanged
 from apps.execution.oms import Order
 
 log = structlog.get_logger()

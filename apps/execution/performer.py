@@ -13,20 +13,13 @@ from apps.core.clock import Clock, utc_ns
 from apps.core.leader import Leader
 from apps.core.messages import DecisionDone, Fill, OrderUpdate, TimeInForce
 from apps.execution import metrics
-from apps.execution.decide import Dispatched
+from apps.execution.actions import Action, Alarm, AskStatus, Cancel, Publish, Send
+from apps.execution.apply import order_update
+from apps.execution.events import Dispatched
 from apps.execution.gateway import Gateway
 from apps.execution.oms import Order
 from apps.execution.sequencer import Committed, Sequencer
-from apps.execution.state import (
-    Action,
-    Alarm,
-    AskStatus,
-    Cancel,
-    Publish,
-    Send,
-    State,
-    order_update,
-)
+from apps.execution.state import State
 from apps.execution.teller import Teller
 
 log = structlog.get_logger()

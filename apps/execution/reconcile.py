@@ -16,8 +16,10 @@ import msgspec
 
 from apps.core.messages import Fill, OrderState, OrderUpdate, Side
 from apps.core.records import JournalRecord
+from apps.execution.actions import Publish
+from apps.execution.apply import apply
 from apps.execution.portfolio import Portfolio
-from apps.execution.state import Publish, State, apply
+from apps.execution.state import State
 
 Key = tuple[str, str, str]
 """Trading day, ExecID, side: one execution at one venue."""

@@ -11,7 +11,9 @@ import structlog
 
 from apps.core.journal import Journal
 from apps.core.messages import DecisionDone, Fill, OrderUpdate
-from apps.execution.state import Publish, State, apply, decode, encode
+from apps.execution.actions import Publish
+from apps.execution.apply import apply
+from apps.execution.state import State, decode, encode
 
 log = structlog.get_logger()
 

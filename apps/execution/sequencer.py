@@ -19,16 +19,10 @@ from apps.core.journal import KillView
 from apps.core.leader import KillChanged
 from apps.core.records import DecisionTaken, JournalRecord, SessionSeen
 from apps.execution import metrics
-from apps.execution.decide import (
-    Context,
-    Decided,
-    Event,
-    KillSeen,
-    SessionChanged,
-    Stepped,
-    step,
-)
-from apps.execution.state import State, apply
+from apps.execution.apply import apply
+from apps.execution.decide import Stepped, step
+from apps.execution.events import Context, Decided, Event, KillSeen, SessionChanged
+from apps.execution.state import State
 
 MAX_EVENTS = 64
 """Events in one batch: a transaction must stay well below the store's limit of 1.5 MB."""

@@ -10,10 +10,11 @@ import msgspec
 from apps.core.journal import Halt, KillView
 from apps.core.messages import Decision, Intent, Side, Stamps
 from apps.core.records import EpochTaken, ReportKind, ReportSeen
-from apps.execution.decide import Context, Profile
+from apps.execution.apply import apply
+from apps.execution.events import Context, Profile
 from apps.execution.oms import Order, journaled
 from apps.execution.risk import Limits, Market
-from apps.execution.state import State, apply
+from apps.execution.state import State
 
 DAY = "2010-01-05"
 SESSION = "OPS-A-ORD"

@@ -15,7 +15,10 @@ from apps.core.records import (
     Outcome,
     ReportKind,
 )
-from apps.execution.decide import (
+from apps.execution.actions import Alarm, AskStatus, Cancel, Publish, Send
+from apps.execution.apply import apply
+from apps.execution.decide import Stepped, digest, step
+from apps.execution.events import (
     Context,
     Decided,
     Dispatched,
@@ -24,11 +27,8 @@ from apps.execution.decide import (
     Reported,
     SessionChanged,
     Silent,
-    Stepped,
-    digest,
-    step,
 )
-from apps.execution.state import Alarm, AskStatus, Cancel, Publish, Send, State, apply
+from apps.execution.state import State
 from tests.unit.execution.made import (
     ON,
     SESSION,

@@ -18,7 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from apps.core.journal import Halt, KillView
 from apps.core.messages import Decision, Intent, Side, TimeInForce
 from apps.core.records import DecisionTaken, EpochTaken, JournalRecord
-from apps.execution.decide import (
+from apps.execution.actions import AskStatus, Cancel, Send
+from apps.execution.apply import apply
+from apps.execution.decide import Stepped, step
+from apps.execution.events import (
     Context,
     Decided,
     Dispatched,
@@ -28,12 +31,10 @@ from apps.execution.decide import (
     Reported,
     SessionChanged,
     Silent,
-    Stepped,
-    step,
 )
 from apps.execution.reconcile import of_journal
 from apps.execution.risk import Limits, Market
-from apps.execution.state import AskStatus, Cancel, Send, State, apply, decode, encode
+from apps.execution.state import State, decode, encode
 from tests.unit.execution.model_venue import DAY, PRICE, SESSION, ModelVenue
 
 LIMITS = Limits(

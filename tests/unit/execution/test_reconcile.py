@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from apps.core.messages import OrderState
-from apps.execution.decide import Decided, Reported, SessionChanged, step
+from apps.execution.decide import step
+from apps.execution.events import Decided, Reported, SessionChanged
 from apps.execution.reconcile import Account, compare, of_books, of_journal, of_venue
 from tests.unit.execution.made import SESSION, context, decision, fill, intent, led
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from apps.core.journal import KillView
 from apps.core.leader import KillChanged
 from apps.core.records import DecisionTaken, HaltSeen, JournalRecord, Outcome, SessionSeen
-from apps.execution.decide import Context, Decided, Event, Reported, SessionChanged
+from apps.execution.actions import Send
+from apps.execution.events import Context, Decided, Event, Reported, SessionChanged
 from apps.execution.sequencer import Committed, Sequencer
-from apps.execution.state import Send
 from tests.unit.execution.made import OFF, ON, SESSION, context, decision, fill, intent, led
 
 UP = SessionChanged(SESSION, up=True)

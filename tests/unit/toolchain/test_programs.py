@@ -268,5 +268,5 @@ def test_a_program_in_this_environments_scripts_is_not_the_machines(
 ) -> None:
     script(empty_path, "valkey-server", VALKEY)
     assert programs.missing(["valkey"]) == ()
-    monkeypatch.setattr(onpath.sysconfig, "get_path", lambda _: str(empty_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(empty_path))
     assert programs.missing(["valkey"]) == ("valkey",)

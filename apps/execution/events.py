@@ -1,0 +1,79 @@
+"""What happens to the order path, and what is known beside the journal when it does."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from apps.core.fix import Purpose, comp_id
+from apps.core.journal import KillView
+from apps.core.messages import Decision
+from apps.core.records import ReportSeen
+from apps.execution.risk import Limits, Market
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue promises, as far as settling doubt depends on it."""
+
+    duplicate_check: Literal["firm", "session", "none"] = "firm"
+    status_request: bool = True
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known beside the journal at the moment of deciding."""
+
+    now_ns: int
+    site: str
+    market: Market
+    kill: KillView
+    limits: Limits
+    profile: Profile
+
+    @property
+    def session(self) -> str:
+        """Return the order session of the site."""
+        return comp_id(self.site, Purpose.ORDERS)
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A decision arrived from the bus under the id `source`."""
+
+    source: str
+    decision: Decision
+    received_ns: int
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """The venue reported."""
+
+    report: ReportSeen
+
+
+class SessionChanged(msgspec.Struct, frozen=True):
+    """A session logged on or went away."""
+
+    session: str
+    up: bool
+
+
+class KillSeen(msgspec.Struct, frozen=True):
+    """The kill switch may have changed: the context has it."""
+
+
+class Dispatched(msgspec.Struct, frozen=True):
+    """The gateway wrote orders to their session, and withheld others."""
+
+    session: str
+    journaled_ns: int
+    sent: dict[str, int]
+    withheld: dict[str, str]
+
+
+class Silent(msgspec.Struct, frozen=True):
+    """The venue owes answers for too long, although the session is up."""
+
+    orders: tuple[str, ...]
+
+
+Event = Decided | Reported | SessionChanged | KillSeen | Dispatched | Silent
