@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import itertools
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -29,14 +31,25 @@ from cryptography.x509.oid import NameOID
 from valkey import Valkey
 from valkey.exceptions import ValkeyError
 
+from opsctl.targets.local import ports
 from opsctl.toolchain import programs
+
+PORTS = range(10_000, 19_999)
+"""Below the kernel's range for outgoing connections, so that a port stays free until it is
+bound, and below that of deployed environments."""
+
+
+_untried = itertools.cycle(random.sample(PORTS, len(PORTS)))
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on, and that this process never returned before."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in itertools.islice(_untried, len(PORTS)):
+        if port % workers == worker % workers and ports.free(port):
+            return port
+    raise RuntimeError(f"no port of {PORTS} is free")
 
 
 @contextlib.contextmanager

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from opsctl.errors import OpsctlError
 
 NAME = "opsctl"
+LOCK = Path("/run/opsctl-account.lock")
+"""Held while the account is made; only root makes it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,13 @@ def ensure() -> Account:
     found = known()
     if found is not None:
         return found
+    # Two `useradd` at once both succeed, and the second gives the name another uid.
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return known() or _made()
+
+
+def _made() -> Account:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     options = (
         *("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"),
