@@ -55,9 +55,10 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         "master.port.grpc": ports["master-grpc"],
         "master.telemetry": "false",
         # Alone, it elects itself: the default of 10 s is a wait after every crash, and a
-        # volume server that comes before there is a leader waits for another 5 s.
-        "master.electionTimeout": "300ms",
-        "master.heartbeatInterval": "100ms",
+        # volume server that comes before there is a leader waits for another 5 s. It comes
+        # 0.1 to 1.8 s after the master, so a leader must be there in less than that.
+        "master.electionTimeout": "50ms",
+        "master.heartbeatInterval": "20ms",
         "master.volumeSizeLimitMB": VOLUME_MB,
         "volume.max": VOLUMES,
         "volume.port": ports["volume"],
