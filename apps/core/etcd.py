@@ -110,9 +110,11 @@ def put(key: str, value: bytes) -> Any:
     return rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode(), value=value))
 
 
-def get(key: str) -> Any:
-    """Return the operation that reads a key."""
-    return rpc.RequestOp(request_range=rpc.RangeRequest(key=key.encode()))
+def get(key: str, end: str = "", *, limit: int = 0) -> Any:
+    """Return the operation that reads a key, or up to `limit` from it up to `end`."""
+    return rpc.RequestOp(
+        request_range=rpc.RangeRequest(key=key.encode(), range_end=end.encode(), limit=limit)
+    )
 
 
 def delete(key: str, end: str = "") -> Any:

@@ -193,6 +193,9 @@ class Portfolio(Message, frozen=True, kw_only=True, tag="portfolio"):
     """Signed shares of orders not yet settled, by symbol."""
     last_decision: dict[str, int]
     halted: bool
+    epoch: int = 0
+    leader: str = ""
+    """The site that leads the order path under that epoch."""
 
 
 BusMessage = Close | Decision | OrderUpdate | Fill | DecisionDone | Portfolio

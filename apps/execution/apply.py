@@ -107,7 +107,7 @@ def _decision(state: State, record: DecisionTaken) -> list[Action]:
     if not decision.probe:
         last = state.last_decision.get(decision.strategy, -1)
         state.last_decision[decision.strategy] = max(last, decision.seq)
-    state.source = record.source
+    _read(state, record.source)
     if orders:
         now_ns = record.received_ns
         recent = tuple(entry for entry in state.accepted_ns if entry[0] > now_ns - SECOND_NS)
@@ -119,6 +119,12 @@ def _decision(state: State, record: DecisionTaken) -> list[Action]:
     actions: list[Action] = [Publish(update) for update in refusals(record, state)]
     actions += [Send(order.id) for order in orders]
     return actions if orders else [*actions, Publish(done(state, taken))]
+
+
+def _read(state: State, source: str) -> None:
+    """Take note of how far the bus of the leading site was read."""
+    state.source = source
+    state.sources[state.site] = source
 
 
 def refusals(taken: DecisionTaken, state: State) -> list[OrderUpdate]:
@@ -158,7 +164,7 @@ def done(state: State, taken: Taken, index: int | None = None) -> DecisionDone:
 
 
 def _divergence(state: State, record: DivergenceSeen) -> list[Action]:
-    state.source = record.source
+    _read(state, record.source)
     told = DecisionDone(
         index=state.index,
         decision=record.decision,
@@ -198,6 +204,8 @@ def _report(state: State, record: ReportSeen) -> list[Action]:
     before = state.orders.get(record.order)
     actions: list[Action] = []
     if before is None:
+        if forgotten(state, record):
+            return []
         before = oms.adopted(record)
         if before is None:
             return [Alarm("unattributed", f"{record.kind} {record.order}: {record.text}")]
@@ -205,13 +213,29 @@ def _report(state: State, record: ReportSeen) -> list[Action]:
         state.orders[before.id] = before
         state.open[before.id] = None
     step = oms.report(before, record)
+    after = step.order
+    if after != before:
+        latest_ns = max(before.reported_ns, record.at_ns)
+        after = msgspec.structs.replace(after, reported_ns=latest_ns)
     if step.oddity:
         actions.append(Alarm(step.oddity, f"{before.id} {record.exec_type} {record.exec_id}"))
     if step.execution:
-        actions += _book(state, step.order, step.execution)
-    if oms.answer(record) is oms.Answer.DUPLICATE and step.order.doubt:
+        actions += _book(state, after, step.execution)
+    if oms.answer(record) is oms.Answer.DUPLICATE and after.doubt:
         actions.append(AskStatus(before.id))
-    return [*actions, *_keep(state, before, step.order)]
+    return [*actions, *_keep(state, before, after)]
+
+
+def forgotten(state: State, report: ReportSeen) -> bool:
+    """Whether a report may be about an order that was settled and forgotten long ago.
+
+    A session that was away asks for all that it missed; adopting such an order anew would
+    book its executions a second time.
+    """
+    if not state.forgotten_ns:
+        return False
+    # A status is asked for by us, of orders that we know.
+    return report.exec_type == "I" or report.at_ns <= state.forgotten_ns
 
 
 def _book(state: State, order: Order, execution: Execution) -> list[Action]:
@@ -311,7 +335,8 @@ def _prune(state: State) -> None:
     if len(state.orders) > KEPT_ORDERS + len(state.open):
         for order_id in list(state.orders):
             if order_id not in state.open:
-                del state.orders[order_id]
+                order = state.orders.pop(order_id)
+                state.forgotten_ns = max(state.forgotten_ns, order.reported_ns)
                 if len(state.orders) <= KEPT_ORDERS + len(state.open):
                     break
     if len(state.decisions) > KEPT_DECISIONS:

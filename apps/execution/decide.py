@@ -22,6 +22,7 @@ from apps.core.records import (
     DivergenceSeen,
     DoubtOpened,
     DoubtSettled,
+    EpochTaken,
     HaltSeen,
     JournalRecord,
     OrdersSent,
@@ -32,7 +33,7 @@ from apps.core.records import (
 )
 from apps.execution import oms, risk, settle
 from apps.execution.actions import Action, Alarm, AskStatus, Publish
-from apps.execution.apply import apply, done
+from apps.execution.apply import apply, done, forgotten
 from apps.execution.events import (
     Context,
     Decided,
@@ -42,6 +43,7 @@ from apps.execution.events import (
     Reported,
     SessionChanged,
     Silent,
+    TookOver,
 )
 from apps.execution.oms import Order
 from apps.execution.state import State
@@ -77,6 +79,15 @@ def digest(decision: Decision) -> str:
     return hashlib.sha256(_encoder.encode(content)).hexdigest()[:32]
 
 
+def says_nothing(state: State, report: ReportSeen) -> bool:
+    """Whether a report changes nothing that the journal does not say already."""
+    before = state.orders.get(report.order)
+    if before is None:
+        return oms.answer(report) is oms.Answer.UNKNOWN or forgotten(state, report)
+    step = oms.report(before, report)
+    return step.order == before and step.execution is None and step.oddity is None
+
+
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -92,6 +103,8 @@ class _Deciding:
 
     def take(self, event: Event) -> None:
         match event:
+            case TookOver():
+                self._took_over(event)
             case Decided():
                 self._decided(event)
             case Reported():
@@ -108,6 +121,16 @@ class _Deciding:
     def _log(self, record: JournalRecord) -> None:
         self.records.append(record)
         self.actions += apply(self.state, record)
+
+    def _took_over(self, event: TookOver) -> None:
+        record = EpochTaken(
+            epoch=event.epoch,
+            owner=event.owner,
+            site=self.context.site,
+            capital_usd=event.capital_usd,
+            at_ns=self.context.now_ns,
+        )
+        self._log(record)
 
     # Decisions
 
@@ -183,7 +206,7 @@ class _Deciding:
         before = self.state.orders.get(report.order)
         answer = oms.answer(report)
         settles = answer is oms.Answer.UNKNOWN and before is not None and before.doubt
-        if not settles and self._says_nothing(report, before):
+        if not settles and says_nothing(self.state, report):
             self.progress[report.session] = report.seq
             return
         self._log(report)
@@ -192,12 +215,6 @@ class _Deciding:
         after = self.state.orders.get(report.order)
         if after is not None and report.kind is not ReportKind.CANCEL_REJECT:
             self._cancel_if_unwanted(after)
-
-    def _says_nothing(self, report: ReportSeen, before: Order | None) -> bool:
-        if before is None:
-            return oms.answer(report) is oms.Answer.UNKNOWN
-        step = oms.report(before, report)
-        return step.order == before and step.execution is None and step.oddity is None
 
     def _cancel_if_unwanted(self, order: Order) -> None:
         if order.settled or not order.exists or order.cancel or order.end is not oms.End.NONE:

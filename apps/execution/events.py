@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -34,6 +35,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def session(self) -> str:
         """Return the order session of the site."""
         return comp_id(self.site, Purpose.ORDERS)
+
+
+class TookOver(msgspec.Struct, frozen=True):
+    """This process became the leader: what nobody has answered is in doubt from here."""
+
+    epoch: int
+    owner: str
+    capital_usd: Decimal
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -76,4 +85,4 @@ class Silent(msgspec.Struct, frozen=True):
     orders: tuple[str, ...]
 
 
-Event = Decided | Reported | SessionChanged | KillSeen | Dispatched | Silent
+Event = TookOver | Decided | Reported | SessionChanged | KillSeen | Dispatched | Silent

@@ -102,6 +102,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """ClOrdID of the cancel that is under way."""
     cancels: int = 0
     reason: str = ""
+    reported_ns: int = 0
+    """The latest time of the venue on a report that said something new about it."""
 
     @property
     def missing(self) -> int:

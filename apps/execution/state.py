@@ -47,7 +47,11 @@ class State(msgspec.Struct, kw_only=True):
     decisions: dict[str, Taken] = {}
     last_decision: dict[str, int] = {}
     source: str = "0-0"
-    """The bus id of the last journaled decision."""
+    """The bus id of the last journaled decision, on the bus of the site that led then."""
+    sources: dict[str, str] = {}
+    """The bus id of the last decision that was journaled from each site's own bus."""
+    forgotten_ns: int = 0
+    """No order that was forgotten was reported on after this time of the venue."""
     inbound: dict[str, int] = {}
     """The last inbound MsgSeqNum accounted for, by session."""
     up: dict[str, None] = {}
@@ -70,6 +74,8 @@ class State(msgspec.Struct, kw_only=True):
             decisions=self.decisions.copy(),
             last_decision=self.last_decision.copy(),
             source=self.source,
+            sources=self.sources.copy(),
+            forgotten_ns=self.forgotten_ns,
             inbound=self.inbound.copy(),
             up=self.up.copy(),
             halt=self.halt,
@@ -102,6 +108,10 @@ class State(msgspec.Struct, kw_only=True):
         """Return how many orders were accepted in the second before an event."""
         return sum(count for at_ns, count in self.accepted_ns if at_ns > now_ns - SECOND_NS)
 
+    def source_of(self, site: str) -> str:
+        """Return the id on a site's own bus of the last decision journaled from there."""
+        return self.sources.get(site, self.source if site == self.site else "0-0")
+
     def message(self) -> PortfolioMessage:
         """Return the portfolio as the bus is told it."""
         open_qty: dict[str, int] = {}
@@ -116,6 +126,8 @@ class State(msgspec.Struct, kw_only=True):
             open_qty=open_qty,
             last_decision=dict(self.last_decision),
             halted=self.halted,
+            epoch=self.epoch,
+            leader=self.site,
         )
 
 
