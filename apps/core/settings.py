@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TRADING_"
@@ -216,6 +216,17 @@ class NetworkSettings(CoreSettings):
     """The network between sites, on one machine: a proxy whose links a drill can disturb."""
 
     links: Annotated[dict[str, LinkSettings], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        """Refuse links that share a port, and nothing says which of them is meant."""
+        asked: dict[str, list[str]] = {}
+        for link in self.links.values():
+            asked.setdefault(link.listen, []).append(link.asked)
+        for listen, names in asked.items():
+            if len(set(names)) < len(names) or (len(names) > 1 and "" in names):
+                raise ValueError(f"links that share {listen} must each be asked for by a name")
+        return self
 
 
 class DeskSettings(BusSettings, BooksSettings):

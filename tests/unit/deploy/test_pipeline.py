@@ -455,9 +455,7 @@ def test_a_move_to_other_sites_is_refused(pipeline: Pipeline, target: FakeTarget
         lambda: _deploy(pipeline, dr="hot"),
         lambda: pipeline.plan(environment(dr="hot")),
     ):
-        with pytest.raises(
-            UsageError, match=r"dr cold \(sites a\) and cannot become one of dr hot"
-        ):
+        with pytest.raises(UsageError, match=r"dr cold \(sites a\) and cannot become"):
             act()
     assert target.applied == []
 
