@@ -11,7 +11,7 @@ from opsctl.model.documents import parse
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.faults import Path as ValuePath
 from opsctl.model.faults import written
-from opsctl.model.feasibility import unmet
+from opsctl.model.feasibility import rehearsal, unmet
 from opsctl.model.files import assemble
 from opsctl.model.layers import leaves
 from opsctl.model.results import (
@@ -69,6 +69,7 @@ def describe(loaded: Loaded) -> EnvironmentShown:
         file=str(loaded.file),
         values=tuple(values),
         unmet=unmet(loaded.environment),
+        rehearsal=rehearsal(loaded.environment),
     )
 
 
@@ -91,13 +92,15 @@ def inspect(name: str | None) -> EnvironmentCheck:
         known(here, name)
     checked: list[CheckedEnvironment] = []
     for each in (name,) if name is not None else here.names:
-        faults = here.assemble(each).faults
+        assembled = here.assemble(each)
+        faults, sound = assembled.faults, assembled.environment
         checked.append(
             CheckedEnvironment(
                 environment=each,
                 file=str(here.file(each)),
                 verdict="failed" if faults else "passed",
                 faults=faults,
+                rehearsal=rehearsal(sound) if sound else "",
             )
         )
     failed = any(environment.faults for environment in checked)

@@ -14,12 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TRADING_"
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
+Endpoint = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
+"""`host:port`."""
 
 
 class CoreSettings(BaseSettings):
@@ -167,11 +169,23 @@ class RiskSettings(CoreSettings):
     max_orders_per_s: Annotated[int, Field(gt=0)] = 500
 
 
+def _empty(value: object) -> bool:
+    return not value
+
+
 class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings):
     """Order management, journal and FIX gateway of one site."""
 
     capital_usd: Decimal = Decimal("1000000")
     detection_ms: Annotated[int, Field(gt=0)] = 100
+    """Silence of the leader after which another site takes the next epoch."""
+    sites: Annotated[list[str], Field(exclude_if=_empty)] = []
+    """The sites that trade, this one among them; empty where it is the only one."""
+    peer_host: str | None = None
+    peer_port: Port | None = None
+    """Where this app listens for those of the other sites; None where it is alone."""
+    peers: Annotated[dict[str, Endpoint], Field(exclude_if=_empty)] = {}
+    """Other site -> `host:port` of its execution app, by the link between the two."""
     duplicate_check: Literal["firm", "session", "none"] = "firm"
     status_request: bool = True
     journal_keep_batches: Annotated[int, Field(gt=0)] = 20_000
@@ -182,6 +196,37 @@ class ProjectorSettings(JournalSettings, BooksSettings):
     """The projector: applies the journal to PostgreSQL, exactly once."""
 
     capital_usd: Decimal = Decimal("1000000")
+
+
+class LinkSettings(BaseModel):
+    """One link of the network: what is accepted at `listen` goes to `to`.
+
+    With `asked`, the port is a door that several links share: a connection asks it for a
+    name by HTTP CONNECT, and goes by the link of that name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: Endpoint
+    to: Endpoint
+    asked: str = ""
+
+
+class NetworkSettings(CoreSettings):
+    """The network between sites, on one machine: a proxy whose links a drill can disturb."""
+
+    links: Annotated[dict[str, LinkSettings], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        """Refuse links that share a port, and nothing says which of them is meant."""
+        asked: dict[str, list[str]] = {}
+        for link in self.links.values():
+            asked.setdefault(link.listen, []).append(link.asked)
+        for listen, names in asked.items():
+            if len(set(names)) < len(names) or (len(names) > 1 and "" in names):
+                raise ValueError(f"links that share {listen} must each be asked for by a name")
+        return self
 
 
 class DeskSettings(BusSettings, BooksSettings):
@@ -205,5 +250,6 @@ APPS: dict[str, type[CoreSettings]] = {
     "execution": ExecutionSettings,
     "projector": ProjectorSettings,
     "desk": DeskSettings,
+    "network": NetworkSettings,
 }
 """Every app of the platform and the settings it reads."""

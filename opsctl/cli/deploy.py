@@ -79,6 +79,8 @@ def _table(result: Deployed) -> Table:
     changes = ", ".join(f"{c.action.value} {c.name}" for c in result.changes)
     shown.add_row("changes", changes or "none")
     shown.add_row("services", f"{result.services} healthy")
+    if result.rehearsal:
+        shown.add_row("rehearsal", Text(result.rehearsal, "yellow"))
     if result.verification is not None:
         shown.add_row("verify", Text("\n".join(_findings(result.verification))))
     shown.add_row("took", f"{result.duration_s:.1f} s")

@@ -82,6 +82,8 @@ def _show_table(found: EnvironmentShown) -> RenderableType:
         style = "dim" if value.origin == "default" else ""
         shown.add_row(*(Text(word) for word in (value.key, text, origin)), style=style)
     notes = [Text(f"cannot be met: {reason}", "yellow") for reason in found.unmet]
+    if found.rehearsal:
+        notes.append(Text(f"rehearsal: {found.rehearsal}", "yellow"))
     return Group(shown, *notes)
 
 
@@ -132,4 +134,6 @@ def _check_table(found: EnvironmentCheck) -> RenderableType:
         line = Text.assemble((verdict, _STYLES[verdict]), f"  {name}  ", (environment.file, "dim"))
         lines.append(line)
         lines += [Text(f"  {fault}") for fault in environment.faults]
+        if environment.rehearsal:
+            lines.append(Text(f"  rehearsal: {environment.rehearsal}", "yellow"))
     return Group(*lines)

@@ -68,8 +68,7 @@ def _shown(found: Verification) -> RenderableType:
     checks = Table("check", "verdict", Column("detail", overflow="fold"))
     for check in found.checks:
         checks.add_row(check.name, Text(check.verdict, _STYLES[check.verdict]), Text(check.detail))
-    said = (
-        f"{found.environment}: {found.verdict}: tier {found.tier}, dr {found.dr}, "
-        f"target {found.target}"
-    )
+    dr = f"{found.dr} (rehearsal)" if found.rehearsal else found.dr
+    tiers = f"tier {found.tier}, dr {dr}, target {found.target}"
+    said = f"{found.environment}: {found.verdict}: {tiers}"
     return Group(times, checks, Text(said, f"bold {_STYLES[found.verdict]}"))

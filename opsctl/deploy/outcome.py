@@ -14,6 +14,7 @@ class Deployed(Value):
 
     `run` is the deployment that runs now: this one, or where nothing changed the one that
     ran already. `verification` is null where it was skipped, or nothing changed.
+    `rehearsal` says why its DR tier is rehearsed and not met; empty where it is none.
     """
 
     environment: str
@@ -23,6 +24,7 @@ class Deployed(Value):
     restores: str | None = None
     services: int
     duration_s: float
+    rehearsal: str = ""
     verification: Verification | None = None
 
     @property

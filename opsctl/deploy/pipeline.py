@@ -26,6 +26,7 @@ from opsctl.deploy.records import Deployment, InProgress
 from opsctl.deploy.store import store_of
 from opsctl.errors import Interrupted, OpsctlError, UsageError
 from opsctl.model.environment import Environment
+from opsctl.model.feasibility import rehearsal
 from opsctl.state import environment_folder
 from opsctl.targets.base import Plan, difference
 
@@ -41,7 +42,9 @@ class Pipeline:
 
     def plan(self, environment: Environment) -> Plan:
         """Return what a deploy would change; changes nothing and takes no lock."""
-        _refuse_other_target(environment, records.applied(environment.name))
+        former = records.applied(environment.name)
+        _refuse_other_target(environment, former)
+        _refuse_other_sites(environment, former)
         target = self.means.open_target(environment)
         return difference(environment.name, target.services(), target.observe())
 
@@ -62,6 +65,7 @@ class Pipeline:
                 self._finish(unfinished, change)
                 former = None
             _refuse_other_target(environment, former)
+            _refuse_other_sites(environment, former)
             target = self.means.open_target(environment)
             wanted = Wanted("deploy", environment, target, target.services(), former)
             plan = difference(name, wanted.services, target.observe())
@@ -189,6 +193,7 @@ def _confirm(wanted: Wanted, change: Change, began: float) -> Deployed:
         changed=False,
         changes=(),
         services=len(wanted.services),
+        rehearsal=rehearsal(wanted.environment),
         duration_s=since(began),
     )
 
@@ -240,6 +245,7 @@ def _carry_out(
                 changes=plan.changes,
                 restores=deployment.restores,
                 services=len(wanted.services),
+                rehearsal=rehearsal(wanted.environment),
                 duration_s=since(began),
                 verification=verification,
             )
@@ -269,6 +275,21 @@ def _refuse_other_target(environment: Environment, former: Deployment | None) ->
             hint=f"destroy it first (opsctl destroy {environment.name}), or give the new one "
             "another name",
         )
+
+
+def _refuse_other_sites(environment: Environment, former: Deployment | None) -> None:
+    # The journal's members were founded together: one more joins no journal that is there.
+    if former is not None and former.environment.sites != environment.sites:
+        raise UsageError(
+            f"{environment.name} is deployed with {_sites(former.environment)} and cannot become "
+            f"one of {_sites(environment)}",
+            hint=f"destroy it first (opsctl destroy {environment.name}), or give the new one "
+            "another name",
+        )
+
+
+def _sites(environment: Environment) -> str:
+    return f"dr {environment.dr} (sites {', '.join(environment.sites)})"
 
 
 def _leave_nothing(name: str, lock: Lock) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from opsctl.health.latency import ENOUGH, Latency, in_words
 from opsctl.model.environment import Environment
-from opsctl.model.feasibility import unmet
+from opsctl.model.feasibility import rehearsal, unmet
 from opsctl.model.value import Value
 from opsctl.services.base import Service
 
@@ -34,7 +34,10 @@ def check_of(name: str, faults: Sequence[str], passed: str) -> Check:
 
 def promises(environment: Environment) -> Check:
     """Return whether the tiers can be met at all."""
-    reasons = unmet(environment)
+    reasons, only_rehearsed = unmet(environment), rehearsal(environment)
+    if only_rehearsed and not reasons:
+        said = f"tier {environment.tier} can be met on target {environment.target}; a rehearsal: "
+        return Check(name="tier", verdict="stated", detail=said + only_rehearsed)
     tiers = f"tier {environment.tier}, dr {environment.dr}"
     return check_of("tier", reasons, f"{tiers} can be met on target {environment.target}")
 
@@ -60,7 +63,7 @@ def budget_kept(found: Latency) -> Check:
 
 def failure_domains(environment: Environment, services: Sequence[Service]) -> Check:
     """Return what can fail as a whole, and what that means for the disaster-recovery tier."""
-    sites = [site for site in environment.sites if site != "witness"]
+    sites = environment.trading_sites
     hosts = sorted({service.probe.at.host for service in services})
     places = f"{_count(len(sites), 'site')} on {_count(len(hosts), 'host')} ({', '.join(hosts)})"
     if len(sites) == 1:

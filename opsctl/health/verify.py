@@ -19,6 +19,7 @@ from opsctl.errors import OpsctlError
 from opsctl.health.checks import Check, budget_kept, check_of, failure_domains, promises
 from opsctl.health.latency import Latency, Stage, in_words
 from opsctl.model.environment import Environment, TargetName
+from opsctl.model.feasibility import rehearsal
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.model.value import Value
 from opsctl.services.base import HttpProbe, Service, SqlProbe
@@ -43,6 +44,8 @@ class Verification(Value):
     dr: DrTier
     target: TargetName
     verdict: Verdict
+    rehearsal: str = ""
+    """Why the DR tier is rehearsed and not met, whatever the verdict; empty where it is none."""
     latency: Latency
     stages: tuple[Stage, ...]
     checks: tuple[Check, ...]
@@ -79,6 +82,7 @@ def verify(
         dr=environment.dr,
         target=environment.target,
         verdict="failed" if any(each.verdict == "failed" for each in checks) else "passed",
+        rehearsal=rehearsal(environment),
         latency=latency,
         stages=stages,
         checks=checks,

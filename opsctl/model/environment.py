@@ -56,6 +56,10 @@ Setting = Annotated[int | str | bool, BeforeValidator(_setting)]
 """A setting of an app or a parameter of a strategy; a number with a point is kept as text."""
 
 
+WITNESS = "witness"
+"""The site that only votes."""
+
+
 class TargetName(StrEnum):
     """What runs the services of an environment."""
 
@@ -160,6 +164,10 @@ class Environment(Value):
     allow_unmet: bool = Field(
         False, description="deploy although the tier cannot be met; verdicts say so"
     )
+    detection_ms: Annotated[int, Number, Field(ge=20, le=10_000)] = Field(
+        100,
+        description="milliseconds of the leader's silence before another site takes over, in hot",
+    )
     limits: Limits = Field(Limits(), description="pre-trade and portfolio limits")
     venue: VenueProfile = Field(VenueProfile(), description="what the venue promises")
     replay: Replay = Field(Replay(), description="the tape that the venue simulator replays")
@@ -186,6 +194,11 @@ class Environment(Value):
     def sites(self) -> tuple[str, ...]:
         """The sites of the environment, the witness last."""
         return self.recovery.sites
+
+    @property
+    def trading_sites(self) -> tuple[str, ...]:
+        """The sites that trade: all but the witness."""
+        return tuple(site for site in self.sites if site != WITNESS)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,7 +1,9 @@
 """What an environment cannot be: a tier that its target cannot meet, or not yet.
 
 `unmet` are reasons of nature; `--allow-unmet` overrides them, and every verdict then says
-so. `not_yet` are limits of this release; nothing overrides them.
+so. `not_yet` are limits of this release; nothing overrides them. A `rehearsal` does all
+that its tier does and proves how, but its sites share a host: it is deployed like any
+other, and nothing ever says of it that the tier is met.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from opsctl.model.environment import Environment, TargetName
 from opsctl.model.faults import Path
 from opsctl.model.tiers import DrTier, LatencyTier
 
-GIVEN: dict[TargetName, frozenset[DrTier]] = {TargetName.LOCAL: frozenset({DrTier.COLD})}
+GIVEN: dict[TargetName, frozenset[DrTier]] = {
+    TargetName.LOCAL: frozenset({DrTier.COLD, DrTier.HOT})
+}
 """The targets of this release, and the disaster-recovery tiers that each gives."""
 
 INDEPENDENT_SITES: dict[TargetName, int | None] = {
@@ -50,16 +54,30 @@ def unmet_reasons(environment: Environment) -> Iterator[Reason]:
                 "a duplicate site with automatic failover"
             ),
         )
-    wanted = sum(site != "witness" for site in environment.sites)
-    independent = INDEPENDENT_SITES[target]
-    if independent is not None and wanted > independent:
+    if _share_a_host(environment) and dr is not DrTier.HOT:
         yield (
             ("dr",),
             (
-                f"{dr} needs {wanted} sites that fail apart, and target {target} has one: "
-                "this machine; use a target with more hosts, or `cold`"
+                f"{dr} needs {len(environment.trading_sites)} sites that fail apart, and target "
+                f"{target} has one: this machine; use a target with more hosts, or `cold`"
             ),
         )
+
+
+def rehearsal(environment: Environment) -> str:
+    """Return why a hot environment only rehearses its DR tier; empty where it does not."""
+    if environment.dr is not DrTier.HOT or not _share_a_host(environment):
+        return ""
+    sites = " and ".join(environment.trading_sites)
+    return (
+        f"sites {sites} share one host: dr {environment.dr} is rehearsed here, not met; "
+        "what loses the host loses both"
+    )
+
+
+def _share_a_host(environment: Environment) -> bool:
+    independent = INDEPENDENT_SITES[environment.target]
+    return independent is not None and len(environment.trading_sites) > independent
 
 
 def not_yet(environment: Environment) -> Iterator[Reason]:

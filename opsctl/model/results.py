@@ -53,6 +53,8 @@ class EnvironmentShown(Value):
     values: tuple[ShownValue, ...]
     unmet: tuple[str, ...]
     """Why its tiers cannot be met, where `allow-unmet` lets it pass; verdicts say so too."""
+    rehearsal: str
+    """Why its DR tier is rehearsed and not met, however well it does; empty where it is none."""
 
 
 class EnvironmentNew(Value):
@@ -69,6 +71,8 @@ class CheckedEnvironment(Value):
     file: str
     verdict: Literal["passed", "failed"]
     faults: tuple[Fault, ...]
+    rehearsal: str = ""
+    """As `EnvironmentShown`'s; empty where the file is not sound."""
 
 
 class EnvironmentCheck(Value):

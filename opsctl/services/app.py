@@ -9,8 +9,10 @@ from pydantic import ValidationError
 from apps.core.settings import CoreSettings
 from opsctl.errors import UsageError
 from opsctl.model.environment import Environment
+from opsctl.model.topology import Link
 from opsctl.services import etcd, postgres, valkey
 from opsctl.services.base import Address, Host, HttpProbe, Scrape, Service
+from opsctl.services.links import through
 
 TOKEN = "http-token"  # noqa: S105 - a name
 
@@ -43,11 +45,19 @@ def books(site: str, host: Host) -> dict[str, object]:
     }
 
 
-def journal(site: str, host: Host) -> dict[str, object]:
-    """Return the settings with which an app reaches the journal, and what has left it."""
+def journal(environment: Environment, site: str, host: Host) -> dict[str, object]:
+    """Return the settings with which an app reaches the journal, and what has left it.
+
+    Its own site's member is asked first, and the others by their links.
+    """
+    others = [
+        through(environment, Link(dialer=site, to=to, kind="journal"), host)
+        for to in environment.sites
+        if to != site
+    ]
     return {
         "journal_archive": f"{host.folder(ARCHIVIST, site, 'data')}/archive",
-        "journal_endpoints": [str(etcd.address(host, site))],
+        "journal_endpoints": [str(at) for at in (etcd.address(host, site), *others)],
         "journal_ca_file": host.secret(etcd.CA),
         "journal_cert_file": host.secret(etcd.CLIENT_CERT),
         "journal_key_file": host.secret(etcd.CLIENT_KEY),

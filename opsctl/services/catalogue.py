@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from opsctl.model.environment import Environment
+from opsctl.model.environment import WITNESS, Environment
+from opsctl.model.topology import BETWEEN, links
 from opsctl.services import (
     alertmanager,
     data,
     desk,
     etcd,
     execution,
+    network,
     postgres,
     projector,
     prometheus,
@@ -33,16 +35,21 @@ OF_A_SITE: tuple[Maker, ...] = (
 )
 """What runs on every site that trades; Prometheus watches these and comes after them."""
 
-WITNESS = "witness"
+OF_THE_FIRST_SITE: tuple[Maker, ...] = (seaweedfs.service,)
+"""What no order needs, and the first site alone has: it is the largest of the servers."""
 
 
 def services(environment: Environment, host: Host) -> tuple[Service, ...]:
     """Return every service of an environment, made for the place where it will run."""
-    outside = (venue.service(environment, venue.SITE, host),)
+    shared = [venue.service(environment, venue.SITE, host)]
+    if links(environment):
+        shared.append(network.service(environment, BETWEEN, host))
+    if WITNESS in environment.sites:
+        shared.append(etcd.service(environment, WITNESS, host))
     sites: list[Service] = []
-    for site in environment.sites:
-        if site == WITNESS:
-            continue
-        own = tuple(make(environment, site, host) for make in OF_A_SITE)
-        sites += (*own, prometheus.service(environment, site, host, (*outside, *own)))
-    return (*outside, *sites)
+    for site in environment.trading_sites:
+        first = site == environment.sites[0]
+        makers = [make for make in OF_A_SITE if first or make not in OF_THE_FIRST_SITE]
+        own = tuple(make(environment, site, host) for make in makers)
+        sites += (*own, prometheus.service(environment, site, host, (*shared, *own)))
+    return (*shared, *sites)

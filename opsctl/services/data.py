@@ -6,6 +6,7 @@ from apps.core.settings import DataSettings
 from opsctl.model.environment import Environment
 from opsctl.services import app, postgres, valkey, venue
 from opsctl.services.base import Host, Service
+from opsctl.services.links import waits
 
 NAME = "data"
 
@@ -23,7 +24,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         wiring={
             **app.bus(site, host),
             **app.books(site, host),
-            **venue.initiator(NAME, site, host),
+            **venue.initiator(environment, NAME, site, host),
         },
         chosen={
             "source": environment.replay.source,
@@ -31,6 +32,6 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "day_s": environment.replay.day_s,
             "strategy": environment.strategy.name,
         },
-        waits=(postgres.NAME, valkey.NAME, f"{venue.NAME}@{venue.SITE}"),
+        waits=(postgres.NAME, valkey.NAME, f"{venue.NAME}@{venue.SITE}", *waits(environment)),
         secrets=("bus", "db", venue.SECRET),
     )

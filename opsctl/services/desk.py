@@ -5,8 +5,10 @@ from __future__ import annotations
 from apps.core.settings import DeskSettings
 from opsctl.model.environment import Environment
 from opsctl.model.tiers import US
+from opsctl.model.topology import BETWEEN, links
 from opsctl.services import app, data, execution, postgres, projector, strategy, valkey, venue
 from opsctl.services.base import Host, Service
+from opsctl.services.links import NETWORK
 
 NAME = "desk"
 SECRET = "desk"  # noqa: S105 - a name
@@ -15,9 +17,14 @@ PEERS = (data.NAME, strategy.NAME, execution.NAME, projector.NAME)
 
 
 def service(environment: Environment, site: str, host: Host) -> Service:
-    """Return the dashboard of a site; it shows the health of that site's apps and the venue."""
+    """Return the dashboard of a site.
+
+    It shows the health of that site's apps, of the venue and of what lies between.
+    """
     peers = {name: f"http://{app.address(name, site, host)}" for name in PEERS}
     peers[venue.NAME] = f"http://{app.address(venue.NAME, venue.SITE, host)}"
+    if links(environment):
+        peers[NETWORK] = f"http://{app.address(NETWORK, BETWEEN, host)}"
     return app.service(
         DeskSettings,
         environment,

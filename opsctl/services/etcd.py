@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from opsctl.model.environment import Environment
 from opsctl.model.tiers import LatencyTier
+from opsctl.model.topology import links
 from opsctl.services.base import Address, Host, JournalProbe, Scrape, Service
+from opsctl.services.links import MEMBER_PORT, member, near_end, waits
 
 NAME = "etcd"
-CA, CERT, KEY = "tls/ca.crt", "tls/etcd.crt", "tls/etcd.key"
+CA = "tls/ca.crt"
 CLIENT_CERT, CLIENT_KEY = "tls/journal.crt", "tls/journal.key"
 
 QUOTA_BYTES = 4 * 1024**3
@@ -22,10 +24,38 @@ def address(host: Host, site: str) -> Address:
     return host.address(NAME, site, "client")
 
 
+def pair(environment: Environment, site: str) -> tuple[str, str]:
+    """Return the certificate and the key of a member; several have one each, with its name."""
+    name = NAME if len(environment.sites) == 1 else member(site)
+    return f"tls/{name}.crt", f"tls/{name}.key"
+
+
+def peer_url(environment: Environment, site: str, host: Host) -> str:
+    """Return the URL by which every member knows a member."""
+    if links(environment):
+        return f"https://{member(site)}:{MEMBER_PORT}"
+    return f"https://{host.address(NAME, site, 'peer')}"
+
+
+def _door(environment: Environment, site: str, host: Host) -> dict[str, str]:
+    """Return the variables that send a member's calls of other members through its door."""
+    doors = [link for link in links(environment) if link.kind == "etcd" and link.dialer == site]
+    if not doors:
+        return {}
+    # A name that nobody has: what the operator's own shell exempts must not go around it.
+    return {"HTTPS_PROXY": f"http://{near_end(doors[0], host)}", "NO_PROXY": "none.invalid"}
+
+
 def service(environment: Environment, site: str, host: Host) -> Service:
-    """Return the journal's member of a site; a cold environment has one."""
+    """Return the journal's member of a site; a cold environment has one.
+
+    A member of several is ready once there is a quorum, so none waits for another.
+    """
     client, peer = address(host, site), host.address(NAME, site, "peer")
-    ca, cert, key = (host.secret(name) for name in (CA, CERT, KEY))
+    cert_name, key_name = pair(environment, site)
+    ca, cert, key = (host.secret(name) for name in (CA, cert_name, key_name))
+    own_url = peer_url(environment, site, host)
+    members = {place: peer_url(environment, place, host) for place in environment.sites}
     heartbeat_ms, election_ms = (20, 100) if environment.tier in FAST else (100, 1000)
     options = {
         "name": site,
@@ -33,8 +63,8 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         "listen-client-urls": f"https://{client}",
         "advertise-client-urls": f"https://{client}",
         "listen-peer-urls": f"https://{peer}",
-        "initial-advertise-peer-urls": f"https://{peer}",
-        "initial-cluster": f"{site}=https://{peer}",
+        "initial-advertise-peer-urls": own_url,
+        "initial-cluster": ",".join(f"{place}={url}" for place, url in members.items()),
         "initial-cluster-state": "new",
         "initial-cluster-token": environment.name,
         "trusted-ca-file": ca,
@@ -62,9 +92,10 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "--client-cert-auth",
             "--peer-client-cert-auth",
         ),
-        environment={"GOMEMLIMIT": "384MiB"},
+        environment={"GOMEMLIMIT": "384MiB", **_door(environment, site, host)},
         ports={"client": client.port, "peer": peer.port},
-        secrets=(CA, CERT, KEY, CLIENT_CERT, CLIENT_KEY),
+        waits=waits(environment),
+        secrets=(CA, cert_name, key_name, CLIENT_CERT, CLIENT_KEY),
         probe=JournalProbe(at=client, ca=CA, cert=CLIENT_CERT, key=CLIENT_KEY),
         scrape=Scrape(at=client, secret=CLIENT_KEY, ca=CA, cert=CLIENT_CERT, key=CLIENT_KEY),
         stop_within_s=10,

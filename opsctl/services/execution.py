@@ -4,14 +4,40 @@ from __future__ import annotations
 
 from apps.core.settings import ExecutionSettings
 from opsctl.model.environment import Environment
+from opsctl.model.topology import Link
 from opsctl.services import app, etcd, valkey, venue
-from opsctl.services.base import Host, Service
+from opsctl.services.base import Address, Host, Service
+from opsctl.services.links import through, waits
 
 NAME = "execution"
 
 
+def peer_address(host: Host, site: str) -> Address:
+    """Return where the execution app of a site listens for those of other sites."""
+    return host.address(NAME, site, "peer")
+
+
+def _of_sites(environment: Environment, site: str, host: Host) -> dict[str, object]:
+    """Return what an execution app knows of the other sites; nothing where it is alone."""
+    trading = environment.trading_sites
+    if len(trading) == 1:
+        return {}
+    at = peer_address(host, site)
+    return {
+        "sites": list(trading),
+        "peer_host": at.host,
+        "peer_port": at.port,
+        "peers": {
+            other: str(through(environment, Link(dialer=site, to=other, kind="peer"), host))
+            for other in trading
+            if other != site
+        },
+    }
+
+
 def service(environment: Environment, site: str, host: Host) -> Service:
     """Return the execution app of a site."""
+    sites = _of_sites(environment, site, host)
     return app.service(
         ExecutionSettings,
         environment,
@@ -22,15 +48,18 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         purpose="pre-trade risk, order management, journal, FIX gateway",
         wiring={
             **app.bus(site, host),
-            **app.journal(site, host),
-            **venue.initiator(NAME, site, host),
+            **app.journal(environment, site, host),
+            **venue.initiator(environment, NAME, site, host),
+            **sites,
         },
         chosen={
             **environment.limits.model_dump(),
             "capital_usd": environment.strategy.capital_usd,
             "duplicate_check": environment.venue.duplicate_check,
             "status_request": environment.venue.status_request,
+            **({"detection_ms": environment.detection_ms} if sites else {}),
         },
-        waits=(valkey.NAME, etcd.NAME, f"{venue.NAME}@{venue.SITE}"),
+        ports={"peer": peer_address(host, site).port} if sites else {},
+        waits=(valkey.NAME, etcd.NAME, f"{venue.NAME}@{venue.SITE}", *waits(environment)),
         secrets=("bus", venue.SECRET, *app.JOURNAL_SECRETS),
     )

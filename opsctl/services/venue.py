@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from apps.core.settings import VenueSettings
 from opsctl.model.environment import Environment
+from opsctl.model.topology import MARKET, Link
 from opsctl.services import app
 from opsctl.services.base import Address, Host, Service
+from opsctl.services.links import through
 
 NAME = "venue"
-SITE = "market"
+SITE = MARKET
 """Where the venue stands; no site of the firm bears this name."""
 SECRET = "fix"  # noqa: S105 - a name
 
@@ -18,9 +20,9 @@ def fix_address(host: Host) -> Address:
     return host.address(NAME, SITE, "fix")
 
 
-def initiator(name: str, site: str, host: Host) -> dict[str, object]:
+def initiator(environment: Environment, name: str, site: str, host: Host) -> dict[str, object]:
     """Return the settings with which an app logs on to the venue."""
-    at = fix_address(host)
+    at = through(environment, Link(dialer=site, to=SITE, kind="fix"), host)
     return {
         "fix_host": at.host,
         "fix_port": at.port,
@@ -48,7 +50,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "fix_password_file": host.secret(SECRET),
             "fix_store": f"{data}/fix",
             "record": f"{data}/record.jsonl",
-            "sites": [s for s in environment.sites if s != "witness"],
+            "sites": list(environment.trading_sites),
         },
         chosen={
             "tape": replay.source,

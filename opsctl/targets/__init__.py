@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsctl.errors import UsageError
 from opsctl.model.environment import Environment, TargetName
-from opsctl.model.tiers import DrTier
+from opsctl.model.feasibility import GIVEN
 from opsctl.targets.base import Target
 
 __all__ = ["Target", "open_target"]
@@ -17,10 +17,10 @@ def open_target(environment: Environment) -> Target:
             f"{environment.name}: the target {environment.target.value} cannot be used yet",
             hint="trading:target: local runs everything on this machine",
         )
-    if environment.dr is not DrTier.COLD:
+    if environment.dr not in GIVEN[TargetName.LOCAL]:
         raise UsageError(
             f"{environment.name}: the local target cannot give dr: {environment.dr.value} yet",
-            hint="trading:dr: cold runs one site",
+            hint="trading:dr: cold runs one site, hot two and a witness",
         )
     from opsctl.targets.local import LocalTarget
 

@@ -40,6 +40,7 @@ def test_carries_what_an_installed_opsctl_reads(wheel: Path) -> None:
     shipped = {
         "opsctl/_shipped/Pulumi.yaml",
         "opsctl/_shipped/Pulumi.daily.yaml",
+        "opsctl/_shipped/Pulumi.intraday.yaml",
         "opsctl/_shipped/stacks/README.md",
         "opsctl/_shipped/playbooks/README.md",
         "opsctl/_shipped/images/README.md",

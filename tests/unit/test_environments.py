@@ -53,7 +53,7 @@ def test_without_a_project_the_shipped_environments_serve(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert environments.project().shipped
-    assert {"daily", "weekly", "research"} <= set(environments.project().names)
+    assert {"intraday", "daily", "weekly", "research"} <= set(environments.project().names)
 
 
 @pytest.mark.parametrize("name", environments.shipped().names)
@@ -184,7 +184,7 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
 def test_faults_of_flags_send_nobody_to_the_file(folder: Path) -> None:
     write(folder, mine=DAILY)
     with pytest.raises(UsageError) as caught:
-        environments.load("mine", {"dr": "hot"})
+        environments.load("mine", {"dr": "warm"})
     assert caught.value.hint == "correct the flags"
 
 

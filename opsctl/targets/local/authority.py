@@ -1,7 +1,8 @@
 """The certificate authority of an environment, and what it issues.
 
-Everything is on this machine's loopback: certificates name 127.0.0.1 and localhost. What
-an apply finds within `RENEW_BEFORE` of its end is issued anew.
+Everything is on this machine's loopback: certificates name 127.0.0.1 and localhost, and
+who bears them, for those that are known by a name. What an apply finds within
+`RENEW_BEFORE` of its end is issued anew.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ def _leaf(folder: Path, name: str, key: EllipticCurvePrivateKey, now: datetime) 
         raise TypeError(f"{CA}.key holds no key of an elliptic curve")
     loopback = [
         x509.DNSName("localhost"),
+        x509.DNSName(name),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     ]
     # Members of a cluster are each other's clients, so a server's certificate serves as both.

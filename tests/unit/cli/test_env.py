@@ -92,6 +92,18 @@ def test_show_says_what_an_allowed_environment_cannot_meet(project: Path) -> Non
     assert "hft cannot be met" in refused("show", "mine", "--set", "tier=hft").details[0]
 
 
+def test_show_and_check_say_what_is_a_rehearsal(project: Path) -> None:
+    assert printed("env-show", "show", "mine")["rehearsal"] == ""
+    words = ("show", "mine", "--dr", "hot")
+    assert "rehearsed here, not met" in printed("env-show", *words)["rehearsal"]
+    assert "rehearsal: sites a and b share one host" in run(*words).stdout
+    (project / "Pulumi.twin.yaml").write_text("config:\n  trading:tier: intraday\n")
+    (found,) = printed("env-check", "check", "twin")["environments"]
+    assert found["verdict"] == "passed"
+    assert "rehearsed here, not met" in found["rehearsal"]
+    assert "rehearsal: sites a and b share one host" in run("check", "twin").stdout
+
+
 def test_check_of_one_and_of_all() -> None:
     assert run("check", "mine").exit_code == 0
     assert run("check", "bad").exit_code == run("check").exit_code == 2

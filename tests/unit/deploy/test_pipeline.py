@@ -446,3 +446,23 @@ def test_a_move_to_another_target_is_refused(pipeline: Pipeline, target: FakeTar
         with pytest.raises(UsageError, match="cannot move to docker"):
             act()
     assert target.applied == []
+
+
+def test_a_move_to_other_sites_is_refused(pipeline: Pipeline, target: FakeTarget) -> None:
+    _deploy(pipeline)
+    target.applied.clear()
+    for act in (
+        lambda: _deploy(pipeline, dr="hot"),
+        lambda: pipeline.plan(environment(dr="hot")),
+    ):
+        with pytest.raises(UsageError, match=r"dr cold \(sites a\) and cannot become"):
+            act()
+    assert target.applied == []
+
+
+def test_a_deploy_of_sites_that_share_a_host_says_that_it_is_a_rehearsal(
+    pipeline: Pipeline,
+) -> None:
+    for _ in ("changed", "same again"):
+        result = pipeline.deploy(environment(dr="hot"), arguments={}, verify=False)
+        assert "rehearsed here, not met" in result.rehearsal

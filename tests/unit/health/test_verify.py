@@ -153,3 +153,9 @@ def test_a_tier_that_cannot_be_met_has_failed_whatever_is_measured() -> None:
     assert check.verdict == "failed"
     assert "hft cannot be met on target local" in check.detail
     assert promises(environment()).verdict == "passed"
+
+
+def test_a_rehearsal_is_stated_and_never_passed() -> None:
+    check = promises(environment(LatencyTier.INTRADAY, DrTier.HOT))
+    assert check.verdict == "stated"
+    assert "a rehearsal: sites a and b share one host" in check.detail

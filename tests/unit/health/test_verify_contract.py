@@ -42,7 +42,8 @@ WANTED: dict[str, Any] = {
     "tape_start": date(2010, 1, 4),
     "history_until": date(2010, 1, 4),
     "desk_secret_file": "/secrets/desk",
-    "peers": {"data": "http://127.0.0.1:8001"},
+    "peers": {"data": "127.0.0.1:8001"},
+    "links": {"a-b-etcd": {"listen": "127.0.0.1:1", "to": "127.0.0.1:2", "asked": "etcd-b:2380"}},
     "parameters": {"lookback": 250, "tilt": "0.5"},
 }
 

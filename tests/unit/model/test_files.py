@@ -71,7 +71,7 @@ def test_the_tiers_own_dr_is_refused_where_the_target_cannot_give_it_yet() -> No
     assert faults("trading:tier: daily\n") == [
         (
             "trading:dr: warm is not available on target local in this release: "
-            "write `trading:dr` as `cold` (tier default)"
+            "write `trading:dr` as `cold`, `hot` (tier default)"
         )
     ]
 
@@ -202,13 +202,15 @@ def test_unmet_tiers_are_refused_unless_allowed() -> None:
 
 def test_allow_unmet_does_not_bring_what_is_not_there_yet() -> None:
     text = "trading:tier: daily\ntrading:allow-unmet: true\n"
-    assert "not available" in faults(text + "trading:dr: hot\n")[0]
+    assert "not available" in faults(text + "trading:dr: warm\n")[0]
     assert "not available" in faults(text + "trading:dr: cold\ntrading:target: docker\n")[0]
 
 
 def test_faults_of_flags_name_the_flag() -> None:
     unknown, *others = faults(SOUND, flags={"tier": "slow", "no.such": "1", "limits": "x"})
-    assert unknown.startswith("trading:no: is no setting: known are allow-unmet, dr, extends, ")
+    assert unknown.startswith(
+        "trading:no: is no setting: known are allow-unmet, detection-ms, dr, "
+    )
     assert unknown.endswith("tier, timezone, venue (flag)")
     assert others == [
         "trading:tier: must be one of hft, intraday, daily, weekly, not 'slow' (flag)",

@@ -25,6 +25,11 @@ def made(**more: Any) -> dict[str, Service]:
     return {s.key: s for s in services(environment(**more), PlainHost())}
 
 
+def hot(**more: Any) -> dict[str, Service]:
+    chosen = {"name": "intraday", "tier": "intraday", "dr": "hot", **more}
+    return {s.key: s for s in services(Environment.model_validate(chosen), PlainHost())}
+
+
 def settings_of(service: Service) -> dict[str, str]:
     return {k: v for k, v in service.environment.items() if k.startswith(PREFIX)}
 
@@ -42,13 +47,19 @@ def test_a_host_is_what_the_catalogue_asks_for() -> None:
     assert services(environment(), host)
 
 
-def test_the_witness_runs_no_site_of_its_own() -> None:
-    sites = {s.site for s in services(environment(dr="hot"), PlainHost())}
-    assert sites == {"market", "a", "b"}
+def test_a_hot_environment_has_two_sites_a_witness_and_a_network_between() -> None:
+    names = (
+        *("postgres", "valkey", "etcd", "prometheus", "alertmanager"),
+        *("data", "strategy", "execution", "projector", "desk"),
+    )
+    sites = {f"{name}@{site}" for name in names for site in ("a", "b")}
+    shared = {"venue@market", "network@between", "etcd@witness", "seaweedfs@a"}
+    assert set(hot()) == sites | shared
 
 
 def test_every_app_of_the_platform_is_in_the_catalogue() -> None:
-    assert {s.name for s in made().values() if s.kind == "app"} == set(APPS)
+    assert {s.name for s in hot().values() if s.kind == "app"} == set(APPS)
+    assert {s.name for s in made().values() if s.kind == "app"} == set(APPS) - {"network"}
 
 
 @pytest.mark.parametrize("name", sorted(APPS))
@@ -56,7 +67,7 @@ def test_an_app_reads_back_exactly_what_the_catalogue_chose(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The variables pass the schema that `--describe` prints, and parse to the same settings."""
-    service = next(s for s in made().values() if s.name == name)
+    service = next(s for s in hot().values() if s.name == name)
     for variable in [v for v in os.environ if v.startswith(PREFIX)]:
         monkeypatch.delenv(variable)
     for variable, value in settings_of(service).items():
@@ -70,7 +81,7 @@ def test_an_app_reads_back_exactly_what_the_catalogue_chose(
 
 @pytest.mark.parametrize("name", sorted(APPS))
 def test_no_variable_of_an_app_is_unknown_to_it(name: str) -> None:
-    service = next(s for s in made().values() if s.name == name)
+    service = next(s for s in hot().values() if s.name == name)
     known = {f"{PREFIX}{field}".upper() for field in APPS[name].model_fields}
     assert set(settings_of(service)) <= known
 
@@ -112,7 +123,7 @@ def test_a_setting_that_an_app_does_not_have_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("app", sorted(APPS))
 def test_a_setting_of_one_app_changes_that_app_alone(app: str) -> None:
-    before, after = made(), made(settings={app: {"log_level": "warning"}})
+    before, after = hot(), hot(settings={app: {"log_level": "warning"}})
     changed = {key for key in before if before[key].digest() != after[key].digest()}
     assert {key.partition("@")[0] for key in changed} == {app}
 
@@ -123,22 +134,23 @@ def test_the_same_environment_gives_the_same_digests() -> None:
 
 
 def test_every_wait_names_a_service_of_the_same_environment() -> None:
-    found = made()
-    for service in found.values():
-        for name in service.waits:
-            assert (name if "@" in name else f"{name}@{service.site}") in found
+    for found in (made(), hot()):
+        for service in found.values():
+            for name in service.waits:
+                assert (name if "@" in name else f"{name}@{service.site}") in found
 
 
-def test_no_port_serves_twice_and_none_is_left_out() -> None:
+@pytest.mark.parametrize("dr", ["cold", "hot"])
+def test_no_port_serves_twice_and_none_is_left_out(dr: str) -> None:
     host = PlainHost()
-    found = services(environment(), host)
+    found = services(environment(dr=dr), host)
     ports = [port for service in found for port in service.ports.values()]
     assert len(ports) == len(set(ports))
     assert set(host.known.values()) <= set(ports)
 
 
 def test_every_secret_that_a_service_uses_is_declared() -> None:
-    for service in made().values():
+    for service in (*made().values(), *hot().values()):
         used = {
             found
             for file in service.files
@@ -158,7 +170,7 @@ def _paths(text: str) -> list[str]:
 
 
 def test_no_server_listens_beyond_loopback() -> None:
-    for service in made().values():
+    for service in (*made().values(), *hot().values()):
         text = "\n".join((*service.argv, *(f.content for f in service.files)))
         assert "0.0.0.0" not in text
         assert "localhost" not in text
@@ -167,6 +179,6 @@ def test_no_server_listens_beyond_loopback() -> None:
 
 
 def test_what_can_be_scraped_opens_with_a_secret() -> None:
-    scraped = {s.name: s.scrape for s in made().values() if s.scrape}
+    scraped = {s.name: s.scrape for s in hot().values() if s.scrape}
     assert set(scraped) == {*APPS, "etcd", "prometheus", "alertmanager"}
     assert all(isinstance(scrape, Scrape) and scrape.secret for scrape in scraped.values())

@@ -1,0 +1,1 @@
+"""The network between sites, on one machine: a TCP proxy whose links a drill can disturb."""

@@ -1,0 +1,161 @@
+"""One direction of a connection: bytes, their end, and what faults make of them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Literal
+
+from apps.network.faults import Faults
+
+HELD_BYTES = 1024 * 1024
+"""What a delayed direction holds at most; beyond it the sender is not read."""
+
+_AT_ONCE = struct.pack("ii", 1, 0)
+
+Way = Literal["to", "from"]
+
+
+class Sign(Enum):
+    """What travels in order with the bytes and is none."""
+
+    END = "the sender has no more to say"
+    BREAK = "the connection broke"
+
+
+class Counts:
+    """What went one way over a link since the start."""
+
+    __slots__ = ("carried_bytes", "dropped_bytes")
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.carried_bytes = self.dropped_bytes = 0
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Break a connection as a network does: no orderly end for either side to read."""
+    if not transport.is_closing():
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    transport.abort()
+
+
+class Flow:
+    """Carries what one side of a connection sends to the other side."""
+
+    __slots__ = (
+        "_counts",
+        "_delay_s",
+        "_drop",
+        "_full",
+        "_held",
+        "_held_bytes",
+        "_loop",
+        "_over",
+        "_sink",
+        "_source",
+        "_timer",
+        "_way",
+        "ended",
+        "holed",
+    )
+
+    def __init__(
+        self, way: Way, counts: Counts, source: asyncio.Transport, over: Callable[[], None]
+    ) -> None:
+        """Carry from a transport; `connect` says where to. `over` is told of the end."""
+        self._way = way
+        self._counts = counts
+        self._source = source
+        self._over = over
+        self._sink: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._drop = False
+        self._delay_s = 0.0
+        self._held: deque[tuple[float, bytes | Sign]] = deque()
+        self._held_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._full = False
+        self.ended = False
+        """Whether the end was handed over."""
+        self.holed = False
+        """Whether something was swallowed: what follows makes no sense to who reads it."""
+
+    def connect(self, sink: asyncio.Transport) -> None:
+        """Name the other side."""
+        self._sink = sink
+
+    def obey(self, faults: Faults) -> None:
+        """Take the faults of the link; what is held goes no later than they say."""
+        self._drop = faults.drop == self._way
+        self._delay_s = faults.delay_ms / 1_000
+        if self._held:
+            latest = self._loop.time() + self._delay_s
+            self._held = deque((min(due, latest), what) for due, what in self._held)
+            self._release()
+
+    def carry(self, what: bytes | Sign) -> None:
+        """Hand bytes (or a sign) over: now, later, or never."""
+        size = len(what) if isinstance(what, bytes) else 0
+        if self._drop:
+            self._counts.dropped_bytes += size
+            self.holed = True
+            return
+        self._counts.carried_bytes += size
+        if not self._held and not self._delay_s:
+            self._hand(what)
+            return
+        self._held.append((self._loop.time() + self._delay_s, what))
+        self._held_bytes += size
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._held[0][0], self._release)
+        self._throttle()
+
+    def hold(self, full: bool) -> None:
+        """Read no more from the sender while the other side takes no more."""
+        self._full = full
+        self._throttle()
+
+    def stop(self) -> None:
+        """Forget what is held."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._held.clear()
+
+    def _release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._loop.time()
+        while self._held and self._held[0][0] <= now:
+            _, what = self._held.popleft()
+            self._held_bytes -= len(what) if isinstance(what, bytes) else 0
+            self._hand(what)
+        if self._held:
+            self._timer = self._loop.call_at(self._held[0][0], self._release)
+        self._throttle()
+
+    def _hand(self, what: bytes | Sign) -> None:
+        sink = self._sink
+        if sink is None or sink.is_closing():
+            return
+        if isinstance(what, bytes):
+            sink.write(what)
+        elif what is Sign.BREAK:
+            reset(sink)
+        else:
+            self.ended = True
+            sink.write_eof()
+            self._over()
+
+    def _throttle(self) -> None:
+        if self._full or self._held_bytes > HELD_BYTES:
+            self._source.pause_reading()
+        else:
+            self._source.resume_reading()
