@@ -1,4 +1,4 @@
-"""Leadership of the journal: taking an epoch, appending, heartbeats, letting old batches go.
+"""Leadership of the journal: taking an epoch, appending, heartbeats, handing over.
 
 An append is one transaction: if the leader key was last written by this election, and the
 tail is where this leader left it, and the kill switch is as the caller saw it, then put
@@ -13,24 +13,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 
-from apps.core import archive, etcd
-from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
+from apps.core import etcd
+from apps.core.etcd import NoSpace, OutcomeUnknown
 from apps.core.journal import Beat, Journal, KillView, Leadership, kill_view
 from apps.core.records import Batch, JournalRecord, decode_batch, encode_batch
 
 log = structlog.get_logger()
-
-FILL_RATIO = 2
-"""A database file this many times larger than what is in use is worth defragmenting."""
-DEFRAGMENT_FROM_BYTES = 32 * 1024 * 1024
-MAX_SNAPSHOT_BYTES = 1_400_000
-"""What one value of the store can hold (1.5 MB) with room for the rest of the request."""
 
 
 class Deposed(Exception):
@@ -283,80 +276,33 @@ class Leader:
             self.saw(kill_view(found, int(answer.header.revision)))
             return True
 
-    # Letting old batches go: a full journal stops trading.
+    async def hand_over(self, to: Leadership, request: str, request_mod: int) -> bool:
+        """Name the successor in the leader key and take the request away, in one step.
 
-    async def retire(self, index: int, state: bytes) -> bool:
-        """Store a snapshot of the state after `index`, archive what it covers, and let it go.
-
-        Runs beside appends. Returns False where the journal did not answer or has no
-        archive: nothing is lost then, and a later call does it. Raises `Deposed`.
+        The caller has stopped appending. Returns False where the request is gone or the
+        journal does not answer in time (`holds` then tells who leads). Raises `Deposed`.
         """
-        folder = self.journal.archived
-        if folder is None:
-            return False
-        if len(state) > MAX_SNAPSHOT_BYTES:
-            log.error("snapshot too large; old batches stay", bytes=len(state))
-            return False
-        try:
-            if not await self._put_snapshot(index, state):
+        async with self._appending:
+            key = self.journal.key("leader")
+            try:
+                answer = await self._store.attempt(
+                    [etcd.mod_is(key, self._mod), etcd.mod_is(request, request_mod)],
+                    [etcd.put(key, msgspec.json.encode(to)), etcd.delete(request)],
+                    [],
+                )
+            except (OutcomeUnknown, NoSpace) as fault:
+                self._troubled(str(fault))
+                await self._check()
                 return False
-            await self._archive(folder, index)
-            await self._let_go(index)
-        except (OutcomeUnknown, Unreachable, NoSpace) as fault:
-            log.warning("old batches stay for now", reason=str(fault))
-            return False
-        return True
+            if not answer.succeeded:
+                await self._check()
+            return bool(answer.succeeded)
 
-    async def forget(self) -> None:
-        """Let the store forget what keys held before; no key is removed by it."""
-        try:
-            answer = await self._store.read(etcd.get(self.journal.key("tail")), patience_s=1.0)
-            await self._store.compact(int(answer.header.revision))
-        except (OutcomeUnknown, Unreachable, NoSpace) as fault:
-            log.warning("superseded values stay for now", reason=str(fault))
-
-    async def _put_snapshot(self, index: int, state: bytes) -> bool:
-        name = f"snapshot/{index:020d}"
+    async def guarded(self, then: Sequence[Any]) -> Any:
+        """Write something else under this leadership, once; `Deposed` where it is over."""
         answer = await self._store.attempt(
-            [etcd.mod_is(self.journal.key("leader"), self._mod)],
-            [etcd.put(self.journal.key(name), state)],
-            [],
+            [etcd.mod_is(self.journal.key("leader"), self._mod)], then, []
         )
         if not answer.succeeded:
             await self._check()
-        return bool(answer.succeeded)
-
-    async def _archive(self, folder: Path, index: int) -> None:
-        have = await asyncio.to_thread(archive.files, folder)
-        after = archive.span(have[-1])[1] if have else 0
-        start = self.journal.batch_key(after + 1)
-        while True:
-            found = await self._store.scan(
-                start, self.journal.batch_key(index + 1), limit=5_000, patience_s=10.0
-            )
-            if not found:
-                return
-            first, last = decode_batch(found[0].value), decode_batch(found[-1].value)
-            await asyncio.to_thread(
-                archive.write, folder, first.first, last.last, [pair.value for pair in found]
-            )
-            start = self.journal.batch_key(last.last + 1)
-
-    async def _let_go(self, index: int) -> None:
-        journal = self.journal
-        answer = await self._store.attempt(
-            [etcd.mod_is(journal.key("leader"), self._mod)],
-            [
-                etcd.delete(journal.batch_key(0), journal.batch_key(index + 1)),
-                etcd.delete(journal.key("snapshot/"), journal.key(f"snapshot/{index:020d}")),
-            ],
-            [],
-        )
-        if not answer.succeeded:
-            await self._check()
-            return
-        await self._store.compact(int(answer.header.revision))
-        size, used = await self._store.sizes()
-        if size >= DEFRAGMENT_FROM_BYTES and size >= FILL_RATIO * used:
-            await self._store.defragment()
-        log.info("old batches archived", up_to=index, database_bytes=size, used_bytes=used)
+        return answer

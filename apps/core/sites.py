@@ -43,6 +43,8 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     fault: str
     at_ns: int
+    archived: int = 0
+    """The last journal record that this site has archived."""
     v: int = 1
 
 

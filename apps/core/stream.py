@@ -46,6 +46,12 @@ class KillSwitched(msgspec.Struct, frozen=True):
     view: KillView
 
 
+class SnapshotSeen(msgspec.Struct, frozen=True):
+    """The leader stored a snapshot of its state after this record."""
+
+    index: int
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where the journal stood when the stream (re)started: revisions of the leader's keys."""
 
@@ -53,7 +59,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     beat_mod: int
 
 
-Seen = BatchSeen | BeatSeen | LeaderSeen | KillSwitched | Standing
+Seen = BatchSeen | BeatSeen | LeaderSeen | KillSwitched | SnapshotSeen | Standing
 
 
 async def stream(journal: Journal, after: Callable[[], int]) -> AsyncGenerator[list[Seen], None]:
@@ -101,6 +107,8 @@ def _seen(journal: Journal, change: etcd.Change) -> Seen | None:
             return BeatSeen(msgspec.json.decode(value, type=Beat), change.revision)
         case "leader":
             return _leader(value or b"", change.revision if value is not None else 0)
+        case "snapshot" if value is not None:
+            return SnapshotSeen(int(name.partition("/")[2]))
         case "kill":
             mod = change.revision if value is not None else 0
             found = etcd.Pair(change.key, value or b"", mod)

@@ -1,4 +1,8 @@
-"""The execution app: takes the next epoch, replays, settles what is in doubt, and trades."""
+"""The execution app: follows the journal, leads when it is its turn, and follows again.
+
+A site that is alone takes the next epoch at once. Where several sites trade, each keeps
+its sessions logged on and its state level, and the election says which of them leads.
+"""
 
 from __future__ import annotations
 
@@ -8,44 +12,45 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import metadata
 
+import msgspec
 import structlog
 
+from apps.core import etcd, retention
 from apps.core.app import App, NotReady
 from apps.core.bus import Bus
 from apps.core.clock import utc_ns
-from apps.core.fix import Purpose, comp_id
-from apps.core.journal import Journal, KillView
-from apps.core.leader import KillChanged, Leader
-from apps.core.messages import OrderState
-from apps.core.records import EpochTaken
+from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
+from apps.core.journal import Journal
+from apps.core.leader import Deposed, Leader
 from apps.core.settings import ExecutionSettings
-from apps.execution import metrics
-from apps.execution.apply import apply
-from apps.execution.events import Context, KillSeen, Profile, Silent
+from apps.core.sites import Presence, overview, presence_key
+from apps.execution.election import Terms
 from apps.execution.feeds import Feeds
+from apps.execution.following import Following
 from apps.execution.gateway import Gateway, StoreLock
-from apps.execution.performer import Performer
-from apps.execution.replay import pack, replay
-from apps.execution.risk import Limits
-from apps.execution.sequencer import Committed, Sequencer
-from apps.execution.teller import Teller
+from apps.execution.handover import Handing
+from apps.execution.leading import Leading, beat_s
+from apps.execution.peers import Peers
+from apps.execution.place import Place, agreed
+from apps.execution.replay import replay
+from apps.execution.standby import Standby
+from apps.execution.state import State
+from apps.execution.teller import Teller, Told
 
 log = structlog.get_logger()
 
 ROOM = 256
-"""Decisions that may wait here; more stay on the bus."""
-TICK_S = 0.1
-SETTLING_S = 2.0
-"""How long decisions wait after a logon for the answers to what is in doubt."""
-STALE_S = 1.0
-"""Readiness fails when the journal or the bus was silent for so long."""
-STUCK_S = 5.0
-"""Readiness fails when an order is in doubt for so long."""
-COMPACT_S = 600.0
-"""How often the store may forget superseded heartbeats."""
-COLD_BEAT_S = 0.25
+"""Decisions that a leader takes in; more stay on the bus."""
+STANDBY_ROOM = 8_192
+"""Decisions that a follower keeps."""
+PRESENT_S = 0.1
+"""How often a site describes itself."""
+ASK_S = 0.5
+BEHIND_S = 1.0
+"""A follower that heard nothing of the journal for so long is not ready."""
 
 
 class Execution(App[ExecutionSettings]):
@@ -57,24 +62,10 @@ class Execution(App[ExecutionSettings]):
         """Keep the settings; open nothing yet."""
         super().__init__(settings)
         self._phase = "starting"
-        self._limits = Limits(
-            max_order_notional_usd=settings.max_order_notional_usd,
-            max_order_shares=settings.max_order_shares,
-            max_position_notional_usd=settings.max_position_notional_usd,
-            max_gross_notional_usd=settings.max_gross_notional_usd,
-            price_collar_bps=settings.price_collar_bps,
-            max_orders_per_s=settings.max_orders_per_s,
-        )
-        self._profile = Profile(
-            duplicate_check=settings.duplicate_check, status_request=settings.status_request
-        )
-        self._session = comp_id(settings.site, Purpose.ORDERS)
-        self._up = False
-        self._settling_until = 0.0
-        self._beat_now = asyncio.Event()
-        self._doubts: dict[str, float] = {}
-        self._batches = 0
-        self._retiring: asyncio.Task[None] | None = None
+        self._role: Following | Leading | None = None
+        self._standby: Standby | None = None
+        self._release = metadata.version("opsctl")
+        self._agreed = agreed(settings)
 
     async def run(self) -> None:
         """Trade until asked to stop."""
@@ -106,176 +97,186 @@ class Execution(App[ExecutionSettings]):
         settings = self.settings
         self._phase = "waiting for the journal"
         owner = f"{settings.site}/{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        self.leader = leader = await Leader.take(journal, owner=owner, site=settings.site)
-        metrics.EPOCH.set(leader.mine.epoch)
-        log.info("epoch taken", epoch=leader.mine.epoch, tail=leader.tail)
+        place = Place(settings, owner, journal, Teller(bus))
+        # A site that is alone leads from here on: whoever led before can append nothing more.
+        leader: Leader | None = None
+        if place.alone:
+            leader = await Leader.take(journal, owner=owner, site=settings.site)
+        before = await self._presence_before(journal)
         self._phase = "replaying the journal"
-        replayed = await replay(journal, leader.tail)
-        self.teller = Teller(bus)
-        self.feeds = Feeds(bus, lambda event: self.sequencer.put(event), utc_ns)
-        self.sequencer = Sequencer(
-            replayed.state,
-            leader,
-            context=self._context,
-            may_decide=self._may_decide,
-            perform=self._perform,
-        )
-        self.gateway = Gateway(settings, leader, self.sequencer.put, utc_ns)
-        self.performer = Performer(
-            leader, self.gateway, self.sequencer, self.teller, lambda: self.feeds.market.seq
-        )
-        leader.on_kill = self._on_kill
-        await self._take_over(journal)
+        replayed = await replay(journal, leader.tail if leader else await journal.tail())
+        state = replayed.state
+        intents = max(state.source_of(place.site), before.intents if before else "", key=_entry)
+        inbound = _latest(state.inbound, before.inbound if before else {})
+        self._standby = standby = Standby(intents, {})
+        place.take = standby.take
+        place.feeds = Feeds(bus, place.put, utc_ns)
+        place.gateway = Gateway(settings, place.put, utc_ns)
         self._phase = ""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell_again(replayed.messages))
-            group.create_task(self.teller.run())
-            group.create_task(self._beat())
-            group.create_task(self._watch_kill(journal))
-            group.create_task(self._tick())
-            group.create_task(self._compact())
-            group.create_task(self.sequencer.run())
-            group.create_task(
-                self.feeds.run(self.sequencer.state.source, lambda: self.sequencer.waiting < ROOM)
-            )
-            group.create_task(self._connect())
+            group.create_task(self._tell_again(place, replayed.messages, state))
+            group.create_task(place.teller.run())
+            group.create_task(place.feeds.run(intents, self._room))
+            group.create_task(self._connect(place, inbound))
+            if not place.alone:
+                group.create_task(Peers(settings, self._linked(place)).run())
+                group.create_task(self._present(place))
+            group.create_task(self._roles(place, state, standby, leader))
 
-    async def _take_over(self, journal: Journal) -> None:
-        """Journal the new epoch: whatever is unanswered is in doubt from here."""
-        state, leader = self.sequencer.state, self.leader
-        leader.saw(await journal.kill_switch())
-        record = EpochTaken(
-            epoch=leader.mine.epoch,
-            owner=leader.mine.owner,
-            site=self.settings.site,
-            capital_usd=self.settings.capital_usd,
-            at_ns=utc_ns(),
-        )
-        # The kill switch guards orders; an epoch is taken whatever it says.
-        appended = False
-        while not appended:
-            with contextlib.suppress(KillChanged):
-                await leader.append([record], leader.kill)
-                appended = True
-        apply(state, record)
-        self.sequencer.put(KillSeen())
+    async def _presence_before(self, journal: Journal) -> Presence | None:
+        """Return how the former process of this site described itself last."""
+        if len(self.settings.sites) < 2:
+            return None
+        found = await overview(journal, (self.settings.site,))
+        return found.presences.get(self.settings.site)
 
-    async def _connect(self) -> None:
+    async def _connect(self, place: Place, inbound: dict[str, int]) -> None:
         """Log on, and log out when this is cancelled."""
-        self.gateway.open(self.sequencer.state.inbound)
+        place.gateway.open(inbound)
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.to_thread(self.gateway.close)
+            await asyncio.to_thread(place.gateway.close)
 
-    async def _tell_again(self, messages: tuple[object, ...]) -> None:
+    async def _tell_again(self, place: Place, messages: Sequence[Told], state: State) -> None:
         """Tell the bus what it may have missed when the former process ended."""
-        last = await self.teller.last_index()
-        missed = [m for m in messages if m.index >= last]  # type: ignore[attr-defined]
-        self.teller.tell(missed, self.sequencer.state.message())  # type: ignore[arg-type]
+        last = await place.teller.last_index()
+        place.teller.tell([m for m in messages if m.index >= last], state.message())
 
-    def _context(self) -> Context:
-        return Context(
-            now_ns=utc_ns(),
-            site=self.settings.site,
-            market=self.feeds.market,
-            kill=self.leader.kill,
-            limits=self._limits,
-            profile=self._profile,
+    # Roles
+
+    async def _roles(
+        self, place: Place, state: State, standby: Standby, leader: Leader | None
+    ) -> None:
+        """Follow and lead in turn, for ever; a site that is alone ends when it is deposed."""
+        sites = self.settings.sites
+        terms = Terms(
+            owner=place.owner,
+            rank=sites.index(place.site) if place.site in sites else 0,
+            detection_ns=self.settings.detection_ms * 1_000_000,
+            beat_ns=int(beat_s(place) * 1e9),
+        )
+        while True:
+            if leader is None:
+                self._role = following = Following(place, state, standby, terms)
+                place.take = following.take
+                leader = (await following.until_leading()).leader
+                state = following.state
+            self._role = leading = Leading(place, leader, state)
+            leading.begin(standby.takeover())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(leading.lead())
+                    if not place.alone:
+                        group.create_task(Handing(place, leading).run())
+            except* Deposed as over:
+                if place.alone:
+                    raise
+                log.warning("deposed", reason=str(_first(over)))
+            state, leader = leading.state, None
+            standby = self._follow_again(place, leading)
+
+    def _follow_again(self, place: Place, leading: Leading) -> Standby:
+        """Return what a deposed leader keeps: what it had not decided yet."""
+        state = leading.state
+        self._standby = standby = Standby(state.source_of(place.site), dict(state.inbound))
+        for event in leading.sequencer.left():
+            standby.take(event)
+        standby.up = {s for s in place.gateway.sessions if place.gateway.up(s)}
+        place.take = standby.take
+        return standby
+
+    def _linked(self, place: Place) -> Callable[[str, bool], None]:
+        def changed(site: str, up: bool) -> None:
+            place.links[site] = up
+            if isinstance(self._role, Following):
+                self._role.link(site, up)
+
+        return changed
+
+    def _room(self) -> bool:
+        match self._role:
+            case Leading():
+                return self._role.sequencer.waiting < ROOM
+            case _:
+                return self._standby is None or len(self._standby.decisions) < STANDBY_ROOM
+
+    # What the other sites and people see
+
+    async def _present(self, place: Place) -> None:
+        """Describe this site in the journal's store, for ever."""
+        journal, folder = place.journal, place.journal.archived
+        archived = await retention.archived(folder) if folder else 0
+        looks = 0
+        while True:
+            role = self._role
+            if role is not None:
+                told = self._presence(place, role, archived)
+                put = etcd.put(presence_key(journal, place.site), msgspec.json.encode(told))
+                with contextlib.suppress(OutcomeUnknown, NoSpace):
+                    await journal.store.attempt([], [put], [])
+            looks += 1
+            if looks % 10 == 0 and folder is not None:
+                archived = await retention.archived(folder)
+                await self._note_archives(journal)
+            await asyncio.sleep(PRESENT_S)
+
+    async def _note_archives(self, journal: Journal) -> None:
+        if not isinstance(self._role, Leading):
+            return
+        with contextlib.suppress(Unreachable):
+            others = tuple(self.settings.peers)
+            seen = (await overview(journal, others, patience_s=ASK_S)).presences
+            self._role.others_archived = min(
+                (seen[s].archived if s in seen else 0 for s in others), default=None
+            )
+
+    def _presence(self, place: Place, role: Following | Leading, archived: int) -> Presence:
+        leads = isinstance(role, Leading)
+        standby, state = self._standby, role.state
+        return Presence(
+            site=place.site,
+            owner=place.owner,
+            role="leader" if leads else "follower",
+            epoch=role.epoch,
+            index=state.index,
+            session_up=place.gateway.logged_on,
+            market_seq=place.feeds.market.seq,
+            intents=state.source_of(place.site) if leads or not standby else standby.intents,
+            inbound=dict(state.inbound) if leads or not standby else standby.inbound,
+            archived=archived,
+            divergences=standby.divergences if standby else 0,
+            settings=self._agreed,
+            release=self._release,
+            fault=role.fault(),
+            at_ns=utc_ns(),
         )
 
-    def _may_decide(self) -> bool:
-        """Whether decisions may be judged now, or wait for the session and its doubts."""
-        if self.leader.kill.halted:
-            return True
-        if self._session not in self.sequencer.state.up:
-            return False
-        if time.monotonic() >= self._settling_until:
-            return True
-        return not any(o.doubt and not o.held for o in self.sequencer.state.open_orders())
-
-    async def _perform(self, committed: Committed) -> None:
-        await self.performer.perform(committed)
-        state = self.sequencer.state
-        if committed.stepped.records:
-            self._batches += 1
-        if self._session in state.up and not self._up:
-            self._settling_until = time.monotonic() + SETTLING_S
-        self._up = self._session in state.up
-        self._note_doubts()
-        metrics.HALTED.set(self.leader.kill.halted)
-        metrics.OPEN_ORDERS.set(len(state.open))
-        metrics.IN_DOUBT.set(len(self._doubts))
-        metrics.JOURNAL_INDEX.set(state.index)
-        if self._batches >= self.settings.journal_keep_batches and self._retiring is None:
-            self._batches = 0
-            self._retiring = asyncio.create_task(self._retire())
-
-    def _note_doubts(self) -> None:
-        now = time.monotonic()
-        doubts = {order.id for order in self.sequencer.state.in_doubt()}
-        self._doubts = {order: self._doubts.get(order, now) for order in doubts}
-
-    async def _retire(self) -> None:
-        """Snapshot the open state and let older batches go; beside trading."""
-        state = self.sequencer.state
-        try:
-            packed = await asyncio.to_thread(pack, state)
-            await self.leader.retire(state.index, packed)
-        finally:
-            self._retiring = None
-
-    def _on_kill(self, view: KillView) -> None:
-        metrics.HALTED.set(view.halted)
-        log.warning("kill switch", halted=view.halted, by=view.halt.by if view.halt else "")
-        self.sequencer.put(KillSeen())
-        self._beat_now.set()
-
-    async def _watch_kill(self, journal: Journal) -> None:
-        async for view in journal.watch_kill():
-            self.leader.saw(view)
-
-    async def _beat(self) -> None:
-        """Write heartbeats: proof of leadership, and news of the kill switch."""
-        members = len(self.settings.journal_endpoints)
-        every_s = COLD_BEAT_S if members == 1 else self.settings.detection_ms / 4_000
-        while True:
-            if not await self.leader.beat(self.sequencer.commits):
-                metrics.JOURNAL_FAILURES.inc()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._beat_now.wait(), every_s)
-            self._beat_now.clear()
-
-    async def _compact(self) -> None:
-        """Let the store forget superseded heartbeats; no record is touched by it."""
-        while True:
-            await asyncio.sleep(COMPACT_S)
-            await self.leader.forget()
-
-    async def _tick(self) -> None:
-        """Ask again for answers that are overdue, and look at what waits."""
-        while True:
-            await asyncio.sleep(TICK_S)
-            if self.gateway.logged_on:
-                overdue = self.performer.overdue(self.sequencer.state)
-                if overdue:
-                    self.sequencer.put(Silent(overdue))
-            self.sequencer.wake()
-
     async def ready(self) -> None:
-        """Say what keeps orders from flowing, if anything does."""
-        if self._phase:
-            raise NotReady(self._phase)
-        now = time.monotonic()
-        leader, state = self.leader, self.sequencer.state
-        if now - leader.confirmed > STALE_S:
-            raise NotReady(f"the journal does not confirm: {leader.trouble or 'no answer'}")
-        if not self.gateway.logged_on:
-            raise NotReady(f"FIX session {self._session} is not logged on")
-        if now - self.feeds.heard > STALE_S:
-            raise NotReady("the bus does not answer")
-        stuck = [order for order, since in self._doubts.items() if now - since > STUCK_S]
-        if stuck:
-            order = state.orders.get(stuck[0])
-            why = order.reason if order and order.state is OrderState.IN_DOUBT else "unanswered"
-            raise NotReady(f"{len(stuck)} orders in doubt, the first {stuck[0]}: {why}")
+        """Say what keeps orders from flowing, or this site from taking over."""
+        role = self._role
+        if self._phase or role is None:
+            raise NotReady(self._phase or "waiting for the journal")
+        if fault := role.fault():
+            raise NotReady(fault)
+        if isinstance(role, Following):
+            if time.monotonic() - role.heard > BEHIND_S:
+                raise NotReady("the journal is silent: nobody leads")
+            if not role.leader:
+                raise NotReady("nobody leads yet")
+
+
+def _latest(journaled: dict[str, int], told: dict[str, int]) -> dict[str, int]:
+    """Return the later number of each session."""
+    return {s: max(journaled.get(s, 0), told.get(s, 0)) for s in journaled.keys() | told.keys()}
+
+
+def _entry(source: str) -> tuple[int, int]:
+    """Return the order of an id on the bus."""
+    at_ms, _, number = source.partition("-")
+    return int(at_ms or 0), int(number or 0)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

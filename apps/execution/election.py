@@ -15,8 +15,7 @@ import msgspec
 from apps.core.journal import Leadership
 
 TICKS_PER_DETECTION = 10
-"""The detection time is looked at this often; a look that comes later than one more such
-interval was itself held up, and what it did not hear says nothing."""
+"""How often the detection time is looked at."""
 FIRST_LEADER_S = 3
 """Before anybody ever led, each site waits so long for every site named before it."""
 
@@ -158,11 +157,11 @@ def step(state: Election, event: Event) -> tuple[Election, Action | None]:
 
 
 def _looked(state: Election, at_ns: int) -> tuple[Election, Action | None]:
-    late = at_ns - state.looked_ns > 2 * state.terms.tick_ns
+    late = at_ns - state.looked_ns > state.terms.detection_ns // 2
     state = _change(state, looked_ns=at_ns)
-    if late:
-        # We were held up ourselves (frozen, or starved of CPU): what came meanwhile is still
-        # unread, so the silence is counted anew.
+    if late and not state.link_lost:
+        # We were held up ourselves (frozen, or starved of CPU), and on one machine so was the
+        # leader perhaps: the silence is counted anew.
         return _change(state, heard_ns=max(state.heard_ns, at_ns - state.terms.tick_ns)), None
     if not state.able or state.asking or at_ns - state.heard_ns < state.patience_ns:
         return state, None

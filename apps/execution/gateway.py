@@ -66,13 +66,13 @@ class Gateway:
     def __init__(
         self,
         settings: ExecutionSettings,
-        leading: Leading,
         put: Callable[[Event], None],
         clock: Clock,
     ) -> None:
         """Prepare the sessions; `open` logs on. Events go to `put`, on the running loop."""
         self._settings = settings
-        self._leading = leading
+        self.leading: Leading | None = None
+        """Who leads, while that is this process; nothing leaves without it."""
         self._put = put
         self._clock = clock
         self.proof_s = settings.detection_ms / 2_000
@@ -106,18 +106,29 @@ class Gateway:
         self._engine.stop()
 
     @property
+    def sessions(self) -> tuple[str, str]:
+        """The CompIDs of this site's sessions."""
+        return self.session, self.drop_copy
+
+    def up(self, session: str) -> bool:
+        """Whether a session is logged on."""
+        return self._engine.logged_on(session)
+
+    @property
     def logged_on(self) -> bool:
         """Whether the order session can carry a request now."""
         return self._engine.logged_on(self.session)
 
     def withholds(self, order: Order, *, market_seq: int) -> str:
         """Return why an order must not leave now; empty where it may."""
-        halt = self._leading.kill.halt
+        if self.leading is None:
+            return "this site does not lead"
+        halt = self.leading.kill.halt
         if halt is not None:
             return f"halted by {halt.by}" + (f": {halt.reason}" if halt.reason else "")
         if market_seq > order.expires_seq:
             return f"expired at {order.expires_seq} before it could be sent"
-        return "" if self._leading.proven(self.proof_s) else "leadership was not confirmed lately"
+        return "" if self.leading.proven(self.proof_s) else "leadership was not confirmed lately"
 
     def enter(self, order: Order) -> bool:
         """Send the NewOrderSingle of a journaled order; False where the session is down.

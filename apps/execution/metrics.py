@@ -30,6 +30,8 @@ JOURNAL_FAILURES = Counter(
 )
 JOURNAL_INDEX = Gauge("trading_journal_index", "Index of the last journaled record")
 EPOCH = Gauge("trading_epoch", "The epoch that this process leads")
+LEADING = Gauge("trading_leading", "1 while this process leads the order path")
+TAKEOVERS = Counter("trading_takeovers_total", "Leaderships won by this process", ["how"])
 HALTED = Gauge("trading_halted", "1 while the kill switch is on")
 IN_DOUBT = Gauge("trading_orders_in_doubt", "Orders that may be at the venue, unanswered")
 OPEN_ORDERS = Gauge("trading_orders_open", "Orders that are not settled")

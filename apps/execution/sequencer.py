@@ -16,7 +16,8 @@ from typing import Protocol
 import msgspec
 
 from apps.core.journal import KillView
-from apps.core.leader import KillChanged
+from apps.core.leader import Deposed, KillChanged
+from apps.core.messages import Decision
 from apps.core.records import DecisionTaken, JournalRecord, SessionSeen
 from apps.execution import metrics
 from apps.execution.apply import apply
@@ -26,6 +27,10 @@ from apps.execution.state import State
 
 MAX_EVENTS = 64
 """Events in one batch: a transaction must stay well below the store's limit of 1.5 MB."""
+
+
+Gate = Callable[[Decision], bool]
+"""Whether a decision may be judged now."""
 
 
 class Appends(Protocol):
@@ -52,20 +57,21 @@ class Sequencer:
         leader: Appends,
         *,
         context: Callable[[], Context],
-        may_decide: Callable[[], bool],
+        gate: Callable[[], Gate],
         perform: Callable[[Committed], Awaitable[None]],
     ) -> None:
-        """Start from a replayed state; decisions wait while `may_decide` says no."""
+        """Start from a replayed state; `gate` is asked which decisions may be judged now."""
         self.state = state
         self.commits = 0
         self._leader = leader
         self._context = context
-        self._may_decide = may_decide
+        self._gate = gate
         self._perform = perform
         self._inbox: deque[Event] = deque()
         self._decisions: deque[Decided] = deque()
         self._progress: dict[str, int] = {}
         self._wake = asyncio.Event()
+        self._busy = False
 
     def put(self, event: Event) -> None:
         """Take an event, to be decided with the next batch."""
@@ -84,7 +90,7 @@ class Sequencer:
 
     def wake(self) -> None:
         """Look again: what holds decisions back may be over, or lazy events have waited."""
-        if self._inbox or (self._decisions and self._may_decide()):
+        if self._inbox or self._decisions:
             self._wake.set()
 
     @property
@@ -98,7 +104,14 @@ class Sequencer:
             await self._wake.wait()
             self._wake.clear()
             while events := self._next():
-                await self._commit(events)
+                self._busy = True
+                try:
+                    await self._commit(events)
+                except Deposed:
+                    self._return(events)
+                    raise
+                finally:
+                    self._busy = False
 
     def _next(self) -> list[Event]:
         events: list[Event] = []
@@ -107,9 +120,44 @@ class Sequencer:
         if any(isinstance(event, SessionChanged) for event in events):
             return events  # whether decisions may be judged now, the next look tells
         # Decisions are judged last: by then the state knows of every report before them.
-        while self._decisions and len(events) < MAX_EVENTS and self._may_decide():
-            events.append(self._decisions.popleft())
+        if self._decisions and len(events) < MAX_EVENTS:
+            events += self._judgeable(MAX_EVENTS - len(events))
         return events
+
+    def _judgeable(self, most: int) -> list[Decided]:
+        """Take decisions that may be judged now; none overtakes another of its strategy."""
+        may = self._gate()
+        found: list[Decided] = []
+        kept: list[Decided] = []
+        waiting: set[str] = set()
+        while self._decisions and len(found) < most:
+            one = self._decisions.popleft()
+            if one.decision.strategy in waiting or not may(one.decision):
+                waiting.add(one.decision.strategy)
+                kept.append(one)
+            else:
+                found.append(one)
+        self._decisions.extendleft(reversed(kept))
+        return found
+
+    def left(self) -> list[Event]:
+        """Return what was not decided, for whoever leads next; nothing is left then."""
+        events: list[Event] = [*self._inbox, *self._decisions]
+        self._inbox.clear()
+        self._decisions.clear()
+        return events
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be decided but decisions that are held back."""
+        return not self._inbox and not self._busy
+
+    def _return(self, events: list[Event]) -> None:
+        """Put events back whose records did not become ours to act on."""
+        decisions = [event for event in events if isinstance(event, Decided)]
+        others = [event for event in events if not isinstance(event, Decided)]
+        self._decisions.extendleft(reversed(decisions))
+        self._inbox.extendleft(reversed(others))
 
     async def _commit(self, events: list[Event]) -> None:
         while True:

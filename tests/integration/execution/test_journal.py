@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps.core import etcd as client
+from apps.core import retention
 from apps.core.journal import Gap, Journal, Unreachable
 from apps.core.leader import Deposed, KillChanged, Leader
 from apps.core.records import JournalRecord, SessionSeen
@@ -263,7 +264,7 @@ def test_old_batches_move_to_the_archive_and_the_store_shrinks(tmp_path: Path) -
             for number in range(10):
                 await leader.append([record(number)], leader.kill)
             before, _ = await journal.store.sizes()
-            assert await leader.retire(205, b"state after 205")
+            assert await retention.retire(leader, 205, b"state after 205")
             after, _ = await journal.store.sizes()
             assert after < before / 2, (before, after)
 
@@ -275,7 +276,7 @@ def test_old_batches_move_to_the_archive_and_the_store_shrinks(tmp_path: Path) -
             assert await everything(journal) == [big] * 200 + [record(n) for n in range(10)]
 
             await leader.append([record(10)], leader.kill)
-            assert await leader.retire(211, b"later")
+            assert await retention.retire(leader, 211, b"later")
             snapshot = await journal.snapshot()
             assert snapshot is not None
             assert snapshot.index == 211
@@ -293,7 +294,7 @@ def test_without_an_archive_nothing_is_let_go(server: servers.EtcdServer) -> Non
     async def go() -> None:
         async with leading(journal_of(server, "keep")) as leader:
             await leader.append([record(1)], leader.kill)
-            assert not await leader.retire(1, b"state")
+            assert not await retention.retire(leader, 1, b"state")
             assert await everything(leader.journal) == [record(1)]
 
     asyncio.run(go())

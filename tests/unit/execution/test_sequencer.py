@@ -42,7 +42,7 @@ class Rig:
             led(),
             self.leader,
             context=self.context,
-            may_decide=lambda: self.open,
+            gate=lambda: lambda _: self.open,
             perform=self.perform,
         )
 

@@ -1,0 +1,296 @@
+"""The role of a site that does not lead: stay level with the journal, and watch the leader.
+
+It applies every batch to the same state, tells its own bus what it says, keeps what the
+journal does not say yet (`Standby`), and runs the election. It ends when the leader key
+names this process; what it hands on is all that a takeover needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from apps.core import candidacy, etcd
+from apps.core.candidacy import Known, Won
+from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
+from apps.core.journal import KillView
+from apps.core.records import Batch
+from apps.core.retention import archive_up_to
+from apps.core.stream import (
+    BatchSeen,
+    BeatSeen,
+    KillSwitched,
+    LeaderSeen,
+    Seen,
+    SnapshotSeen,
+    Standing,
+    stream,
+)
+from apps.execution import election, metrics
+from apps.execution.actions import Publish
+from apps.execution.apply import apply
+from apps.execution.election import Election, Terms
+from apps.execution.events import Event
+from apps.execution.place import Place
+from apps.execution.standby import Standby
+from apps.execution.state import State
+from apps.execution.teller import Told
+
+log = structlog.get_logger()
+
+LOOK_S = 0.05
+"""How often what is kept is held against the journal, and our own fitness looked at."""
+ASK_S = 1.0
+"""How long one question to the journal may take."""
+AGAIN_S = 0.02
+"""How soon a challenge is repeated where the journal did not answer."""
+
+
+class Following:
+    """Follows from a state on until this process is the leader."""
+
+    def __init__(self, place: Place, state: State, standby: Standby, terms: Terms) -> None:
+        """Begin with a replayed state, and what was kept so far."""
+        self.state = state
+        self.standby = standby
+        self.kill: KillView | None = None
+        self.heard = 0.0
+        """When the journal last told us anything, on the monotonic clock."""
+        self._place = place
+        self._known = Known(leader=None, leader_mod=0, beat_mod=0, tail_mod=0, index=state.index)
+        self._election = Election(terms=terms, heard_ns=_now(), looked_ns=_now())
+        self._won: asyncio.Future[Won] = asyncio.get_running_loop().create_future()
+        self._look = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._archiving: asyncio.Task[None] | None = None
+
+    @property
+    def leader(self) -> str:
+        """The site that leads, as far as is known; empty where nobody does."""
+        held = self._election.leader
+        return held.site if held else ""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is followed."""
+        held = self._election.leader
+        return held.epoch if held else 0
+
+    def take(self, event: Event) -> None:
+        """Keep what reaches this site."""
+        self.standby.take(event)
+
+    def link(self, site: str, up: bool) -> None:
+        """Take note of a peer's link; only the leader's counts."""
+        if site == self.leader or (self._election.leader is None and up):
+            self._step(election.LinkChanged(_now(), up))
+
+    async def until_leading(self) -> Won:
+        """Follow until the leader key names us; return the leadership.
+
+        `state` and `standby` are then as of the election's revision.
+        """
+        tasks = [asyncio.create_task(work) for work in (self._stream(), self._watch())]
+        try:
+            waited: list[asyncio.Future[Any]] = [self._won, *tasks]
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+            won = self._won.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            if self._asking is not None:
+                self._asking.cancel()
+        for batch in won.batches:
+            self._apply(batch)
+        self.prune()
+        return won
+
+    # The journal
+
+    async def _stream(self) -> None:
+        """Read the stream for ever; one that has gone silent is opened anew."""
+        while True:
+            self._reading = asyncio.create_task(self._read())
+            try:
+                await asyncio.wait({self._reading})
+            finally:
+                self._reading.cancel()
+            if not self._reading.cancelled():
+                self._reading.result()
+
+    async def _read(self) -> None:
+        async with contextlib.aclosing(
+            stream(self._place.journal, lambda: self.state.index)
+        ) as changes:
+            async for some in changes:
+                self.heard = time.monotonic()
+                messages: list[Told] = []
+                for seen in some:
+                    messages += self._take_in(seen)
+                if messages:
+                    self._place.teller.tell(messages, self.state.message())
+
+    def _take_in(self, seen: Seen) -> list[Told]:
+        match seen:
+            case Standing(tail_mod=tail_mod, beat_mod=beat_mod):
+                self._know(tail_mod=tail_mod, beat_mod=beat_mod)
+            case LeaderSeen(leader, mod):
+                self._know(leader=leader, leader_mod=mod)
+                self._step(election.LeaderSeen(_now(), leader, mod))
+                if self._place.links.get(self.leader):
+                    self._step(election.LinkChanged(_now(), up=True))
+            case BeatSeen(beat, mod):
+                self._know(beat_mod=mod)
+                if beat.epoch == self.epoch:
+                    self._step(election.Heard(_now()))
+            case BatchSeen(batch, mod):
+                return self._appended(batch, mod)
+            case KillSwitched(view):
+                self.kill = view
+                metrics.HALTED.set(view.halted)
+            case SnapshotSeen(index):
+                self._archive(index)
+        return []
+
+    def _appended(self, batch: Batch, mod: int | None) -> list[Told]:
+        if mod is not None:
+            self._know(tail_mod=mod)
+            if batch.epoch == self.epoch:
+                self._step(election.Heard(_now()))
+        return self._apply(batch)
+
+    def _apply(self, batch: Batch) -> list[Told]:
+        """Apply the records of a batch that are not applied yet."""
+        messages: list[Told] = []
+        for index, record in enumerate(batch.records, batch.first):
+            if index <= self.state.index:
+                continue
+            if index != self.state.index + 1:
+                raise RuntimeError(f"record {index} came after record {self.state.index}")
+            messages += [a.message for a in apply(self.state, record) if isinstance(a, Publish)]
+        self._know(index=self.state.index)
+        metrics.JOURNAL_INDEX.set(self.state.index)
+        return messages
+
+    def _know(self, **changes: object) -> None:
+        self._known = msgspec.structs.replace(self._known, **changes)
+
+    def _archive(self, index: int) -> None:
+        """Archive what the leader's snapshot covers: it lets go of what all sites have."""
+        folder = self._place.journal.archived
+        if folder is None or (self._archiving is not None and not self._archiving.done()):
+            return
+
+        async def work() -> None:
+            with contextlib.suppress(Unreachable):
+                await archive_up_to(self._place.journal, folder, min(index, self.state.index))
+
+        self._archiving = asyncio.create_task(work())
+
+    # The election
+
+    async def _watch(self) -> None:
+        """Look at the time often enough to notice a silent leader."""
+        tick_s = self._election.terms.tick_ns / 1e9
+        looked = 0.0
+        while True:
+            now = time.monotonic()
+            if now - looked >= LOOK_S:
+                looked = now
+                self.prune()
+                self._step(election.AbleChanged(not self.fault()))
+            self._step(election.Looked(_now()))
+            due_s = (self._election.heard_ns + self._election.patience_ns - _now()) / 1e9
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), min(tick_s, max(due_s, 0.001)))
+            self._look.clear()
+
+    def prune(self) -> None:
+        """Drop what the journal says by now; a divergence is counted and told."""
+        for found in self.standby.prune(self.state, self._place.feeds.market.seq):
+            metrics.DIVERGENCES.inc()
+            metrics.ALARMS.labels("divergence").inc()
+            log.error(
+                "alarm",
+                kind="divergence",
+                detail=found.decision,
+                journaled=found.journaled,
+                here=found.here,
+            )
+
+    def fault(self) -> str:
+        """Return why this site could not lead now; empty where it could."""
+        return self._place.fault() if self.heard else "the journal does not answer"
+
+    def _step(self, event: election.Event) -> None:
+        self._election, action = election.step(self._election, event)
+        if isinstance(event, election.LinkChanged):
+            self._look.set()
+        match action:
+            case election.Challenge():
+                self._asking = asyncio.create_task(self._challenge())
+            case election.Ask() | election.Lead():
+                self._asking = asyncio.create_task(self._ask())
+            case None:
+                pass
+
+    async def _challenge(self) -> None:
+        silent_ms = (_now() - self._election.heard_ns) / 1e6
+        known = self._known
+        log.warning(
+            "leader silent: challenging",
+            leader=self.leader,
+            epoch=self.epoch,
+            silent_ms=round(silent_ms, 1),
+            link_lost=self._election.link_lost,
+        )
+        try:
+            won = await candidacy.challenge(
+                self._place.journal, known, owner=self._place.owner, site=self._place.site
+            )
+        except (OutcomeUnknown, NoSpace) as fault:
+            log.warning("challenge without an answer", reason=str(fault))
+            await asyncio.sleep(AGAIN_S)
+            self._step(election.Unanswered())
+            return
+        if won is None:
+            log.info("the leader lives", leader=self.leader)
+            if silent_ms > self._election.terms.detection_ns / 1e6 and self._reading is not None:
+                self._reading.cancel()  # it writes, and our stream does not say so
+            self._step(election.Refused(_now()))
+            return
+        metrics.TAKEOVERS.labels("challenge").inc()
+        self._win(won)
+
+    async def _ask(self) -> None:
+        """Ask who leads: we may have won an election whose answer was lost, or been named."""
+        try:
+            won = await candidacy.named(
+                self._place.journal, self._known, owner=self._place.owner, patience_s=ASK_S
+            )
+        except (Unreachable, etcd.EtcdError) as fault:
+            log.warning("the journal does not answer", reason=str(fault))
+            self._step(election.Unanswered())
+            return
+        if won is None:
+            self._step(election.Answered(_now()))
+            return
+        metrics.TAKEOVERS.labels("named").inc()
+        self._win(won)
+
+    def _win(self, won: Won) -> None:
+        if not self._won.done():
+            self._won.set_result(won)
+
+
+def _now() -> int:
+    return time.monotonic_ns()

@@ -1,0 +1,247 @@
+"""The role of the leader: judge, journal, send, report; until it is deposed or hands over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from apps.core import retention
+from apps.core.journal import KillView
+from apps.core.leader import Deposed, Leader
+from apps.core.messages import Decision, OrderState
+from apps.execution import metrics
+from apps.execution.events import Context, Event, KillSeen, Silent, TookOver
+from apps.execution.performer import Performer
+from apps.execution.place import Place
+from apps.execution.replay import pack
+from apps.execution.sequencer import Committed, Gate, Sequencer
+from apps.execution.state import State
+
+log = structlog.get_logger()
+
+TICK_S = 0.1
+SETTLING_S = 2.0
+"""How long decisions wait after a logon for the answers to what is in doubt."""
+STALE_S = 1.0
+"""A journal that confirms nothing for so long is a fault."""
+STUCK_S = 5.0
+"""An order in doubt for so long is a fault."""
+COMPACT_S = 600.0
+"""How often the store may forget superseded heartbeats."""
+COLD_BEAT_S = 0.25
+BEATS_PER_DETECTION = 10
+"""Heartbeats within the detection time, appends counted; alone, nobody is in a hurry."""
+DRAIN_S = 0.05
+"""How long a handover waits for the answers to what was sent."""
+
+
+class Leading:
+    """Holds one epoch."""
+
+    def __init__(self, place: Place, leader: Leader, state: State) -> None:
+        """Begin with the state after the last record before the epoch."""
+        self.leader = leader
+        self._place = place
+        self._draining = False
+        self._up = False
+        self._settling_until = 0.0
+        self._beat_now = asyncio.Event()
+        self._doubts: dict[str, float] = {}
+        self._batches = 0
+        self._retiring: asyncio.Task[None] | None = None
+        self.others_archived: int | None = None
+        """The last record that every other site has archived."""
+        self.sequencer = Sequencer(
+            state, leader, context=self._context, gate=self._gate, perform=self._perform
+        )
+        self._performer = Performer(
+            leader, place.gateway, self.sequencer, place.teller, lambda: place.feeds.market.seq
+        )
+        leader.on_kill = self._on_kill
+
+    @property
+    def state(self) -> State:
+        """The state after the last record."""
+        return self.sequencer.state
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is led."""
+        return self.leader.mine.epoch
+
+    def take(self, event: Event) -> None:
+        """Decide on what happened."""
+        self.sequencer.put(event)
+
+    def begin(self, kept: Sequence[Event]) -> None:
+        """Take events from now on: the epoch first, then what was kept."""
+        place, mine = self._place, self.leader.mine
+        metrics.EPOCH.set(mine.epoch)
+        metrics.LEADING.set(1)
+        log.info("epoch taken", epoch=mine.epoch, tail=self.leader.tail, kept=len(kept))
+        taken = TookOver(mine.epoch, mine.owner, place.settings.capital_usd)
+        for event in (taken, KillSeen(), *kept):
+            self.sequencer.put(event)
+        place.take = self.take
+        place.gateway.leading = self.leader
+
+    async def lead(self) -> None:
+        """Lead until a task ends by `Deposed`."""
+        place = self._place
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.sequencer.run())
+                group.create_task(self._beat())
+                group.create_task(self._watch_kill())
+                group.create_task(self._tick())
+                group.create_task(self._compact())
+        finally:
+            place.gateway.leading = None
+            metrics.LEADING.set(0)
+            if self._retiring is not None:
+                self._retiring.cancel()
+
+    # Deciding
+
+    def _context(self) -> Context:
+        return self._place.context(self.leader.kill)
+
+    def _gate(self) -> Gate:
+        """Return which decisions may be judged now.
+
+        After a logon those on symbols in doubt wait for the answers; all the others go on.
+        """
+        if self._draining:
+            return lambda _: False
+        if self.leader.kill.halted:
+            return lambda _: True
+        if self._place.session not in self.state.up:
+            return lambda _: False
+        if time.monotonic() >= self._settling_until:
+            return lambda _: True
+        doubted = {o.symbol for o in self.state.open_orders() if o.doubt and not o.held}
+
+        def may(decision: Decision) -> bool:
+            return not any(intent.symbol in doubted for intent in decision.intents)
+
+        return may
+
+    async def _perform(self, committed: Committed) -> None:
+        await self._performer.perform(committed)
+        state = self.state
+        if committed.stepped.records:
+            self._batches += 1
+        up = self._place.session in state.up
+        if up and not self._up:
+            self._settling_until = time.monotonic() + SETTLING_S
+        self._up = up
+        self._note_doubts()
+        metrics.HALTED.set(self.leader.kill.halted)
+        metrics.OPEN_ORDERS.set(len(state.open))
+        metrics.IN_DOUBT.set(len(self._doubts))
+        metrics.JOURNAL_INDEX.set(state.index)
+        if self._batches >= self._place.settings.journal_keep_batches and self._retiring is None:
+            self._batches = 0
+            self._retiring = asyncio.create_task(self._retire())
+
+    def _note_doubts(self) -> None:
+        now = time.monotonic()
+        doubts = {order.id for order in self.state.in_doubt()}
+        self._doubts = {order: self._doubts.get(order, now) for order in doubts}
+
+    async def _retire(self) -> None:
+        """Snapshot the open state and let older batches go; beside trading."""
+        state = self.state
+        try:
+            packed = await asyncio.to_thread(pack, state)
+            with contextlib.suppress(Deposed):  # the append under way finds out by itself
+                await retention.retire(self.leader, state.index, packed, self.others_archived)
+        finally:
+            self._retiring = None
+
+    # The journal's other keys
+
+    def _on_kill(self, view: KillView) -> None:
+        metrics.HALTED.set(view.halted)
+        log.warning("kill switch", halted=view.halted, by=view.halt.by if view.halt else "")
+        self.sequencer.put(KillSeen())
+        self._beat_now.set()
+
+    async def _watch_kill(self) -> None:
+        async for view in self._place.journal.watch_kill():
+            self.leader.saw(view)
+
+    async def _beat(self) -> None:
+        """Write heartbeats: proof of leadership, and news of the kill switch.
+
+        An append proves as much, so that a beat is due only when there was none of late.
+        """
+        every_s = beat_s(self._place)
+        while True:
+            asked = self._beat_now.is_set()
+            self._beat_now.clear()
+            since_s = time.monotonic() - self.leader.confirmed
+            if asked or since_s >= every_s:
+                if not await self.leader.beat(self.sequencer.commits):
+                    metrics.JOURNAL_FAILURES.inc()
+                since_s = 0.0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._beat_now.wait(), every_s - since_s)
+
+    async def _compact(self) -> None:
+        """Let the store forget superseded heartbeats; no record is touched by it."""
+        while True:
+            await asyncio.sleep(COMPACT_S)
+            await retention.forget(self._place.journal)
+
+    async def _tick(self) -> None:
+        """Ask again for answers that are overdue, and look at what waits."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self._place.gateway.logged_on:
+                overdue = self._performer.overdue(self.state)
+                if overdue:
+                    self.sequencer.put(Silent(overdue))
+            self.sequencer.wake()
+
+    # Handing over
+
+    async def drain(self) -> None:
+        """Judge nothing more, and wait a little for the answers to what was sent."""
+        self._draining = True
+        until = time.monotonic() + DRAIN_S
+        while time.monotonic() < until:
+            if self.sequencer.idle and not any(o.unanswered for o in self.state.open_orders()):
+                return
+            await asyncio.sleep(0.001)
+
+    def go_on(self) -> None:
+        """Judge again: a handover did not come about."""
+        self._draining = False
+        self.sequencer.wake()
+
+    def fault(self) -> str:
+        """Return what keeps orders from flowing; empty where nothing does."""
+        now = time.monotonic()
+        if now - self.leader.confirmed > STALE_S:
+            return f"the journal does not confirm: {self.leader.trouble or 'no answer'}"
+        return self._place.fault() or self._stuck(now)
+
+    def _stuck(self, now: float) -> str:
+        stuck = [order for order, since in self._doubts.items() if now - since > STUCK_S]
+        if not stuck:
+            return ""
+        order = self.state.orders.get(stuck[0])
+        why = order.reason if order and order.state is OrderState.IN_DOUBT else "unanswered"
+        return f"{len(stuck)} orders in doubt, the first {stuck[0]}: {why}"
+
+
+def beat_s(place: Place) -> float:
+    """Return how often a leader writes at least."""
+    if place.alone:
+        return COLD_BEAT_S
+    return place.settings.detection_ms / 1_000 / BEATS_PER_DETECTION

@@ -1,0 +1,83 @@
+"""Links between the sites' execution apps: each says nothing but that its process is there.
+
+The kernel closes a process's connections the moment it dies, which is sooner than any
+heartbeat could be missed. A link that is up proves nothing: a frozen process keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from apps.core.settings import ExecutionSettings
+
+log = structlog.get_logger()
+
+HELLO_S = 1.0
+RETRY_S = 0.1
+LONGEST_LINE = 256
+
+
+class Peers:
+    """Listens for the apps of the other sites, and keeps a link to each of them."""
+
+    def __init__(self, settings: ExecutionSettings, changed: Callable[[str, bool], None]) -> None:
+        """Prepare; `changed` hears of each site whose link opens or closes."""
+        self._settings = settings
+        self._changed = changed
+        self._token = Path(settings.http_token_file).read_text().strip()
+
+    async def run(self) -> None:
+        """Listen and keep the links, for ever."""
+        settings = self._settings
+        if settings.peer_port is None:
+            return
+        server = await asyncio.start_server(
+            self._accepted, settings.peer_host or "127.0.0.1", settings.peer_port
+        )
+        async with server, asyncio.TaskGroup() as group:
+            for site, endpoint in settings.peers.items():
+                group.create_task(self._keep(site, endpoint))
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer who we are to who knows the token, and hold the connection."""
+        try:
+            said = await asyncio.wait_for(reader.readline(), HELLO_S)
+            if not hmac.compare_digest(said.strip(), self._token.encode()):
+                log.warning("peer link refused", reason="wrong token")
+                return
+            writer.write(f"{self._settings.site}\n".encode())
+            while await reader.read(LONGEST_LINE):
+                pass
+        except (TimeoutError, OSError, ValueError):
+            pass
+        finally:
+            writer.close()
+
+    async def _keep(self, site: str, endpoint: str) -> None:
+        host, _, port = endpoint.rpartition(":")
+        while True:
+            with contextlib.suppress(OSError, TimeoutError):
+                await self._hold(site, host, int(port))
+            await asyncio.sleep(RETRY_S)
+
+    async def _hold(self, site: str, host: str, port: int) -> None:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), HELLO_S)
+        try:
+            writer.write(f"{self._token}\n".encode())
+            there = (await asyncio.wait_for(reader.readline(), HELLO_S)).decode().strip()
+            if there != site:
+                return
+            self._changed(site, True)
+            try:
+                while await reader.read(LONGEST_LINE):
+                    pass
+            finally:
+                self._changed(site, False)
+        finally:
+            writer.close()

@@ -1,0 +1,115 @@
+"""One site's execution app as both roles share it: its sessions, its bus, its settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from apps.core.clock import utc_ns
+from apps.core.fix import Purpose, comp_id
+from apps.core.journal import Journal, KillView
+from apps.core.settings import ExecutionSettings, RiskSettings
+from apps.execution.events import Context, Event, Profile
+from apps.execution.feeds import Feeds
+from apps.execution.gateway import Gateway
+from apps.execution.risk import Limits
+from apps.execution.teller import Teller
+
+BUS_SILENT_S = 1.0
+"""A bus that does not answer for so long is a fault of the site."""
+
+
+@dataclass
+class Place:
+    """What a role works with; `take` is where events go while it has the role."""
+
+    settings: ExecutionSettings
+    owner: str
+    """Unique to this process: how it recognises its own election."""
+    journal: Journal
+    teller: Teller
+    links: dict[str, bool] = field(default_factory=dict)
+    """Whether the link to each other site's execution app is up."""
+    feeds: Feeds = field(init=False)
+    gateway: Gateway = field(init=False)
+    take: Callable[[Event], None] = field(init=False)
+
+    @property
+    def site(self) -> str:
+        """The site's name."""
+        return self.settings.site
+
+    @property
+    def session(self) -> str:
+        """The site's order session."""
+        return comp_id(self.site, Purpose.ORDERS)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other site trades."""
+        return len(self.settings.sites) < 2
+
+    def put(self, event: Event) -> None:
+        """Hand an event to whichever role is on."""
+        self.take(event)
+
+    def fault(self) -> str:
+        """Return why orders could not flow here now; empty where they could."""
+        if not self.gateway.logged_on:
+            return f"FIX session {self.session} is not logged on"
+        if time.monotonic() - self.feeds.heard > BUS_SILENT_S:
+            return "the bus does not answer"
+        return ""
+
+    @cached_property
+    def _limits(self) -> Limits:
+        return limits_of(self.settings)
+
+    @cached_property
+    def _profile(self) -> Profile:
+        return profile_of(self.settings)
+
+    def context(self, kill: KillView) -> Context:
+        """Return what is known beside the journal now."""
+        return Context(
+            now_ns=utc_ns(),
+            site=self.site,
+            market=self.feeds.market,
+            kill=kill,
+            limits=self._limits,
+            profile=self._profile,
+        )
+
+
+def limits_of(settings: ExecutionSettings) -> Limits:
+    """Return the pre-trade limits of the settings."""
+    return Limits(
+        max_order_notional_usd=settings.max_order_notional_usd,
+        max_order_shares=settings.max_order_shares,
+        max_position_notional_usd=settings.max_position_notional_usd,
+        max_gross_notional_usd=settings.max_gross_notional_usd,
+        price_collar_bps=settings.price_collar_bps,
+        max_orders_per_s=settings.max_orders_per_s,
+    )
+
+
+def profile_of(settings: ExecutionSettings) -> Profile:
+    """Return the venue's profile, as far as settling doubt depends on it."""
+    return Profile(duplicate_check=settings.duplicate_check, status_request=settings.status_request)
+
+
+AGREED = (
+    *(name for name in RiskSettings.model_fields if name.startswith(("max_", "price_"))),
+    *("capital_usd", "detection_ms", "duplicate_check", "status_request", "sites"),
+)
+"""Settings that the sites of an environment must have in common."""
+
+
+def agreed(settings: ExecutionSettings) -> str:
+    """Return a digest of the settings that sites must agree on."""
+    shared = settings.model_dump(mode="json", include=set(AGREED))
+    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
