@@ -31,6 +31,7 @@ from tests.support.servers import folder
 OPSCTL = str(Path(sys.executable).with_name("opsctl"))
 ROUNDS = Path(".cache/soak/rounds.jsonl")
 PAGE = Path("docs/evidence/survival-daily.md")
+RECORDS = PAGE.with_suffix(".jsonl")
 NAME = "daily"
 
 
@@ -118,6 +119,7 @@ def page(rounds: list[dict[str, object]]) -> str:
         "",
         f"Command: `make soak` ({len(rounds)} rounds). Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
+        f"Every round: [{RECORDS.name}]({RECORDS.name}).",
         "",
         "A client keeps 20 decisions a second (two orders each) flowing while processes are",
         "killed with SIGKILL. Afterwards the venue's record, the journal's projection in",
@@ -155,7 +157,9 @@ def main() -> int:
             if outcome.faults:
                 print("\n".join(outcome.faults[:20]))
     rounds = finished()
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page(rounds))
+    RECORDS.write_text(ROUNDS.read_text())
     print(PAGE.read_text())
     return 1 if any(r["faults"] for r in rounds) else 0
 
