@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 import structlog
 
@@ -158,8 +159,7 @@ class _Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         no_delay(transport)
         if not self._near:
-            assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is a stream's
-            self._connection.joined(transport)
+            self._connection.joined(cast("asyncio.Transport", transport))
 
     def data_received(self, data: bytes) -> None:
         self._connection.heard(self._near, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import cast
 
 from apps.network.connection import Connection, Link, no_delay
 from apps.network.flow import reset
@@ -36,9 +37,8 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin at once where the port says it all."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is a stream's
         no_delay(transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         if "" in self._links:
             self._enter(self._links[""])
 

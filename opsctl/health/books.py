@@ -8,7 +8,7 @@ from opsctl.errors import ObjectiveMissed
 from opsctl.services.base import Host, SqlProbe
 
 _TOOK = (
-    "SELECT sent_ns - data_in_ns, data_in_ns FROM orders"
+    "SELECT id, sent_ns - data_in_ns, data_in_ns FROM orders"
     " WHERE probe = '' AND sent_ns > 0 AND data_in_ns > %s ORDER BY data_in_ns"
 )
 
@@ -17,8 +17,8 @@ class BooksUnreadable(ObjectiveMissed):
     """The books cannot be read now."""
 
 
-def orders_took_ns(at: SqlProbe, host: Host, since_ns: int) -> list[tuple[int, int]]:
-    """Return tick-to-order and tick of every order since a time, probes left out."""
+def orders_took_ns(at: SqlProbe, host: Host, since_ns: int) -> list[tuple[str, int, int]]:
+    """Return id, tick-to-order and tick of every order since a time, probes left out."""
     import psycopg
 
     password = Path(host.secret(at.secret)).read_text(encoding="utf-8").strip()

@@ -136,8 +136,12 @@ def probe_all(
 
 
 def monitored(services: Sequence[Service], read_secret: probes.ReadSecret) -> Monitoring:
-    """Return what the Prometheus servers among the services say, together."""
-    found = Monitoring()
+    """Return what the Prometheus servers among the services say, together.
+
+    What belongs to no site is scraped by that of every site, and counts once.
+    """
+    seen: dict[tuple[str, str], ScrapeTarget] = {}
+    firing: dict[Alert, None] = {}
     for service in services:
         if service.name != MONITORING or not isinstance(service.probe, HttpProbe):
             continue
@@ -145,13 +149,14 @@ def monitored(services: Sequence[Service], read_secret: probes.ReadSecret) -> Mo
             with Prometheus(service.probe.at, read_secret(service.probe.secret)) as prometheus:
                 targets, alerts = prometheus.targets(), prometheus.alerts_firing()
         except (PrometheusUnreadable, OSError) as error:
-            return found.model_copy(update={"detail": str(error)})
-        found = Monitoring(
-            targets_up=found.targets_up + sum(target.up for target in targets),
-            targets_down=(*found.targets_down, *(t for t in targets if not t.up)),
-            alerts_firing=(*found.alerts_firing, *alerts),
-        )
-    return found
+            return Monitoring(detail=str(error))
+        seen.update({(target.service, target.instance): target for target in targets})
+        firing.update(dict.fromkeys(alerts))
+    return Monitoring(
+        targets_up=sum(target.up for target in seen.values()),
+        targets_down=tuple(target for target in seen.values() if not target.up),
+        alerts_firing=tuple(firing),
+    )
 
 
 def merged(

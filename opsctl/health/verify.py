@@ -103,15 +103,31 @@ class _Verifying:
     def secret(self, name: str) -> str:
         return Path(self.target.host.secret(name)).read_text(encoding="utf-8").strip()
 
+    def acting(self) -> tuple[str, ...]:
+        """Return the sites whose orders leave: of two that decide the same, the one that leads."""
+        from opsctl.health.leader import leading_site
+
+        trading = self.environment.trading_sites
+        if len(trading) == 1:
+            return trading
+        return (leading_site(self.environment, self.services, self.target.host),)
+
     def measure(
         self, probes: int, rate_per_s: float, warm_up: int
     ) -> tuple[Latency, tuple[Stage, ...], list[Check]]:
-        """Send the probes, through every site that has a chain."""
+        """Send the probes, through the chain of the site whose orders leave."""
         from opsctl.health import chain
         from opsctl.health.latency import latency, stages, tick_to_order_ns
 
         stamps, checks = [], []
+        try:
+            sites = self.acting()
+        except OpsctlError as fault:
+            none = Check(name="probes", verdict="failed", detail=fault.message)
+            return latency([], self.environment.latency.budget_ns), (), [none]
         for ends in chain.ends(self.services, self.target.host):
+            if ends.site not in sites:
+                continue
             name = f"probes@{ends.site}"
             try:
                 chain.probe(ends, warm_up, rate_per_s)
@@ -157,7 +173,14 @@ class _Verifying:
         since_ns = int(max(at for at, _ in started) * 1e9)
         settled_ns = int(max(at + within_s for at, within_s in started) * 1e9)
         try:
-            took = [row for at in books for row in orders_took_ns(at, self.target.host, since_ns)]
+            # The books of two sites hold the same orders: each counts once.
+            took = list(
+                {
+                    order: (ns, tick_ns)
+                    for at in books
+                    for order, ns, tick_ns in orders_took_ns(at, self.target.host, since_ns)
+                }.values()
+            )
         except OpsctlError as fault:
             return Check(name=name, verdict="failed", detail=fault.message)
         judged = latency(

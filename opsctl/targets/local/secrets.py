@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets as random
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Secrets:
     def __init__(self, root: Path) -> None:
         """Name the folder."""
         self._root = root
+        self._hashing = threading.Lock()
 
     def path(self, name: str) -> Path:
         """Return the file of a secret."""
@@ -69,7 +71,14 @@ class Secrets:
         return text
 
     def _hash(self, name: str) -> str:
-        """Return the bcrypt hash of a secret, kept beside it: another salt is another file."""
+        """Return the bcrypt hash of a secret, kept beside it: another salt is another file.
+
+        One at a time: services of two sites that share a secret are prepared at once.
+        """
+        with self._hashing:
+            return self._hash_kept(name)
+
+    def _hash_kept(self, name: str) -> str:
         import bcrypt
 
         secret, kept = self.read(name).encode(), self.path(f"{name}.bcrypt")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,6 +48,18 @@ def test_a_text_is_filled_in_with_secrets_and_hashes_that_stay_the_same(tmp_path
     assert "{{ $labels.job }}" in first
     hashed = first.partition("hash = ")[2].partition(";")[0]
     assert bcrypt.checkpw(secrets.read("web").encode(), hashed.encode())
+
+
+def test_services_of_two_sites_get_one_hash_when_prepared_at_once(tmp_path: Path) -> None:
+    secrets = made(tmp_path, "web")
+    together = threading.Barrier(8)
+
+    def prepared(_: int) -> str:
+        together.wait()
+        return secrets.fill_in("{{bcrypt:web}}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(prepared, range(8)))) == 1
 
 
 def test_a_secret_that_changed_gets_another_hash(tmp_path: Path) -> None:
