@@ -314,7 +314,7 @@ class Venue(App[VenueSettings]):
             self._reply(asked, "8", self._status(order, asked) + told)
 
     def _reply(self, asked: Received, kind: str, body: list[Pair]) -> None:
-        self._floor.say(self._send, asked.session, kind, body)
+        self._floor.say(self._send, (asked.session,), kind, body)
 
     def _visible(self, order: Order, session: str) -> bool:
         return self._profile.status_scope == "firm" or order.session == session
@@ -379,10 +379,10 @@ class Venue(App[VenueSettings]):
 
     # The engine
 
-    def _send(self, session: str, kind: str, body: list[Pair]) -> None:
+    def _send(self, sessions: Sequence[str], kind: str, body: list[Pair]) -> None:
         """Hand a message over for good: a session that is logged out gets it by resend."""
         assert self._engine is not None  # noqa: S101
-        self._engine.send(session, kind, body, stored=True)
+        self._engine.tell(sessions, kind, body)
 
     def _send_live(self, session: str, kind: str, body: list[Pair]) -> None:
         """Send what only matters now: market data."""
