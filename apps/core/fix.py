@@ -14,8 +14,8 @@ import asyncio
 import hmac
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,18 @@ from typing import Any
 import quickfix
 import structlog
 
+from apps.core.fix_messages import SOH as SOH
+from apps.core.fix_messages import Event as Event
+from apps.core.fix_messages import Logon as Logon
+from apps.core.fix_messages import Logout as Logout
+from apps.core.fix_messages import Pair as Pair
+from apps.core.fix_messages import Received as Received
+from apps.core.fix_messages import Tag as Tag
+from apps.core.fix_messages import compose as compose
+from apps.core.fix_messages import parse as parse
+
 log = structlog.get_logger()
 
-SOH = "\x01"
-Pair = tuple[int, str]
 NEVER_RESENT = frozenset("DFG")
 """NewOrderSingle, cancel and replace: the session layer gap-fills them instead of re-sending."""
 
@@ -39,105 +47,32 @@ GROUPED = frozenset("VWX")
 LOGOUT_S = 1.0
 """How long an acceptor waits for its counterparties to answer the Logout."""
 
-USER_DEFINED = 5_000
-"""Tags from here on are the venue's own, and never part of a repeating group."""
-
-
-class Tag:
-    """The venue's own tags, on its market-data messages."""
-
-    FROM_SEQ = 5001
-    """MarketDataRequest: the first market-data sequence wanted."""
-    SEQ = 5002
-    """X: the market-data sequence of the replayed day."""
-    RELEASE_SEQ = 5003
-    """MarketDataRequest at replay speed 0: this day is settled, send the next."""
-    RECORD = 5004
-    """Reports of the venue: the line of its record that this one tells of."""
-
 
 class Purpose(StrEnum):
-    """What a session is for; the firm has one of each for every site."""
+    """What a session is for; the firm has one of each for every site.
+
+    A venue that allows one order session only has one `OPS-ORD` for all sites.
+    """
 
     ORDERS = "ORD"
     DROP_COPY = "DROP"
     MARKET_DATA = "MD"
 
 
-def comp_id(site: str, purpose: Purpose) -> str:
-    """Return the firm's CompID of a session: `OPS-A-ORD`."""
+def comp_id(site: str, purpose: Purpose, *, single: bool = False) -> str:
+    """Return the firm's CompID of a session: `OPS-A-ORD`.
+
+    With `single` all sites share one order session, `OPS-ORD`; the others stay per site.
+    """
+    if single and purpose is Purpose.ORDERS:
+        return f"OPS-{purpose.value}"
     return f"OPS-{site.upper()}-{purpose.value}"
 
 
-def sessions(sites: Iterable[str]) -> list[str]:
-    """Return the CompIDs of all sessions of the firm."""
-    return [comp_id(site, purpose) for site in sites for purpose in Purpose]
-
-
-@dataclass(frozen=True, slots=True)
-class Logon:
-    """A session is logged on."""
-
-    session: str
-
-
-@dataclass(frozen=True, slots=True)
-class Logout:
-    """A session is logged out or its connection is gone."""
-
-    session: str
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message of a session, copied out of the engine.
-
-    `session` is the firm's CompID (the counterparty's for an acceptor, ours for an
-    initiator), `seq` MsgSeqNum, `pairs` the fields in their order, header included.
-    """
-
-    session: str
-    msg_type: str
-    seq: int
-    poss_dup: bool
-    pairs: tuple[Pair, ...]
-
-    def get(self, tag: int, default: str = "") -> str:
-        """Return the first value of a tag."""
-        return next((value for found, value in self.pairs if found == tag), default)
-
-    def fields(self) -> dict[int, str]:
-        """Return the first value of every tag."""
-        return dict(reversed(self.pairs))
-
-    def group(self, count: int, first: int) -> list[dict[int, str]]:
-        """Return the entries of a repeating group: `count` is its NoXxx tag, `first` its first."""
-        entries: list[dict[int, str]] = []
-        inside = False
-        for tag, value in self.pairs:
-            if tag == count:
-                inside = True
-            elif inside and tag == first:
-                entries.append({tag: value})
-            elif entries and tag != 10 and tag < USER_DEFINED:
-                entries[-1].setdefault(tag, value)
-        return entries
-
-
-Event = Logon | Logout | Received
-
-
-def parse(raw: str) -> tuple[Pair, ...]:
-    """Return the fields of a raw message in their order."""
-    pairs = (field.partition("=") for field in raw.split(SOH) if field)
-    return tuple((int(tag), value) for tag, _, value in pairs)
-
-
-def compose(msg_type: str, pairs: Iterable[Pair]) -> str:
-    """Return a raw message of a type; the engine adds the session's header when it sends."""
-    body = f"35={msg_type}{SOH}" + "".join(f"{tag}={value}{SOH}" for tag, value in pairs)
-    head = f"8=FIX.4.4{SOH}9={len(body)}{SOH}{body}"
-    return f"{head}10={sum(head.encode()) % 256:03d}{SOH}"
+def sessions(sites: Iterable[str], *, single: bool = False) -> list[str]:
+    """Return the CompIDs of all sessions of the firm, each once."""
+    names = (comp_id(site, purpose, single=single) for site in sites for purpose in Purpose)
+    return list(dict.fromkeys(names))
 
 
 class Engine:
@@ -177,9 +112,8 @@ class Engine:
         )
         self._settings = quickfix.SessionSettings(str(config))
         self._dictionary = quickfix.DataDictionary(str(DICTIONARY))
-        self._application = _Callbacks(
-            asyncio.get_running_loop(), on_event, password, self._acceptor
-        )
+        callbacks = _Acceptor if self._acceptor else _Initiator
+        self._application = callbacks(asyncio.get_running_loop(), on_event, password)
         self._factory = quickfix.FileStoreFactory(self._settings)
         kind = quickfix.SocketAcceptor if self._acceptor else quickfix.SocketInitiator
         self._engine = kind(self._application, self._factory, self._settings)
@@ -224,6 +158,14 @@ class Engine:
         except (quickfix.ConfigError, quickfix.RuntimeError) as fault:
             raise RuntimeError(str(fault)) from fault
 
+    def log_out(self, session: str, why: str) -> None:
+        """Tell the counterparty of a logged-on session that it is logged out.
+
+        The connection stays; who calls this cuts it, without waiting for an answer.
+        """
+        if self.logged_on(session):
+            self.tell([session], "5", [(58, why)])
+
     def stop(self) -> None:
         """Log out and close, waiting for the engine's threads.
 
@@ -265,6 +207,21 @@ class Engine:
         found = quickfix.Session.lookupSession(self._ids[session])
         return int(found.getExpectedTargetNum())
 
+    def next_outbound(self, session: str) -> int:
+        """Return the MsgSeqNum that the next message of a session will bear."""
+        found = quickfix.Session.lookupSession(self._ids[session])
+        return int(found.getExpectedSenderNum())
+
+    def skip_to(self, session: str, outbound: int) -> None:
+        """Set the next outbound MsgSeqNum of a session that is not logged on.
+
+        Who takes a CompID over from another process does not know its last number: it
+        chooses one that is surely higher, and the engine answers the counterparty's
+        ResendRequest for what lies between with a gap fill.
+        """
+        found = quickfix.Session.lookupSession(self._ids[session])
+        found.setNextSenderMsgSeqNum(outbound)
+
     def send(
         self, session: str, msg_type: str, pairs: Iterable[Pair], *, stored: bool = False
     ) -> bool:
@@ -275,40 +232,60 @@ class Engine:
         """
         if not stored and not self.logged_on(session):
             return False
-        raw = compose(msg_type, pairs)
-        message = (
-            quickfix.Message(raw, self._dictionary, False)
-            if msg_type in GROUPED
-            else quickfix.Message(raw, False)
-        )
+        message = self._message(msg_type, pairs)
         return bool(quickfix.Session.sendToTarget(message, self._ids[session]))
+
+    def tell(self, sessions: Iterable[str], msg_type: str, pairs: Iterable[Pair]) -> None:
+        """Send one message to several sessions, each `stored` as `send` has it."""
+        message = self._message(msg_type, pairs)
+        for session in sessions:  # the engine writes each one's own header over the former
+            quickfix.Session.sendToTarget(message, self._ids[session])
+
+    def _message(self, msg_type: str, pairs: Iterable[Pair]) -> Any:
+        raw = compose(msg_type, pairs)
+        if msg_type in GROUPED:
+            return quickfix.Message(raw, self._dictionary, False)
+        return quickfix.Message(raw, False)
 
 
 class _Callbacks(quickfix.Application):  # type: ignore[misc]
-    """Copies out of the engine's threads, and lets nothing escape into them."""
+    """Copies out of the engine's threads, and lets nothing escape into them.
+
+    Events that come while the loop is busy share one wake-up of it.
+    """
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        on_event: Callable[[Event], None],
-        password: str,
-        acceptor: bool,
+        self, loop: asyncio.AbstractEventLoop, on_event: Callable[[Event], None], password: str
     ) -> None:
         super().__init__()
         self._loop = loop
         self._on_event = on_event
         self._password = password
-        self._acceptor = acceptor
+        self._posted: deque[Event] = deque()
+        self._woken = False
 
     def _firm(self, session: Any) -> str:
-        name = session.getTargetCompID() if self._acceptor else session.getSenderCompID()
-        return str(name.getValue() if hasattr(name, "getValue") else name)
+        raise NotImplementedError
 
     def _post(self, event: Event) -> None:
+        self._posted.append(event)
+        if self._woken:
+            return
+        self._woken = True
         try:
-            self._loop.call_soon_threadsafe(self._on_event, event)
+            self._loop.call_soon_threadsafe(self._drain)
         except RuntimeError:  # the loop is closed: the process is on its way out
             log.warning("event after the end", event_type=type(event).__name__)
+
+    def _drain(self) -> None:
+        # Lowered first: what is posted from here on is either taken below or wakes again.
+        self._woken = False
+        try:
+            while self._posted:
+                self._on_event(self._posted.popleft())
+        finally:
+            if self._posted:  # one event's fault is not the others'
+                self._loop.call_soon(self._drain)
 
     def onCreate(self, session: Any) -> None:  # noqa: N802 - the engine's name
         """A session was made."""
@@ -322,26 +299,15 @@ class _Callbacks(quickfix.Application):  # type: ignore[misc]
         self._post(Logout(self._firm(session)))
 
     def toAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
-        """Add the password to our Logon."""
-        if not self._acceptor and message.getHeader().getField(35) == "A":
-            message.setField(554, self._password)
-
-    def fromAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
-        """Check the password of a Logon; report session-level rejects."""
-        kind = message.getHeader().getField(35)
-        if self._acceptor and kind == "A":
-            given = message.getField(554) if message.isSetField(554) else ""
-            if not hmac.compare_digest(given.encode(), self._password.encode()):
-                log.warning("logon refused", session=self._firm(session), reason="wrong password")
-                raise quickfix.RejectLogon("wrong password")
-        elif kind == "3":
-            self._deliver(message, session)
+        """An administrative message leaves."""
 
     def toApp(self, message: Any, session: Any) -> None:  # noqa: N802
-        """Keep stale orders from being re-sent by the session layer."""
-        header = message.getHeader()
-        if header.isSetField(43) and header.getField(35) in NEVER_RESENT:
-            raise quickfix.DoNotSend
+        """A message leaves."""
+
+    def fromAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
+        """Report session-level rejects."""
+        if message.getHeader().getField(35) == "3":
+            self._deliver(message, session)
 
     def fromApp(self, message: Any, session: Any) -> None:  # noqa: N802
         """Enqueue a message."""
@@ -362,3 +328,37 @@ class _Callbacks(quickfix.Application):  # type: ignore[misc]
             )
         except Exception:
             log.exception("a message was not understood")
+
+
+class _Initiator(_Callbacks):
+    def _firm(self, session: Any) -> str:
+        return _text(session.getSenderCompID())
+
+    def toAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
+        """Add the password to our Logon."""
+        if message.getHeader().getField(35) == "A":
+            message.setField(554, self._password)
+
+    def toApp(self, message: Any, session: Any) -> None:  # noqa: N802
+        """Keep stale orders from being re-sent by the session layer."""
+        header = message.getHeader()
+        if header.isSetField(43) and header.getField(35) in NEVER_RESENT:
+            raise quickfix.DoNotSend
+
+
+class _Acceptor(_Callbacks):
+    def _firm(self, session: Any) -> str:
+        return _text(session.getTargetCompID())
+
+    def fromAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
+        """Check the password of a Logon."""
+        if message.getHeader().getField(35) == "A":
+            given = message.getField(554) if message.isSetField(554) else ""
+            if not hmac.compare_digest(given.encode(), self._password.encode()):
+                log.warning("logon refused", session=self._firm(session), reason="wrong password")
+                raise quickfix.RejectLogon("wrong password")
+        super().fromAdmin(message, session)
+
+
+def _text(name: Any) -> str:
+    return str(name.getValue() if hasattr(name, "getValue") else name)

@@ -122,6 +122,18 @@ class VenueSettings(CoreSettings):
     status_request: bool = True
     status_scope: Literal["firm", "session"] = "firm"
     cross_session_cancel: bool = True
+    sessions: Literal["per_site", "single"] = "per_site"
+    """With "single" all sites log on as one order session; drop copies stay per site."""
+    fix_inner_port: Port | None = None
+    """With `second_logon` "evict" the FIX engine listens here, on loopback, behind `fix_port`."""
+    max_requests_per_s: Annotated[int, Field(ge=0)] = 0
+    """Requests that one session may make within a second; 0 is no limit."""
+
+    @model_validator(mode="after")
+    def _has_a_port_behind(self) -> Self:
+        if (self.second_logon == "evict") != (self.fix_inner_port is not None):
+            raise ValueError("second_logon evict, and nothing else, needs a fix_inner_port")
+        return self
 
 
 class DataSettings(BusSettings, BooksSettings, FixSettings):

@@ -12,14 +12,12 @@ import asyncio
 import dataclasses
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import structlog
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from apps.core.app import App, NotReady
 from apps.core.clock import Clock, utc_ns
@@ -35,22 +33,26 @@ from apps.core.fix import (
 )
 from apps.core.prices import Day, open_source
 from apps.core.settings import VenueSettings
-from apps.venue import maker, metrics, wire
+from apps.venue import handout, maker, metrics, wire
+from apps.venue.answers import Answers
 from apps.venue.commands import OpenDay, SessionDown, SessionUp
 from apps.venue.feed import BadRequest, Feed
 from apps.venue.floor import Floor
+from apps.venue.front import Front
 from apps.venue.lines import Event, Quote, Start
 from apps.venue.record import Record
 from apps.venue.sent import last_sent
-from apps.venue.state import Order, Profile, State
+from apps.venue.state import Profile, State
 from apps.venue.tape import Tape
+from apps.venue.throttle import Throttle
 
 log = structlog.get_logger()
 
 _BATCH = 64
 """Messages that share one write of the record; more would make the first of them wait."""
-_CHUNK = 1 << 16
-_MASS_BY_SYMBOL, _MASS_ALL = "1", "7"
+_REQUESTS = ("D", "F", "G", "H", "AF")
+"""What the throttle counts: all that an order session may ask."""
+_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,14 @@ class Venue(App[VenueSettings]):
             settings.status_scope,
             settings.cross_session_cancel,
         )
+        self._sessions = sessions(settings.sites, single=settings.sessions == "single")
         self._drop_copies = tuple(comp_id(site, Purpose.DROP_COPY) for site in settings.sites)
+        self._throttle = Throttle(settings.max_requests_per_s)
         self._inbox: deque[tuple[float, Arrival]] = deque()
         self._arrived = asyncio.Event()
         self._engine: Engine | None = None
         self._day_timer: asyncio.TimerHandle | None = None
-        self._answers = 0
+        self._front: Front | None = None
 
     # Life
 
@@ -100,29 +104,48 @@ class Venue(App[VenueSettings]):
             self._state = State(self._profile)
             unsent = self._replay(record)
             self._tape = Tape(open_source(settings.tape), settings.tape_start)
+            self._answers = Answers(self._state)
             self._feed = Feed(self._state, self._tape, self._quotes, self._send_live)
             self._floor = Floor(self._state, record, self._drop_copies, self._send)
-            self._engine = engine = Engine(
-                role="acceptor",
-                own=[settings.fix_venue],
-                peers=sessions(settings.sites),
-                host=settings.fix_host,
-                port=settings.fix_port,
-                store=settings.fix_store,
-                password=settings.fix_password_file.read_text().strip(),
-                on_event=self._take,
-            )
+            self._engine = engine = self._accept()
             self._open(unsent)
             engine.start()
+            if self._front is not None:
+                await self._front.start(settings.fix_host, settings.fix_port)
             log.info("open", seq=self._state.seq, day=self._state.day, lines=self._state.next_n)
             try:
                 await self._trade(record)
             finally:
                 if self._day_timer is not None:
                     self._day_timer.cancel()
+                if self._front is not None:
+                    self._front.stop()
                 await asyncio.to_thread(engine.stop)
             while self._inbox:  # a failed loop has written its last line, and gets not here
                 self._turn()
+
+    def _accept(self) -> Engine:
+        """Return the FIX engine; under `second_logon: evict` it stands behind a front."""
+        settings = self.settings
+        password = settings.fix_password_file.read_text().strip()
+        at = settings.fix_host, settings.fix_port
+        if settings.fix_inner_port is not None:
+            at = _LOOPBACK, settings.fix_inner_port
+        engine = Engine(
+            role="acceptor",
+            own=[settings.fix_venue],
+            peers=self._sessions,
+            host=at[0],
+            port=at[1],
+            store=settings.fix_store,
+            password=password,
+            on_event=self._take,
+        )
+        if settings.second_logon == "evict":
+            self._front = Front(
+                sessions=self._sessions, password=password, engine=at, log_out=engine.log_out
+            )
+        return engine
 
     async def ready(self) -> None:
         """The acceptor listens, and a message put into the loop comes out of it."""
@@ -141,25 +164,7 @@ class Venue(App[VenueSettings]):
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the route that hands out the record."""
-        return (Route("/record", self._hand_out),)
-
-    async def _hand_out(self, request: Request) -> Response:
-        """Stream the record from a byte offset to its end of now."""
-        text = request.query_params.get("offset", "0")
-        size = self.settings.record.stat().st_size
-        if not text.isdecimal() or int(text) > size:
-            return PlainTextResponse(f"offset must lie between 0 and {size}", status_code=400)
-
-        async def chunks() -> AsyncIterator[bytes]:
-            with self.settings.record.open("rb") as file:
-                left = size - file.seek(int(text))
-                while left and (chunk := file.read(min(_CHUNK, left))):
-                    left -= len(chunk)
-                    yield chunk
-                    await asyncio.sleep(0)
-
-        headers = {"X-Record-Size": str(size)}
-        return StreamingResponse(chunks(), media_type="application/x-ndjson", headers=headers)
+        return (handout.route(self.settings.record),)
 
     # From the record
 
@@ -167,9 +172,9 @@ class Venue(App[VenueSettings]):
         """Rebuild the state; return what the firm was not told, by session, in order."""
         store, venue = self.settings.fix_store, self.settings.fix_venue
         told = {
-            comp_id(site, purpose): last_sent(store, venue, comp_id(site, purpose))
-            for site in self.settings.sites
-            for purpose in (Purpose.ORDERS, Purpose.DROP_COPY)
+            session: last_sent(store, venue, session)
+            for session in self._sessions
+            if not session.endswith(Purpose.MARKET_DATA)
         }
         earliest = min(told.values())
         unsent: list[tuple[str, Event]] = []
@@ -204,6 +209,7 @@ class Venue(App[VenueSettings]):
                 profile={
                     **dataclasses.asdict(self._profile),
                     "second_logon": self.settings.second_logon,
+                    "sessions": self.settings.sessions,
                 },
                 tape=self.settings.tape,
                 seed=self.settings.seed,
@@ -253,7 +259,7 @@ class Venue(App[VenueSettings]):
 
     def _handle(self, arrival: Arrival) -> None:
         match arrival:
-            case Received():
+            case Received() if self._admitted(arrival):
                 self._message(arrival)
             case Logon(session):
                 self._floor.do(SessionUp(session), self._clock())
@@ -269,6 +275,16 @@ class Venue(App[VenueSettings]):
                 if not answer.done():
                     answer.set_result(None)
 
+    def _admitted(self, message: Received) -> bool:
+        """Return whether the throttle lets a message through; one that it does not is told so."""
+        session = message.session
+        if message.msg_type not in _REQUESTS or self._throttle.admit(session, self._clock()):
+            return True
+        metrics.THROTTLED.labels(session).inc()
+        limit = self._throttle.max_requests_per_s
+        self._reply(message, "j", wire.throttled(message, limit))
+        return False
+
     def _message(self, message: Received) -> None:
         metrics.MESSAGES.labels(message.msg_type).inc()
         now = self._clock()
@@ -281,7 +297,8 @@ class Venue(App[VenueSettings]):
             case "G", Purpose.ORDERS:
                 self._floor.do(wire.replace(message), now)
             case (("H" | "AF"), Purpose.ORDERS) if self._profile.status_request:
-                self._answer(message)
+                for kind, body in self._answers.to(message, now):
+                    self._reply(message, kind, body)
             case "V", Purpose.MARKET_DATA:
                 self._market_data(message)
             case "3", _:
@@ -292,38 +309,8 @@ class Venue(App[VenueSettings]):
 
     # Answers
 
-    def _answer(self, asked: Received) -> None:
-        if asked.msg_type == "H":
-            order = self._state.find(asked.session, asked.get(11), asked.get(37))
-            visible = order is not None and self._visible(order, asked.session)
-            self._reply(asked, "8", self._status(order if visible else None, asked))
-            return
-        kind, symbol = asked.get(585), asked.get(55)
-        if kind not in (_MASS_BY_SYMBOL, _MASS_ALL):
-            text = f"MassStatusReqType {kind} is not known here"
-            self._reply(asked, "j", wire.refusal(asked, "0", text))
-            return
-        found = [
-            order
-            for order in self._state.today.values()
-            if self._visible(order, asked.session) and (kind == _MASS_ALL or order.symbol == symbol)
-        ]
-        for number, order in enumerate(found or [None], start=1):
-            last = "Y" if number >= len(found) else "N"
-            told: list[Pair] = [(911, str(len(found))), (912, last)]
-            self._reply(asked, "8", self._status(order, asked) + told)
-
     def _reply(self, asked: Received, kind: str, body: list[Pair]) -> None:
-        self._floor.say(self._send, asked.session, kind, body)
-
-    def _visible(self, order: Order, session: str) -> bool:
-        return self._profile.status_scope == "firm" or order.session == session
-
-    def _status(self, order: Order | None, asked: Received) -> list[Pair]:
-        self._answers += 1
-        now = self._clock()
-        exec_id = f"S{now}-{self._answers}"
-        return wire.status(order, asked, exec_id=exec_id, day=self._state.day, at_ns=now)
+        self._floor.say(self._send, (asked.session,), kind, body)
 
     def _market_data(self, message: Received) -> None:
         released = self._feed.released(message)
@@ -379,10 +366,10 @@ class Venue(App[VenueSettings]):
 
     # The engine
 
-    def _send(self, session: str, kind: str, body: list[Pair]) -> None:
+    def _send(self, sessions: Sequence[str], kind: str, body: list[Pair]) -> None:
         """Hand a message over for good: a session that is logged out gets it by resend."""
         assert self._engine is not None  # noqa: S101
-        self._engine.send(session, kind, body, stored=True)
+        self._engine.tell(sessions, kind, body)
 
     def _send_live(self, session: str, kind: str, body: list[Pair]) -> None:
         """Send what only matters now: market data."""

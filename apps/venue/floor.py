@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from apps.core.fix import Pair
@@ -13,8 +14,8 @@ from apps.venue.lines import CancelReject, Event, Execution, Reject
 from apps.venue.record import Record
 from apps.venue.state import State
 
-Send = Callable[[str, str, list[Pair]], object]
-"""Hands a message of a type to the FIX engine, for a session that may be logged out."""
+Send = Callable[[Sequence[str], str, list[Pair]], object]
+"""Hands a message of a type to the FIX engine, for sessions that may be logged out."""
 
 
 class Floor:
@@ -41,11 +42,11 @@ class Floor:
                 self.state.apply(line)
                 _count(line)
             self._groups.append(list(lines))
-            self._said.extend(lambda line=line: self._report(line) for line in lines)  # type: ignore[misc]
+            self._said.extend(partial(self._report, line) for line in lines)
 
     def say(self, do: Callable[..., object], *words: Any) -> None:
         """Say something that is no event, in its turn: after what was recorded before it."""
-        self._said.append(lambda: do(*words))
+        self._said.append(partial(do, *words))
 
     def flush(self) -> None:
         """Write the record, then say everything; an OSError of the record is fatal."""
@@ -59,8 +60,7 @@ class Floor:
     def report(self, line: Event, *sessions: str, resent: bool = False) -> None:
         """Hand the report of a recorded line to sessions."""
         kind, body = wire.message(line, resent=resent)
-        for session in sessions:
-            self._send(session, kind, body)
+        self._send(sessions, kind, body)
 
     def _report(self, line: Event) -> None:
         sessions = wire.audience(line, self._drop_copies)

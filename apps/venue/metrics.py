@@ -21,3 +21,7 @@ OPEN_ORDERS = Gauge("trading_venue_open_orders", "Orders that can still trade")
 SESSIONS = Gauge("trading_venue_logged_on", "1 while a FIX session is logged on", ["session"])
 SUBSCRIBERS = Gauge("trading_venue_subscribers", "Sessions that take market data")
 RECORD_BYTES = Gauge("trading_venue_record_bytes", "Size of the record")
+EVICTED = Counter(
+    "trading_venue_evictions_total", "Connections put out by a second logon", ["session"]
+)
+THROTTLED = Counter("trading_venue_throttled_total", "Requests beyond the throttle", ["session"])

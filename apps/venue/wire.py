@@ -58,6 +58,7 @@ _ORD_REJ_REASONS = {
 _CXL_REJ_REASONS = {Refusal.TOO_LATE: "0", Refusal.UNKNOWN_ORDER: "1", Refusal.DUPLICATE: "6"}
 _OTHER = "99"
 _UNKNOWN_ORDER = "5"
+THROTTLE = "throttle"
 
 Fields = Mapping[int, str]
 
@@ -290,6 +291,15 @@ def refusal(message: Received, reason: str, text: str) -> list[Pair]:
     pairs = [(45, str(message.seq)), (372, message.msg_type), (380, reason), (58, text)]
     subject = fields.get(11) or fields.get(584) or fields.get(262)
     return [*pairs, (379, subject)] if subject else pairs
+
+
+def throttled(message: Received, max_requests_per_s: int) -> list[Pair]:
+    """Return the BusinessMessageReject of a request beyond the throttle.
+
+    FIX 4.4 has no reason of its own for it (5.0 has 8): the text begins with "throttle".
+    """
+    text = f"{THROTTLE}: more than {max_requests_per_s} requests a second; nothing was done"
+    return refusal(message, "0", text)
 
 
 def timestamp(at_ns: int) -> str:

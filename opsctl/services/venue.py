@@ -36,6 +36,9 @@ def service(environment: Environment, site: str, host: Host) -> Service:
     at = fix_address(host)
     data = host.folder(NAME, site, "data")
     profile, replay = environment.venue, environment.replay
+    ports = {"fix": at.port}
+    if profile.second_logon == "evict":
+        ports["fix-inner"] = host.address(NAME, SITE, "fix-inner").port
     return app.service(
         VenueSettings,
         environment,
@@ -50,6 +53,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "fix_password_file": host.secret(SECRET),
             "fix_store": f"{data}/fix",
             "record": f"{data}/record.jsonl",
+            **({"fix_inner_port": ports["fix-inner"]} if "fix-inner" in ports else {}),
             "sites": list(environment.trading_sites),
         },
         chosen={
@@ -63,7 +67,8 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "status_request": profile.status_request,
             "status_scope": profile.status_scope,
             "cross_session_cancel": profile.cross_session_cancel,
+            "sessions": profile.sessions,
         },
-        ports={"fix": at.port},
+        ports=ports,
         secrets=(SECRET,),
     )

@@ -36,6 +36,8 @@ DROP = comp_id("a", Purpose.DROP_COPY)
 MD = comp_id("a", Purpose.MARKET_DATA)
 B_ORD = comp_id("b", Purpose.ORDERS)
 B_DROP = comp_id("b", Purpose.DROP_COPY)
+B_MD = comp_id("b", Purpose.MARKET_DATA)
+SINGLE = comp_id("a", Purpose.ORDERS, single=True)
 NOW: Pair = (60, "20200102-21:00:00")
 
 
@@ -200,7 +202,31 @@ class Firm:
         await self.until(answered, f"status of {cl_ord_id}")
         return found[0]
 
-    def subscribe(self, from_seq: int, symbols: Sequence[str] = ("*",)) -> None:
+    async def mass_status(self, *, session: str = ORD) -> list[Received]:
+        """Ask for the status of every order that a session may see and return the answers."""
+        asked = f"m{next(self._ids)}"
+        assert self.send(session, "AF", [(584, asked), (585, "7")])
+
+        def answers() -> list[Received]:
+            return [m for m in self.messages(session, "8") if m.get(584) == asked]
+
+        await self.until(lambda: any(m.get(912) == "Y" for m in answers()), "the last answer")
+        return answers()
+
+    async def refused(self, subject: str, *, session: str = ORD) -> Received:
+        """Wait for the BusinessMessageReject of a request and return it."""
+        found: list[Received] = []
+
+        def came() -> bool:
+            found[:] = [m for m in self.messages(session, "j") if m.get(379) == subject]
+            return bool(found)
+
+        await self.until(came, f"a refusal of {subject}")
+        return found[0]
+
+    def subscribe(
+        self, from_seq: int, symbols: Sequence[str] = ("*",), *, session: str = MD
+    ) -> None:
         """Ask for market data from a sequence on."""
         names = [(146, str(len(symbols))), *((55, s) for s in symbols)]
         body = [
@@ -212,21 +238,21 @@ class Firm:
             *names,
             (5001, f"{from_seq}"),
         ]
-        assert self.send(MD, "V", body)
+        assert self.send(session, "V", body)
 
     def release(self, seq: int) -> None:
         """Say that a day is settled."""
         body = [(262, "r"), (263, "0"), (264, "1"), *KINDS, (146, "1"), (55, "*"), (5003, f"{seq}")]
         assert self.send(MD, "V", body)
 
-    async def days(self, *seqs: int) -> list[Received]:
+    async def days(self, *seqs: int, session: str = MD) -> list[Received]:
         """Wait until exactly these days came, in this order."""
         want = [str(seq) for seq in seqs]
         await self.until(
-            lambda: [m.get(5002) for m in self.messages(MD, "X")][: len(want)] == want,
+            lambda: [m.get(5002) for m in self.messages(session, "X")][: len(want)] == want,
             f"days {want}",
         )
-        return self.messages(MD, "X")
+        return self.messages(session, "X")
 
 
 KINDS: tuple[Pair, ...] = ((267, "3"), (269, "0"), (269, "1"), (269, "5"))
@@ -234,9 +260,17 @@ KINDS: tuple[Pair, ...] = ((267, "3"), (269, "0"), (269, "1"), (269, "5"))
 
 @contextlib.asynccontextmanager
 async def firm(
-    at: Market, *own: str, password: str = PASSWORD, store: str = "firm", wait: bool = True
+    at: Market,
+    *own: str,
+    password: str = PASSWORD,
+    store: str = "firm",
+    wait: bool = True,
+    outbound: int = 0,
 ) -> AsyncIterator[Firm]:
-    """Log the firm on with some of its sessions (order entry and drop copy of site a)."""
+    """Log the firm on with some of its sessions (order entry and drop copy of site a).
+
+    With `outbound` they take over from a process whose last numbers are not known.
+    """
     made = Firm({})
     mine = own or (ORD, DROP)
     # Market data begins anew at every logon; order entry and drop copy never do.
@@ -255,6 +289,8 @@ async def firm(
                 reset_on_logon=bool(fresh),
             )
             made.engines |= dict.fromkeys(group, engine)
+            for session in group if outbound else ():
+                engine.skip_to(session, outbound)
     engines = set(made.engines.values())
     for engine in engines:
         engine.start()

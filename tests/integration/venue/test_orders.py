@@ -156,13 +156,7 @@ def test_mass_status_tells_every_order_of_the_day(venue: Market) -> None:
         async with firm(venue) as at:
             await at.order("m1", price="94", tif="0")
             await at.told(ORD, "m1")
-            assert at.send(ORD, "AF", [(584, "all"), (585, "7")])
-
-            def answers() -> list[Received]:
-                return [m for m in at.messages(ORD, "8") if m.get(584) == "all"]
-
-            await at.until(lambda: any(a.get(912) == "Y" for a in answers()), "the last report")
-            told = answers()
+            told = await at.mass_status()
             assert [a.get(911) for a in told] == [str(len(told))] * len(told)
             assert {a.get(11): a.get(39) for a in told}["m1"] == "0"
             assert len({a.get(37) for a in told}) == len(told)

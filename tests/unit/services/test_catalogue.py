@@ -110,6 +110,16 @@ def test_what_the_environment_says_reaches_the_apps() -> None:
     assert strategy["TRADING_CAPITAL_USD"] == "5000000"
 
 
+def test_a_venue_that_evicts_has_a_port_behind_its_front() -> None:
+    refusing = made()["venue@market"]
+    assert "TRADING_FIX_INNER_PORT" not in refusing.environment
+    assert set(refusing.ports) >= {"fix"}
+    venue = made(venue={"second_logon": "evict", "sessions": "single"})["venue@market"]
+    assert venue.environment["TRADING_FIX_INNER_PORT"] == str(venue.ports["fix-inner"])
+    assert venue.ports["fix-inner"] != venue.ports["fix"]
+    assert venue.environment["TRADING_SESSIONS"] == "single"
+
+
 def test_a_setting_that_an_app_does_not_have_is_refused_by_name() -> None:
     with pytest.raises(UsageError) as refused:
         made(settings={"execution": {"detection_msec": 40, "http_port": 80, "detection_ms": 0}})
