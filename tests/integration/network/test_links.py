@@ -96,6 +96,11 @@ async def test_a_slow_reader_slows_the_sender_and_loses_nothing(on: Stage) -> No
     writer.close()
 
 
+async def _read_anew(on: Stage) -> None:
+    again, _ = await on.open(on.plain)
+    await soon(again.read(1))
+
+
 @on_stage
 async def test_a_cut_breaks_what_is_open_and_what_is_new_until_it_is_undone(on: Stage) -> None:
     reader, _ = await on.dial()
@@ -103,8 +108,7 @@ async def test_a_cut_breaks_what_is_open_and_what_is_new_until_it_is_undone(on: 
     await broken(reader)
     await broken(on.far.readers[0])
     with pytest.raises(ConnectionResetError):  # while it connects, or right after
-        again, _ = await on.open(on.plain)
-        await soon(again.read(1))
+        await _read_anew(on)
     assert len(on.far.readers) == 1
     assert (await on.http.get("/readyz")).status_code == 200
     await on.restore()

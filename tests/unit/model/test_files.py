@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opsctl.model.documents import parse
@@ -306,11 +306,23 @@ ENVIRONMENTS = st.builds(
 )
 
 
+class Quoting(yaml.SafeDumper):
+    """Quotes all text: YAML 1.1, which it writes, takes `0E0` for text, and YAML 1.2 does not."""
+
+
+Quoting.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
+
+
 @given(ENVIRONMENTS)
+@example(
+    Environment(name="mine", tier=LatencyTier.DAILY, dr=DrTier.COLD, strategy=Strategy(name="0E0"))
+)
 def test_an_environment_survives_being_written_as_a_file(environment: Environment) -> None:
     content = environment.model_dump(mode="json", exclude={"name"})
     config = {f"trading:{key}": content[field] for key, field in FIELDS.items()}
-    text = yaml.safe_dump({"config": config}, allow_unicode=True)
+    text = yaml.dump({"config": config}, Dumper=Quoting, allow_unicode=True)
     found = assemble("mine", [parse("mine", text)])
     assert found.faults == ()
     assert found.environment == environment
