@@ -44,6 +44,11 @@ async def broken(reader: asyncio.StreamReader) -> None:
         await soon(reader.read(1))
 
 
+async def first_byte(on: Stage) -> bytes:
+    reader, _ = await on.open(on.plain)
+    return await reader.read(1)
+
+
 @on_stage
 async def test_bytes_go_both_ways_and_are_counted(on: Stage) -> None:
     reader, writer = await on.dial()
@@ -102,8 +107,8 @@ async def test_a_cut_breaks_what_is_open_and_what_is_new_until_it_is_undone(on: 
     assert (await on.disturb(cut=True))["connections"] == 0
     await broken(reader)
     await broken(on.far.readers[0])
-    again, _ = await on.open(on.plain)
-    await broken(again)
+    with pytest.raises(ConnectionResetError):  # while it connects, or right after
+        await soon(first_byte(on))
     assert len(on.far.readers) == 1
     assert (await on.http.get("/readyz")).status_code == 200
     await on.restore()
