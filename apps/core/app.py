@@ -164,7 +164,8 @@ def _operations(app: App[SettingsT]) -> Starlette:
 
     async def readyz(_: Request) -> Response:
         try:
-            await asyncio.wait_for(app.ready(), timeout=2.0)
+            async with asyncio.timeout(2.0):
+                await app.ready()
         except NotReady as why:
             return JSONResponse({"ready": False, "detail": str(why)}, status_code=503)
         except TimeoutError:

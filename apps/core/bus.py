@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from valkey.asyncio import Valkey
 from valkey.asyncio.retry import Retry
@@ -37,6 +38,7 @@ __all__ = [
     "BusDown",
     "BusSlow",
     "Superseded",
+    "heed_cancellation",
 ]
 
 
@@ -44,12 +46,33 @@ class Superseded(Exception):
     """The stream has an entry of this id or a later one: the message is there, or too late."""
 
 
+class _Client(Valkey):
+    """Heeds a cancellation that the library swallowed.
+
+    It sends by `asyncio.wait_for`, which before Python 3.12 loses a cancellation that
+    comes at the moment when the sending is done: the task then goes on for ever.
+    """
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Do one command."""
+        answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        heed_cancellation()
+        return answer
+
+
+def heed_cancellation() -> None:
+    """Raise `CancelledError` where this task was cancelled, and somebody caught it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Bus:
     """A client of the bus; every call is bounded in time and retried three times."""
 
     def __init__(self, host: str, port: int, password: str) -> None:
         """Prepare a client; it connects on first use and again after a loss."""
-        self.client = Valkey(
+        self.client = _Client(
             host=host,
             port=port,
             password=password,

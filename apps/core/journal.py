@@ -237,7 +237,8 @@ class Journal:
                     yield batches
                     after = batches[-1].last
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(moved.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):
+                        await moved.wait()
         finally:
             watching.cancel()
 

@@ -126,7 +126,8 @@ class DataApp(App[DataSettings]):
         if self._ingestion is None:
             return JSONResponse({"error": self._stage}, status_code=503)
         try:
-            entry = await asyncio.wait_for(self._ingestion.probe(name, data_in), PROBE_S)
+            async with asyncio.timeout(PROBE_S):
+                entry = await self._ingestion.probe(name, data_in)
         except ProbeRefused as why:
             return JSONResponse({"error": str(why)}, status_code=503)
         except TimeoutError:

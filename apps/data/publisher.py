@@ -119,7 +119,8 @@ class Publisher:
         while True:
             # In time with nothing new: see whether the bus still has what it had.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._some.wait(), CHECK_S)
+                async with asyncio.timeout(CHECK_S):
+                    await self._some.wait()
             self._some.clear()
             try:
                 await self._align()

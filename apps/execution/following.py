@@ -211,7 +211,8 @@ class Following:
             self._step(election.Looked(_now()))
             due_s = (self._election.heard_ns + self._election.patience_ns - _now()) / 1e9
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), min(tick_s, max(due_s, 0.001)))
+                async with asyncio.timeout(min(tick_s, max(due_s, 0.001))):
+                    await self._look.wait()
             self._look.clear()
 
     def prune(self) -> None:

@@ -190,7 +190,8 @@ class Leading:
                     metrics.JOURNAL_FAILURES.inc()
                 since_s = 0.0
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._beat_now.wait(), every_s - since_s)
+                async with asyncio.timeout(every_s - since_s):
+                    await self._beat_now.wait()
 
     async def _compact(self) -> None:
         """Let the store forget superseded heartbeats; no record is touched by it."""

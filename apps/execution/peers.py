@@ -47,7 +47,8 @@ class Peers:
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer who we are to who knows the token, and hold the connection."""
         try:
-            said = await asyncio.wait_for(reader.readline(), HELLO_S)
+            async with asyncio.timeout(HELLO_S):
+                said = await reader.readline()
             if not hmac.compare_digest(said.strip(), self._token.encode()):
                 log.warning("peer link refused", reason="wrong token")
                 return
@@ -67,11 +68,13 @@ class Peers:
             await asyncio.sleep(RETRY_S)
 
     async def _hold(self, site: str, host: str, port: int) -> None:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), HELLO_S)
+        async with asyncio.timeout(HELLO_S):
+            reader, writer = await asyncio.open_connection(host, port)
         try:
             writer.write(f"{self._token}\n".encode())
-            there = (await asyncio.wait_for(reader.readline(), HELLO_S)).decode().strip()
-            if there != site:
+            async with asyncio.timeout(HELLO_S):
+                there = await reader.readline()
+            if there.decode().strip() != site:
                 return
             self._changed(site, True)
             try:
