@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from opsctl import evidence
 from opsctl.deploy import identity
+from opsctl.deploy.journal import open_journal
 from opsctl.deploy.outcome import Switched
 from opsctl.deploy.store import store_of
 from opsctl.errors import OpsctlError
-from opsctl.services.base import JournalProbe
 
 if TYPE_CHECKING:
-    from apps.core.journal import Halted, Journal
+    from apps.core.journal import Halted
     from opsctl.model.environment import Environment
     from opsctl.targets.base import Target
 
@@ -63,7 +62,7 @@ async def _switch(
 ) -> Halted:
     from apps.core.journal import JournalError
 
-    async with _journal(environment, target) as journal:
+    async with open_journal(environment, target) as journal:
         try:
             if to == "halt":
                 return await journal.halt(by=by, reason=reason)
@@ -74,26 +73,6 @@ async def _switch(
                 hint="without the journal no order leaves either; opsctl status shows what runs, "
                 "opsctl deploy starts what is missing",
             ) from fault
-
-
-def _journal(environment: Environment, target: Target) -> Journal:
-    from apps.core.journal import Journal
-
-    members = [s.probe for s in target.services() if isinstance(s.probe, JournalProbe)]
-    if not members:
-        raise OpsctlError(f"{environment.name} has no journal", hint="it has no order path to stop")
-
-    def file(name: str) -> Path:
-        return Path(name if name.startswith("/") else target.host.secret(name))
-
-    first = members[0]
-    return Journal(
-        environment=environment.name,
-        endpoints=[str(member.at) for member in members],
-        ca=file(first.ca),
-        cert=file(first.cert),
-        key=file(first.key),
-    )
 
 
 def _answer(name: str, found: Halted) -> Switched:
