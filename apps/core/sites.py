@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from apps.core import etcd
-from apps.core.journal import Journal, Leadership
+from apps.core.journal import Beat, Journal, Leadership
 
 HANDOVER = "handover"
 
@@ -74,6 +74,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     handover: Handover | None
     handover_mod: int
     revision: int
+    beat: Beat | None = None
+    """The last heartbeat, of this leader or of one before."""
 
 
 def presence_key(journal: Journal, site: str) -> str:
@@ -89,10 +91,11 @@ async def overview(
         journal.key("leader"),
         journal.key("tail"),
         journal.key(HANDOVER),
+        journal.key("heartbeat"),
         *(presence_key(journal, site) for site in sites),
     ]
     answer = await journal.store.read(*(etcd.get(name) for name in names), patience_s=patience_s)
-    leader, tail, handover, *found = (
+    leader, tail, handover, beat, *found = (
         etcd.pair(part.response_range, name)
         for part, name in zip(answer.responses, names, strict=True)
     )
@@ -108,4 +111,5 @@ async def overview(
         handover=msgspec.json.decode(handover.value, type=Handover) if handover.mod else None,
         handover_mod=handover.mod,
         revision=int(answer.header.revision),
+        beat=msgspec.json.decode(beat.value, type=Beat) if beat.mod else None,
     )

@@ -45,6 +45,8 @@ COMMANDS = (
     ),
     Entry("halt", RUNNING, "Kill switch: no order leaves from now on."),
     Entry("resume", RUNNING, "Release the kill switch."),
+    Entry("failover", RECOVERY, "Move the order path to another site."),
+    Entry("failback", RECOVERY, "Hand the order path back to the environment's first site."),
     Entry("evidence", RECOVERY, "List, show and verify what every change left."),
     Entry(
         "toolchain",

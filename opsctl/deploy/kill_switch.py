@@ -15,7 +15,7 @@ from opsctl.deploy import identity
 from opsctl.deploy.outcome import Switched
 from opsctl.deploy.store import store_of
 from opsctl.errors import OpsctlError
-from opsctl.health.leader import journal_of
+from opsctl.health.journal import open_journal
 
 if TYPE_CHECKING:
     from apps.core.journal import Halted
@@ -62,7 +62,7 @@ async def _switch(
 ) -> Halted:
     from apps.core.journal import JournalError
 
-    async with journal_of(environment, target.services(), target.host) as journal:
+    async with open_journal(environment, target.services(), target.host) as journal:
         try:
             if to == "halt":
                 return await journal.halt(by=by, reason=reason)

@@ -26,6 +26,8 @@ RESULTS: dict[str, str] = {
     "open": "opsctl.deploy.outcome:Link",
     "halt": "opsctl.deploy.outcome:Switched",
     "resume": "opsctl.deploy.outcome:Switched",
+    "failover": "opsctl.recovery.outcome:Failover",
+    "failback": "opsctl.recovery.outcome:Failover",
     "evidence-list": "opsctl.evidence.results:Lines",
     "evidence-show": "opsctl.evidence.results:Shown",
     "evidence-verify": "opsctl.evidence.results:Checked",
