@@ -18,7 +18,7 @@ from opsctl.deploy import identity
 from opsctl.deploy.store import store_of
 from opsctl.errors import Interrupted, OpsctlError, UsageError
 from opsctl.health.journal import journal_at, members, open_journal
-from opsctl.model.environment import Environment
+from opsctl.model.environment import WITNESS, Environment
 from opsctl.recovery import emergency
 from opsctl.recovery.healing import heal
 from opsctl.recovery.leading import Moved, epoch_of
@@ -28,7 +28,6 @@ from opsctl.recovery.planned import Planned
 from opsctl.recovery.prechecks import check, only_one_site, parted, reasons
 from opsctl.targets.base import Target
 
-WITNESS = "witness"
 EXIT = {"done": 0, "failed": 1, "refused": 3}
 """Exit codes by verdict."""
 

@@ -155,8 +155,10 @@ def execution(server: EtcdServer, name: str, leader: str | None = "a") -> Iterat
 
     async def first() -> None:
         async with journal(server, name) as there:
-            if leader:
-                led = Leadership(epoch=1, owner=owner(leader), site=leader, at_ns=0)
+            if not leader:
+                return
+            led = Leadership(epoch=1, owner=owner(leader), site=leader, at_ns=0)
+            while (await overview(there, (), patience_s=5.0)).leader is None:
                 await _try(there, [], [store.put(there.key("leader"), msgspec.json.encode(led))])
 
     async def serve() -> None:
