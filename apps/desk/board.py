@@ -163,6 +163,8 @@ class Board:
     def told(self, portfolio: Portfolio | None) -> Decimal:
         """Take what the journal says; return its cash less that of our ledger."""
         self._set(halted=portfolio is not None and portfolio.halted)
+        if portfolio is not None:
+            self._set(leader=portfolio.leader, epoch=portfolio.epoch)
         return usd(units(portfolio.cash) - self.ledger.cash) if portfolio else Decimal(0)
 
     def differs(self, cash: Decimal) -> None:

@@ -134,6 +134,9 @@ class Status(Row, frozen=True, kw_only=True):
     books: SourceState
     bus: SourceState
     halted: bool
+    leader: str = ""
+    """The site that leads the order path; empty before any did."""
+    epoch: int = 0
     difference: str
     """Cash by the journal less cash by our ledger; empty while they agree."""
     detail: str

@@ -41,8 +41,10 @@ def open_(
 
     found = deployed(environment, tier)
     target = open_target(found)
-    at = target.host.address(DESK, found.sites[0], "http")
-    if not reachable(at):
+    desks = [target.host.address(DESK, site, "http") for site in found.trading_sites]
+    at = next(filter(reachable, desks), None)
+    if at is None:
+        at = desks[0]
         raise OpsctlError(
             f"the dashboard of {found.name} does not listen on {at}",
             hint=f"opsctl status {found.name} shows what runs; opsctl deploy {found.name} cures it",

@@ -73,11 +73,24 @@ const tables = {
   }),
 };
 
-const shown = { environment: "", keep: 60, link: "starting", status: null };
+const shown = { environment: "", keep: 60, link: "starting", status: null, epoch: 0, handover: null };
 
 const notices = () => {
   const status = shown.status ?? { books: "starting", bus: "starting", halted: false, difference: "", detail: "" };
-  showNotices({ status, link: shown.link, environment: shown.environment });
+  const recent = shown.handover && Date.now() - shown.handover.at < HANDOVER_SHOWN_MS;
+  const handover = recent ? shown.handover : null;
+  showNotices({ status, link: shown.link, environment: shown.environment, handover });
+};
+
+const HANDOVER_SHOWN_MS = 60_000;
+
+const showLeader = ({ leader, epoch }) => {
+  $("leader").textContent = leader ? `${leader} leads, epoch ${epoch}` : "";
+  if (shown.epoch && epoch > shown.epoch) {
+    shown.handover = { leader, epoch, at: new Date() };
+    setTimeout(notices, HANDOVER_SHOWN_MS);
+  }
+  shown.epoch = epoch;
 };
 
 const begin = (chart, { environment, site, tier, keep }) => {
@@ -107,6 +120,7 @@ const apply = (chart, changes, { fresh }) => {
   }
   if (changes.status) {
     shown.status = changes.status;
+    showLeader(changes.status);
     showLight("books", changes.status.books, changes.status.detail);
     showLight("bus", changes.status.bus, changes.status.detail);
     notices();

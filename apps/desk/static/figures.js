@@ -59,8 +59,12 @@ const notice = (tone, head, text) => {
   return made;
 };
 
-export const showNotices = ({ status, link, environment }) => {
+export const showNotices = ({ status, link, environment, handover }) => {
   const found = [];
+  if (handover) {
+    const at = handover.at.toISOString().slice(0, 19);
+    found.push(notice("warn", "Handover", `Site ${handover.leader} leads epoch ${handover.epoch} since ${at}Z.`));
+  }
   if (status.halted) {
     found.push(notice("bad", "Halted", `No order leaves. To go on: opsctl resume ${environment}`));
   }

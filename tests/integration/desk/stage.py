@@ -75,6 +75,7 @@ class Firm:
         self.seq, self.day = HISTORY - 1, FIRST_DAY - timedelta(days=3)
         self.index = 0
         self.halted = False
+        self.leader, self.epoch = "a", 3
         with psycopg.connect(self.dsn) as books:
             for step in (
                 *data_tables.STEPS,
@@ -143,6 +144,11 @@ class Firm:
         self.halted = halted
         self.tell()
 
+    def hand_over(self, site: str) -> None:
+        """Let a site take the next epoch."""
+        self.leader, self.epoch = site, self.epoch + 1
+        self.tell()
+
     def tell(self) -> None:
         """Write the portfolio as the execution app does."""
         portfolio = Portfolio(
@@ -152,6 +158,8 @@ class Firm:
             open_qty={},
             last_decision={"momentum": self.seq},
             halted=self.halted,
+            epoch=self.epoch,
+            leader=self.leader,
         )
         self.client.set(bus.PORTFOLIO, encode(portfolio))
 

@@ -71,6 +71,11 @@ def test_the_page_is_alive(shown: Shown, opened: Tab) -> None:
     firm.halt(halted=False)
     expect(page.get_by_role("alert")).to_have_text("")
 
+    expect(page.locator("#leader")).to_have_text("a leads, epoch 3")
+    firm.hand_over("b")
+    expect(page.locator("#leader")).to_have_text("b leads, epoch 4")
+    expect(page.get_by_role("alert")).to_contain_text("Site b leads epoch 4 since")
+
     for label in ("3M", "1Y", "All"):
         page.get_by_role("button", name=label).click()
         expect(page.get_by_role("button", name=label)).to_have_attribute("aria-pressed", "true")

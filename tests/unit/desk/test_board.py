@@ -202,10 +202,13 @@ def test_halted_and_a_difference_are_shown(board: Board) -> None:
         open_qty={},
         last_decision={},
         halted=True,
+        epoch=4,
+        leader="b",
     )
     assert board.told(portfolio) == Decimal("0.01")
     board.differs(Decimal("0.01"))
     assert (board.status.halted, board.status.difference) == (True, "0.01")
+    assert (board.status.leader, board.status.epoch) == ("b", 4)
     assert board.told(None) == 0
     board.differs(Decimal(0))
     assert (board.status.halted, board.status.difference) == (False, "")
