@@ -3,17 +3,19 @@
 Every `rebalance_days` it ranks the stocks by their return over the last year without the
 last month (12-1 momentum: Jegadeesh and Titman 1993), leans towards the less volatile
 (Blitz and van Vliet 2007), and lets skfolio's `MeanRisk` choose the long-only weights of
-greatest utility within a cap on each position, on gross and on turnover.
+greatest utility within a cap on each position, on gross and on turnover; where there is no
+time for a solver, weights in closed form.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 
+from apps.strategy import closed_form
 from apps.strategy.api import FloatArray, Hold, Holdings, Market, Strategy, Wanted, Weights
 from apps.strategy.problem import Problem, Unsolved, feasible, scores
 
@@ -50,6 +52,8 @@ class Momentum(Strategy):
         turnover: Share = 0.2
         """Largest sum of changes of weight in one rebalance, the first investment aside."""
         risk_aversion: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = 2.0
+        weighting: Literal["mean_risk", "closed_form"] = "mean_risk"
+        """`closed_form` needs no solver: for tiers that have no tens of milliseconds."""
 
         def __post_init__(self) -> None:
             """Refuse what cannot be computed."""
@@ -124,8 +128,9 @@ class Momentum(Strategy):
         )
         return problem, ranking
 
-    @staticmethod
-    def _solve(problem: Problem) -> FloatArray:
+    def _solve(self, problem: Problem) -> FloatArray:
+        if self.parameters.weighting == "closed_form":
+            return closed_form.solve(problem)
         # Takes seconds at first; the interpreter's import lock makes `decide` wait for `warm`.
         from apps.strategy.optimizer import solve
 

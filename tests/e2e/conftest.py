@@ -1,4 +1,4 @@
-"""A deployed environment, made by the `opsctl` command as a user would."""
+"""Deployed environments, made by the `opsctl` command as a user would."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,28 +47,47 @@ class Deployed:
         return json.loads(self.run(*words, "--output", "json", check=check).stdout)
 
 
+@contextmanager
+def deployed(name: str) -> Iterator[Deployed]:
+    """Deploy an environment as a user does, and destroy it."""
+    with folder() as state:
+        made = Deployed(name, state)
+        try:
+            made.run("deploy", name, "--no-verify")
+            yield made
+        finally:
+            made.run("destroy", name, "--yes")
+
+
 @pytest.fixture(scope="session")
 def daily() -> Iterator[Deployed]:
     """The daily tier, deployed once for the session and destroyed at its end."""
-    with folder() as state:
-        deployed = Deployed("daily", state)
-        try:
-            deployed.run("deploy", "--tier", "daily", "--no-verify")
-            yield deployed
-        finally:
-            deployed.run("destroy", "daily", "--yes")
+    with deployed("daily") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def intraday() -> Iterator[Deployed]:
+    """The intraday tier: two sites and a witness."""
+    with deployed("intraday") as made:
+        yield made
+
+
+ENVIRONMENTS = {"daily": "daily", "hot": "intraday"}
+"""The environment that the tests of each folder share."""
 
 
 @pytest.fixture(autouse=True)
-def state(daily: Deployed, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Tests of this folder look at the state of the deployed environment."""
-    monkeypatch.setenv("OPSCTL_STATE", str(daily.state))
-    return daily.state
+def state(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Tests of a folder look at the state of its deployed environment."""
+    shared: Deployed = request.getfixturevalue(ENVIRONMENTS[request.path.parent.name])
+    monkeypatch.setenv("OPSCTL_STATE", str(shared.state))
+    return shared.state
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a deployment on one worker."""
+    """Keep the tests of this folder on one worker: two deployments at once fill two cores."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("daily"))
+            item.add_marker(pytest.mark.xdist_group("e2e"))

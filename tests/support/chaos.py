@@ -13,6 +13,7 @@ from pathlib import Path
 from apps.core.journal import Journal
 from apps.core.records import JournalRecord
 from apps.core.settings import ExecutionSettings
+from apps.core.sites import overview
 from apps.execution.reconcile import Account, compare, of_journal, of_venue
 from opsctl import environments
 from opsctl.health.probes import probe
@@ -53,6 +54,46 @@ def unhealthy(target: Target) -> list[str]:
         if not result.ok:
             found.append(f"{service.key}: {result.detail}")
     return found
+
+
+def trading_sites(target: Target) -> list[str]:
+    """Return the sites that run an execution app, in their order."""
+    return [service.site for service in target.services() if service.name == "execution"]
+
+
+def leading(target: Target) -> str:
+    """Return the site that leads the order path; empty where the journal does not say."""
+    access = Access(target)
+
+    async def ask() -> str:
+        settings = ExecutionSettings.of(**access.settings("execution"))
+        async with Journal.of(settings) as journal:
+            held = (await overview(journal, (), patience_s=5.0)).leader
+            return held.site if held else ""
+
+    return asyncio.run(ask())
+
+
+def take_leader_away(
+    name: str, away: Callable[[Target, str], None], back: Callable[[Target, str], object]
+) -> Outcome:
+    """Take the leading site's execution away until the other leads, then bring it back."""
+    target = target_of(name)
+    before = leading(target)
+
+    def blow(client: Client) -> float:
+        wait_for(lambda: len(client.acknowledged) > 20, "a stream of orders", RECOVERY_S)
+        started = time.monotonic()
+        away(target, before)
+        try:
+            wait_for(lambda: leading(target) not in ("", before), "another leader", RECOVERY_S)
+            seen = len(client.acknowledged)
+            wait_for(lambda: len(client.acknowledged) > seen, "acknowledgements", RECOVERY_S)
+            return time.monotonic() - started
+        finally:
+            back(target, before)
+
+    return _round(target, (f"execution@{before}",), blow)
 
 
 def processes(target: Target) -> list[int]:
@@ -126,11 +167,13 @@ def watch(name: str) -> Outcome:
 
 
 def _round(target: Target, keys: Sequence[str], blows: Callable[[Client], float]) -> Outcome:
-    access = Access(target)
-    with Client(access) as client:
+    sites = [Access(target, site) for site in trading_sites(target)]
+    with Client(*sites) as client:
         wait_for(lambda: len(client.acknowledged) > 5, "the first acknowledgements", RECOVERY_S)
         slowest = blows(client)
-    faults = settled_faults(access, client)
+    wait_for(lambda: not unhealthy(target), "health at the end", RECOVERY_S)
+    access = sites[0]
+    faults = [f"{site.site}: {fault}" for site in sites for fault in settled_faults(site, client)]
     return Outcome(
         killed=tuple(keys),
         submitted=len(client.submitted),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import queue
 import threading
 import time
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -33,19 +34,25 @@ from apps.core.messages import (
 )
 from apps.core.settings import APPS
 from opsctl.services.base import Service
+from opsctl.services.venue import SITE
 from opsctl.targets.base import Target
 
 TICK = Decimal("0.0001")
+SEND_S = 5.0
+"""How long a client that was stopped tries to submit what it has decided."""
 FAR = 2_000_000_000
 """An expiry that market data does not reach: the client's decisions do not go stale."""
 
 
 class Access:
-    """Where a deployed environment's bus, books and venue record are."""
+    """Where the bus, the books and the venue's record of a site are."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, site: str = "a") -> None:
         """Read the settings of the running services."""
-        self._services = {service.name: service for service in target.services()}
+        self.site = site
+        self._services = {
+            service.name: service for service in target.services() if service.site in (site, SITE)
+        }
 
     def service(self, name: str) -> Service:
         """Return a service by name."""
@@ -98,24 +105,28 @@ class Access:
 
 
 class Client:
-    """Sends decisions of two orders each at a steady rate until stopped."""
+    """Sends decisions of two orders each at a steady rate, to every site, until stopped."""
 
-    def __init__(self, access: Access, *, name: str = "client", rate_per_s: float = 20.0) -> None:
+    def __init__(self, *sites: Access, name: str = "client", rate_per_s: float = 20.0) -> None:
         """Prepare; use as a context manager to run it."""
-        self._access, self._name, self._period_s = access, name, 1.0 / rate_per_s
+        self._name, self._period_s = name, 1.0 / rate_per_s
+        self._sites = sites
         self._stop = threading.Event()
-        self._after: bytes | str = bus.START
-        self._threads = [
-            threading.Thread(target=self._send, name="client-send", daemon=True),
-            threading.Thread(target=self._listen, name="client-listen", daemon=True),
-        ]
+        self._queues = {site.site: queue.SimpleQueue[Decision]() for site in sites}
+        self._after: dict[str, bytes | str] = {}
+        self._threads = [threading.Thread(target=self._decide, name="client", daemon=True)]
+        for site in sites:
+            for work in (self._send, self._listen):
+                thread = threading.Thread(target=work, args=(site,), name="client", daemon=True)
+                self._threads.append(thread)
         self.submitted: set[str] = set()
         self.acknowledged: set[str] = set()
 
     def __enter__(self) -> Self:
         """Start sending."""
-        newest = self._access.bus().xrevrange(bus.ORDERS, count=1)
-        self._after = newest[0][0] if newest else bus.START
+        for site in self._sites:
+            newest = site.bus().xrevrange(bus.ORDERS, count=1)
+            self._after[site.site] = newest[0][0] if newest else bus.START
         for thread in self._threads:
             thread.start()
         return self
@@ -125,29 +136,48 @@ class Client:
         self.finish()
 
     def finish(self) -> None:
-        """Stop sending and end the threads; safe to call twice."""
+        """Stop deciding, send what is decided, and end the threads; safe to call twice."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=10)
 
-    def _send(self) -> None:
-        connection = self._access.bus()
-        base = int(time.time() * 1000) % FAR
-        numbers = itertools.count(base)
+    def _decide(self) -> None:
+        connections = itertools.cycle([site.bus() for site in self._sites])
+        connection = next(connections)
+        numbers = itertools.count(int(time.time() * 1000) % FAR)
         number, due = next(numbers), time.monotonic()
         while not self._stop.is_set():
             try:
                 decision = self._decision(connection, number)
-                if decision is not None:
-                    connection.xadd(bus.INTENTS, {b"m": encode(decision)})
-                    self.submitted |= {intent.id for intent in decision.intents}
-                    number = next(numbers)
             except ValkeyError:
-                # Whether it arrived is unknown: the same decision again is a no-op by its id.
+                connection = next(connections)
                 self._stop.wait(0.05)
                 continue
+            if decision is not None:
+                self.submitted |= {intent.id for intent in decision.intents}
+                for waiting in self._queues.values():
+                    waiting.put(decision)
+                number = next(numbers)
             due += self._period_s
             self._stop.wait(max(0.0, due - time.monotonic()))
+
+    def _send(self, site: Access) -> None:
+        """Submit in order; what a site does not take is submitted again: a no-op by its id."""
+        connection, waiting = site.bus(), self._queues[site.site]
+        decision: Decision | None = None
+        until: float | None = None
+        while until is None or time.monotonic() < until:
+            try:
+                decision = decision or waiting.get(timeout=0.05)
+                connection.xadd(bus.INTENTS, {b"m": encode(decision)})
+                decision = None
+            except queue.Empty:
+                if self._stop.is_set():
+                    return
+            except ValkeyError:
+                time.sleep(0.05)
+            if self._stop.is_set() and until is None:
+                until = time.monotonic() + SEND_S
 
     def _decision(self, connection: Any, number: int) -> Decision | None:
         newest = connection.xrevrange(bus.MD, count=1)
@@ -178,8 +208,8 @@ class Client:
             stamps=Stamps(data_in=now, published=now, decided=now),
         )
 
-    def _listen(self) -> None:
-        connection, after = self._access.bus(), self._after
+    def _listen(self, site: Access) -> None:
+        connection, after = site.bus(), self._after[site.site]
         quiet_since: float | None = None
         while quiet_since is None or time.monotonic() - quiet_since < 1.0:
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.e2e.conftest import Deployed
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 
 def commands() -> list[list[str]]:

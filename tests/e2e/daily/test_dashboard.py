@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import Deployed
 from tests.support.browser import tab
 
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "dashboard.png"
+PICTURE = Path(__file__).parents[3] / "docs" / "images" / "dashboard.png"
 WANTED = os.environ.get("OPSCTL_UPDATE_PICTURE") == "1"
 UNTIL = "2011-07-15"
 """The day up to which the picture of the README goes at least."""
