@@ -44,7 +44,8 @@ deploy: .venv/.runtime ## bring up the daily tier on this machine, and show wher
 test: setup ## run every check and the whole suite
 	@$(RUN) python -m tests.support.prepare
 	@$(MAKE) check
-	@$(RUN) pytest --numprocesses 2 --dist loadgroup
+	@$(RUN) pytest --numprocesses 2 --ignore tests/e2e
+	@$(RUN) pytest tests/e2e
 
 .PHONY: check
 check: setup ## lint, types, import rules, alert rules, licences, generated docs

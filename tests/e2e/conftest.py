@@ -83,11 +83,3 @@ def state(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pa
     shared: Deployed = request.getfixturevalue(ENVIRONMENTS[request.path.parent.name])
     monkeypatch.setenv("OPSCTL_STATE", str(shared.state))
     return shared.state
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of this folder on one worker: two deployments at once fill two cores."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
