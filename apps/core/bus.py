@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from valkey.exceptions import ConnectionError as BusDown
 from valkey.exceptions import ResponseError
 from valkey.exceptions import TimeoutError as BusSlow
 
+from apps.core.cancelling import heed_cancellation
 from apps.core.messages import BusMessage, decode, encode
 from apps.core.settings import BusSettings
 
@@ -38,7 +38,6 @@ __all__ = [
     "BusDown",
     "BusSlow",
     "Superseded",
-    "heed_cancellation",
 ]
 
 
@@ -58,13 +57,6 @@ class _Client(Valkey):
         answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         heed_cancellation()
         return answer
-
-
-def heed_cancellation() -> None:
-    """Raise `CancelledError` where this task was cancelled, and somebody caught it."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class Bus:

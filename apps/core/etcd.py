@@ -17,6 +17,8 @@ import grpc  # type: ignore[import-untyped]
 import structlog
 from aetcd import rpc
 
+from apps.core.cancelling import heed_cancellation
+
 log = structlog.get_logger()
 
 FIRST_BACKOFF_S = 0.01
@@ -202,7 +204,7 @@ class Etcd:
                     yield [_change(event) for event in answer.events]
         except grpc.aio.AioRpcError as fault:
             self._next()
-            raise Unreachable(fault.details() or str(fault.code())) from fault
+            raise Unreachable(str(_named(fault))) from fault
         finally:
             closing.set()
         raise Unreachable("watch ended")
@@ -270,6 +272,8 @@ def _change(event: Any) -> Change:
 
 
 def _named(fault: Any) -> EtcdError:
+    # A call whose task was cancelled may end as an error of its own, code CANCELLED.
+    heed_cancellation()
     text = f"{fault.code().name}: {fault.details()}"
     if fault.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return NoSpace(text)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from apps.core.bus import KEPT, ORDERS, PORTFOLIO, Bus, BusDown, BusSlow, heed_cancellation
+from apps.core.bus import KEPT, ORDERS, PORTFOLIO, Bus, BusDown, BusSlow
+from apps.core.cancelling import heed_cancellation
 from apps.core.messages import DecisionDone, Fill, OrderUpdate, Portfolio, encode
 
 log = structlog.get_logger()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -41,4 +42,6 @@ if __name__ == "__main__":
     selection.deployed = _deployed
     at = target(running, Path(os.environ["OPSCTL_STATE"]) / "host")
     targets.open_target = lambda environment: at
+    # Whoever started the suite in the background had Ctrl-C ignored by all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()

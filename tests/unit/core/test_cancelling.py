@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from apps.core.bus import heed_cancellation
+from apps.core.cancelling import heed_cancellation
 
 
 def test_a_cancellation_that_somebody_caught_is_heeded() -> None:
