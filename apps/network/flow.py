@@ -87,8 +87,9 @@ class Flow:
         """Whether something was swallowed: what follows makes no sense to who reads it."""
 
     def connect(self, sink: asyncio.Transport) -> None:
-        """Name the other side."""
+        """Name the other side; it gets at once what came before it was there."""
         self._sink = sink
+        self._release()
 
     def obey(self, faults: Faults) -> None:
         """Take the faults of the link; what is held goes no later than they say."""
@@ -107,12 +108,12 @@ class Flow:
             self.holed = True
             return
         self._counts.carried_bytes += size
-        if not self._held and not self._delay_s:
+        if not self._held and not self._delay_s and self._sink is not None:
             self._hand(what)
             return
         self._held.append((self._loop.time() + self._delay_s, what))
         self._held_bytes += size
-        if self._timer is None:
+        if self._timer is None and self._sink is not None:
             self._timer = self._loop.call_at(self._held[0][0], self._release)
         self._throttle()
 
@@ -132,6 +133,8 @@ class Flow:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._sink is None:
+            return
         now = self._loop.time()
         while self._held and self._held[0][0] <= now:
             _, what = self._held.popleft()
