@@ -8,32 +8,37 @@ up before anything else is written, and only the caller knows how.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
 import structlog
 from aetcd import rpc
 
-from apps.core.cancelling import heed_cancellation
+from apps.core.rpc import Channel, Failed, Status, context
 
 log = structlog.get_logger()
 
 FIRST_BACKOFF_S = 0.01
 LAST_BACKOFF_S = 0.2
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 _UNKNOWN = frozenset(
     {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNKNOWN,
+        Status.UNAVAILABLE,
+        Status.DEADLINE_EXCEEDED,
+        Status.CANCELLED,
+        Status.ABORTED,
+        Status.INTERNAL,
+        Status.UNKNOWN,
     }
+)
+
+TXN, RANGE, COMPACT = (f"/etcdserverpb.KV/{name}" for name in ("Txn", "Range", "Compact"))
+WATCH = "/etcdserverpb.Watch/Watch"
+STATUS, DEFRAGMENT, ALARM = (
+    f"/etcdserverpb.Maintenance/{name}" for name in ("Status", "Defragment", "Alarm")
 )
 
 
@@ -60,12 +65,6 @@ class Credentials:
     ca: Path
     cert: Path
     key: Path
-
-    def channel(self) -> Any:
-        """Return them as gRPC takes them."""
-        return grpc.ssl_channel_credentials(
-            self.ca.read_bytes(), self.key.read_bytes(), self.cert.read_bytes()
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +133,8 @@ class Etcd:
     ) -> None:
         """Prepare the channels; they connect on first use and again after a loss."""
         self.deadline_s = deadline_s
-        options = [
-            ("grpc.enable_retries", 0),
-            ("grpc.initial_reconnect_backoff_ms", 20),
-            ("grpc.min_reconnect_backoff_ms", 1_000),
-            ("grpc.max_reconnect_backoff_ms", 250),
-            ("grpc.keepalive_time_ms", 10_000),
-            ("grpc.keepalive_timeout_ms", 2_000),
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ]
-        secure = credentials.channel()
-        self._channels = [rpc.secure_channel(name, secure, options=options) for name in endpoints]
-        self._kv = [rpc.KVStub(channel) for channel in self._channels]
-        self._watch = [rpc.WatchStub(channel) for channel in self._channels]
-        self._maintenance = [rpc.MaintenanceStub(channel) for channel in self._channels]
+        tls = context(str(credentials.ca), str(credentials.cert), str(credentials.key))
+        self._channels = [Channel(name, tls) for name in endpoints]
         self._at = 0
 
     async def close(self) -> None:
@@ -159,10 +146,16 @@ class Etcd:
         """Send a transaction once; `OutcomeUnknown` where its answer is lost."""
         request = rpc.TxnRequest(compare=compare, success=then, failure=els)
         try:
-            return await self._kv[self._at].Txn(request, timeout=self.deadline_s)
-        except grpc.aio.AioRpcError as fault:
+            return await self._txn(self._at, request)
+        except Failed as fault:
             self._next()
             raise _named(fault) from fault
+
+    async def _txn(self, at: int, request: Any) -> Any:
+        raw = await self._channels[at].call(
+            TXN, request.SerializeToString(), timeout_s=self.deadline_s
+        )
+        return rpc.TxnResponse.FromString(raw)
 
     async def read(self, *ops: Any, patience_s: float | None = None) -> Any:
         """Read linearizably in one transaction, retrying at every member until it is answered.
@@ -170,18 +163,20 @@ class Etcd:
         `patience_s` None waits for ever; else `Unreachable` is raised after so long.
         """
         request = rpc.TxnRequest(success=ops)
-        return await self._patiently(
-            lambda at: self._kv[at].Txn(request, timeout=self.deadline_s), patience_s
-        )
+        return await self._patiently(lambda at: self._txn(at, request), patience_s)
 
     async def scan(
         self, start: str, end: str, *, limit: int = 0, patience_s: float | None = None
     ) -> list[Pair]:
         """Return the pairs from `start` up to `end`, in the order of their keys."""
         request = rpc.RangeRequest(key=start.encode(), range_end=end.encode(), limit=limit)
+        raw = request.SerializeToString()
         # A scan moves megabytes: the deadline of a single write is not meant for it.
-        found = await self._patiently(
-            lambda at: self._kv[at].Range(request, timeout=max(self.deadline_s, 5.0)), patience_s
+        deadline_s = max(self.deadline_s, 5.0)
+        found = rpc.RangeResponse.FromString(
+            await self._patiently(
+                lambda at: self._channels[at].call(RANGE, raw, timeout_s=deadline_s), patience_s
+            )
         )
         return [Pair(kv.key.decode(), bytes(kv.value), int(kv.mod_revision)) for kv in found.kvs]
 
@@ -190,43 +185,40 @@ class Etcd:
         create = rpc.WatchCreateRequest(
             key=start.encode(), range_end=end.encode(), start_revision=revision
         )
-        closing = asyncio.Event()
-
-        async def requests() -> AsyncIterator[Any]:
-            yield rpc.WatchRequest(create_request=create)
-            await closing.wait()
-
+        request = rpc.WatchRequest(create_request=create).SerializeToString()
         try:
-            async for answer in self._watch[self._at].Watch(requests()):
-                if answer.canceled or answer.compact_revision:
-                    raise Unreachable(f"watch canceled: {answer.cancel_reason or 'compacted'}")
-                if answer.events:
-                    yield [_change(event) for event in answer.events]
-        except grpc.aio.AioRpcError as fault:
+            async with contextlib.aclosing(self._channels[self._at].stream(WATCH, request)) as said:
+                async for raw in said:
+                    answer = rpc.WatchResponse.FromString(raw)
+                    if answer.canceled or answer.compact_revision:
+                        raise Unreachable(f"watch canceled: {answer.cancel_reason or 'compacted'}")
+                    if answer.events:
+                        yield [_change(event) for event in answer.events]
+        except Failed as fault:
             self._next()
             raise Unreachable(str(_named(fault))) from fault
-        finally:
-            closing.set()
         raise Unreachable("watch ended")
 
     async def sizes(self) -> tuple[int, int]:
         """Return the bytes of the member's database, and those of them in use."""
-        found = await self._patiently(
-            lambda at: self._maintenance[at].Status(
-                rpc.StatusRequest(), timeout=max(self.deadline_s, 1.0)
-            ),
-            5.0,
+        raw = rpc.StatusRequest().SerializeToString()
+        deadline_s = max(self.deadline_s, 1.0)
+        found = rpc.StatusResponse.FromString(
+            await self._patiently(
+                lambda at: self._channels[at].call(STATUS, raw, timeout_s=deadline_s), 5.0
+            )
         )
         return int(found.dbSize), int(found.dbSizeInUse)
 
     async def compact(self, revision: int) -> None:
         """Forget what keys held before `revision`; a revision already forgotten is fine."""
+        request = rpc.CompactionRequest(revision=revision, physical=True)
         try:
-            await self._kv[self._at].Compact(
-                rpc.CompactionRequest(revision=revision, physical=True), timeout=30.0
+            await self._channels[self._at].call(
+                COMPACT, request.SerializeToString(), timeout_s=30.0
             )
-        except grpc.aio.AioRpcError as fault:
-            if fault.code() is not grpc.StatusCode.OUT_OF_RANGE:
+        except Failed as fault:
+            if fault.status is not Status.OUT_OF_RANGE:
                 raise _named(fault) from fault
 
     async def defragment(self) -> None:
@@ -234,14 +226,14 @@ class Etcd:
 
         A member does not answer while it does this.
         """
-        for stub in self._maintenance:
+        alarm = rpc.AlarmRequest(action=rpc.AlarmRequest.DEACTIVATE, alarm=rpc.NOSPACE)
+        for channel in self._channels:
             try:
-                await stub.Defragment(rpc.DefragmentRequest(), timeout=60.0)
-                await stub.Alarm(
-                    rpc.AlarmRequest(action=rpc.AlarmRequest.DEACTIVATE, alarm=rpc.NOSPACE),
-                    timeout=5.0,
+                await channel.call(
+                    DEFRAGMENT, rpc.DefragmentRequest().SerializeToString(), timeout_s=60.0
                 )
-            except grpc.aio.AioRpcError as fault:
+                await channel.call(ALARM, alarm.SerializeToString(), timeout_s=5.0)
+            except Failed as fault:
                 raise _named(fault) from fault
 
     def _next(self) -> None:
@@ -254,7 +246,7 @@ class Etcd:
         while True:
             try:
                 return await call(self._at)
-            except grpc.aio.AioRpcError as fault:
+            except Failed as fault:
                 named = _named(fault)
                 self._next()
                 if not isinstance(named, OutcomeUnknown | NoSpace):
@@ -271,10 +263,7 @@ def _change(event: Any) -> Change:
     return Change(event.kv.key.decode(), value, int(event.kv.mod_revision))
 
 
-def _named(fault: Any) -> EtcdError:
-    # A call whose task was cancelled may end as an error of its own, code CANCELLED.
-    heed_cancellation()
-    text = f"{fault.code().name}: {fault.details()}"
-    if fault.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return NoSpace(text)
-    return OutcomeUnknown(text) if fault.code() in _UNKNOWN else EtcdError(text)
+def _named(fault: Failed) -> EtcdError:
+    if fault.status is Status.RESOURCE_EXHAUSTED:
+        return NoSpace(str(fault))
+    return OutcomeUnknown(str(fault)) if fault.status in _UNKNOWN else EtcdError(str(fault))
