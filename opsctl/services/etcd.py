@@ -19,6 +19,10 @@ FAST = {LatencyTier.HFT, LatencyTier.INTRADAY}
 """Tiers whose journal must go on within a fraction of a second after the loss of a member."""
 
 
+GARBAGE_PERCENT = 400
+"""The collector runs at five times what is alive: a member keeps some 30 MB."""
+
+
 def address(host: Host, site: str) -> Address:
     """Return where clients reach the member of a site."""
     return host.address(NAME, site, "client")
@@ -51,7 +55,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
 
     A member of several is ready once there is a quorum, so none waits for another.
     """
-    client, peer = address(host, site), host.address(NAME, site, "peer")
+    client, peer, http = (host.address(NAME, site, port) for port in ("client", "peer", "http"))
     cert_name, key_name = pair(environment, site)
     ca, cert, key = (host.secret(name) for name in (CA, cert_name, key_name))
     own_url = peer_url(environment, site, host)
@@ -61,6 +65,9 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         "name": site,
         "data-dir": f"{host.folder(NAME, site, 'data')}/member",
         "listen-client-urls": f"https://{client}",
+        # A port that serves both gRPC and HTTP does so by a slower server: a write takes
+        # a quarter longer, and a burst of reads can starve the watches.
+        "listen-client-http-urls": f"https://{http}",
         "advertise-client-urls": f"https://{client}",
         "listen-peer-urls": f"https://{peer}",
         "initial-advertise-peer-urls": own_url,
@@ -92,11 +99,15 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "--client-cert-auth",
             "--peer-client-cert-auth",
         ),
-        environment={"GOMEMLIMIT": "384MiB", **_door(environment, site, host)},
-        ports={"client": client.port, "peer": peer.port},
+        environment={
+            "GOGC": str(GARBAGE_PERCENT),
+            "GOMEMLIMIT": "384MiB",
+            **_door(environment, site, host),
+        },
+        ports={"client": client.port, "peer": peer.port, "http": http.port},
         waits=waits(environment),
         secrets=(CA, cert_name, key_name, CLIENT_CERT, CLIENT_KEY),
         probe=JournalProbe(at=client, ca=CA, cert=CLIENT_CERT, key=CLIENT_KEY),
-        scrape=Scrape(at=client, secret=CLIENT_KEY, ca=CA, cert=CLIENT_CERT, key=CLIENT_KEY),
+        scrape=Scrape(at=http, secret=CLIENT_KEY, ca=CA, cert=CLIENT_CERT, key=CLIENT_KEY),
         stop_within_s=10,
     )
