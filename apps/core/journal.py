@@ -224,8 +224,14 @@ class Journal:
             )
         return batches
 
-    async def follow(self, after: int) -> AsyncGenerator[list[Batch], None]:
-        """Yield the batches after a record for ever, as they are appended."""
+    async def follow(
+        self, after: int, *, linger_s: float = 0.0
+    ) -> AsyncGenerator[list[Batch], None]:
+        """Yield the batches after a record for ever, as they are appended.
+
+        Who is in no hurry lets them gather for `linger_s`: each look costs the store reads
+        that appends then wait for.
+        """
         moved = asyncio.Event()
         watching = asyncio.create_task(self._watch_tail(moved))
         try:
@@ -239,6 +245,7 @@ class Journal:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await moved.wait()
+                        await asyncio.sleep(linger_s)
         finally:
             watching.cancel()
 

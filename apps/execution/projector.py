@@ -28,6 +28,8 @@ CONNECT_S = 3
 TRANSACTION_S = 20.0
 """A transaction that takes longer has lost its server."""
 RETRY_S = 0.25
+LINGER_S = 0.2
+"""How long records gather before they are written: one transaction for all of them."""
 LAG_EVERY_S = 1.0
 BEHIND_RECORDS = 5_000
 BEHIND_S = 10.0
@@ -87,7 +89,9 @@ class Projector(App[ProjectorSettings]):
                 state = await books.load(connection)
             self._at(state.index)
             log.info("books open", index=state.index, open_orders=len(state.open))
-            async with contextlib.aclosing(journal.follow(state.index)) as batches:
+            async with contextlib.aclosing(
+                journal.follow(state.index, linger_s=LINGER_S)
+            ) as batches:
                 self._trouble = ""
                 async for some in batches:
                     async with asyncio.timeout(TRANSACTION_S):

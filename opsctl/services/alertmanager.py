@@ -39,6 +39,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         name=NAME,
         site=site,
         kind="server",
+        background=True,
         purpose="groups alerts and routes them to people",
         argv=(
             host.program("alertmanager", "alertmanager"),

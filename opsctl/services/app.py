@@ -82,6 +82,7 @@ def service(
     waits: tuple[str, ...] = (),
     secrets: tuple[str, ...] = (),
     ready_within_s: int = 60,
+    background: bool = False,
 ) -> Service:
     """Return an app as a service.
 
@@ -114,6 +115,7 @@ def service(
         scrape=Scrape(at=at, secret=TOKEN),
         ready_within_s=ready_within_s,
         stop_within_s=8,
+        background=background,
     )
 
 

@@ -143,6 +143,8 @@ class Service(Value):
     ready_within_s: int = 30
     scrape: Scrape | None = None
     refuses_root: bool = False
+    background: bool = False
+    """Off the order path: it leaves the processors to what is on it."""
     stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
     stop_within_s: int = 5
     locks: tuple[str, ...] = ()

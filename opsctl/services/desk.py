@@ -33,6 +33,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         name=NAME,
         module="apps.desk",
         purpose="dashboard: equity, P&L, positions, orders, fills, health",
+        background=True,
         wiring={
             **app.bus(site, host),
             **app.books(site, host),

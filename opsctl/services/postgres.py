@@ -84,6 +84,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         name=NAME,
         site=site,
         kind="server",
+        background=True,
         purpose="book of record: prices, decisions, orders, fills, positions",
         argv=(postgres, "-c", f"config_file={config}/postgresql.conf"),
         files=(

@@ -20,6 +20,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         name=NAME,
         module="apps.execution.projector",
         purpose="applies the journal to the book of record, exactly once",
+        background=True,
         wiring={**app.books(site, host), **app.journal(environment, site, host)},
         chosen={"capital_usd": environment.strategy.capital_usd},
         waits=(postgres.NAME, etcd.NAME),

@@ -40,6 +40,7 @@ def service(environment: Environment, site: str, host: Host, watched: Sequence[S
         name=NAME,
         site=site,
         kind="server",
+        background=True,
         purpose="scrapes every app and server that has metrics, evaluates the alert rules",
         argv=(
             host.program("prometheus", "prometheus"),

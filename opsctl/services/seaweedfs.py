@@ -82,6 +82,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:  # noqa
         name=NAME,
         site=site,
         kind="server",
+        background=True,
         purpose="S3 object store: backups, and the anchor of the evidence under object lock",
         argv=(
             host.program("seaweedfs", "weed"),

@@ -40,13 +40,18 @@ def platform_fits() -> None:
 
 def programs() -> Programs:
     """Return the programs of the system that start a service; raise where one is missing."""
-    shell, setpriv = shutil.which("sh"), shutil.which("setpriv")
+    shell, setpriv, nice = (shutil.which(name) for name in ("sh", "setpriv", "nice"))
     if shell is None or setpriv is None:
         raise ToolMissing(
             "setpriv is not here (it ends a service when its supervisor dies)",
             hint="install the package util-linux",
         )
-    return Programs(shell=shell, setpriv=setpriv)
+    if nice is None:
+        raise ToolMissing(
+            "nice is not here (it keeps services off the order path out of the way)",
+            hint="install the package coreutils",
+        )
+    return Programs(shell=shell, setpriv=setpriv, nice=nice)
 
 
 def place(layout: Layout, services: Sequence[Service]) -> None:
