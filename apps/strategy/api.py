@@ -151,6 +151,14 @@ class Strategy(ABC):
         """How many days of closes `decide` wants to see."""
         return 1
 
+    @property
+    def brief(self) -> bool:
+        """Whether `decide` takes about a millisecond: then it is not worth a thread of its own.
+
+        While it runs, nothing else does in this process, answers to health checks included.
+        """
+        return False
+
     def warm(self) -> None:  # noqa: B027 - a strategy with nothing to load leaves it out
         """Load what is slow to load; called once, on a thread beside the engine.
 

@@ -37,6 +37,11 @@ class Engine:
         self._limits = limits
         self._terms = terms
 
+    @property
+    def brief(self) -> bool:
+        """Whether a decision takes about a millisecond."""
+        return self._strategy.brief
+
     def see(self, seq: int, prices: Mapping[str, Decimal]) -> None:
         """Take a day into the window without deciding on it."""
         self.window.append(seq, prices)

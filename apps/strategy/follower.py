@@ -143,7 +143,7 @@ class Follower:
     async def _computed(self, close: Close, portfolio: Portfolio) -> Outcome:
         begin = monotonic()
         try:
-            outcome = await asyncio.to_thread(self._engine.decide, close, portfolio)
+            outcome = await self._work(self._engine.decide, close, portfolio)
         except Exception as fault:
             # A strategy is somebody's plugin: its fault costs a day, not the platform.
             log.exception("the strategy failed", seq=close.seq)
@@ -161,10 +161,16 @@ class Follower:
         portfolio = await self._until("bus", lambda: self._bus.get(PORTFOLIO))
         known = portfolio if isinstance(portfolio, Portfolio) else self._capital
         begin = monotonic()
-        decision = await asyncio.to_thread(self._engine.probe, close, known)
+        decision = await self._work(self._engine.probe, close, known)
         metrics.DECIDE_SECONDS.labels(self._engine.name, "probe").observe(monotonic() - begin)
         await self._publish(decision)
         metrics.DECISIONS.labels(self._engine.name, "probe").inc()
+
+    async def _work(self, work: Callable[[Close, Portfolio], T], close: Close, on: Portfolio) -> T:
+        """Let the strategy work, beside the event loop where that is worth it."""
+        if self._engine.brief:
+            return work(close, on)
+        return await asyncio.to_thread(work, close, on)
 
     async def _emit(self, outcome: Outcome) -> None:
         name = self._engine.name

@@ -67,6 +67,11 @@ class Momentum(Strategy):
         """A lookback of returns needs one close more."""
         return self.parameters.lookback_days + 1
 
+    @property
+    def brief(self) -> bool:
+        """The solver takes tens of milliseconds, the closed form less than one."""
+        return self.parameters.weighting == "closed_form"
+
     def warm(self) -> None:
         """Import the optimizer and solve once: the first solve loads the solver."""
         days = np.arange(self.window_days, dtype=np.float64)[:, None]
