@@ -7,8 +7,9 @@ same records and drops the actions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -332,19 +333,18 @@ def _change(
 
 def _prune(state: State) -> None:
     """Forget the oldest settled orders and decisions beyond what is kept."""
-    if len(state.orders) > KEPT_ORDERS + len(state.open):
-        for order_id in list(state.orders):
-            if order_id not in state.open:
-                order = state.orders.pop(order_id)
-                state.forgotten_ns = max(state.forgotten_ns, order.reported_ns)
-                if len(state.orders) <= KEPT_ORDERS + len(state.open):
-                    break
-    if len(state.decisions) > KEPT_DECISIONS:
-        for decision_id, taken in list(state.decisions.items()):
-            if not taken.open:
-                del state.decisions[decision_id]
-                if len(state.decisions) <= KEPT_DECISIONS:
-                    break
+    excess = len(state.orders) - KEPT_ORDERS - len(state.open)
+    for order_id in _first(state.orders, excess, lambda order: order not in state.open):
+        order = state.orders.pop(order_id)
+        state.forgotten_ns = max(state.forgotten_ns, order.reported_ns)
+    excess = len(state.decisions) - KEPT_DECISIONS
+    for decision_id in _first(state.decisions, excess, lambda d: not state.decisions[d].open):
+        del state.decisions[decision_id]
+
+
+def _first(names: Iterable[str], count: int, may: Callable[[str], bool]) -> list[str]:
+    """Return the first so many names that may be taken."""
+    return list(islice(filter(may, names), count)) if count > 0 else []
 
 
 _APPLY: dict[type, Callable[[State, Any], list[Action]]] = {

@@ -14,7 +14,7 @@ import msgspec
 
 from apps.core.journal import Leadership
 
-TICKS_PER_DETECTION = 10
+TICKS_PER_DETECTION = 4
 """How often the detection time is looked at."""
 FIRST_LEADER_S = 3
 """Before anybody ever led, each site waits so long for every site named before it."""

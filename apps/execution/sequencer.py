@@ -22,11 +22,14 @@ from apps.core.records import DecisionTaken, JournalRecord, SessionSeen
 from apps.execution import metrics
 from apps.execution.apply import apply
 from apps.execution.decide import Stepped, step
-from apps.execution.events import Context, Decided, Event, KillSeen, SessionChanged
+from apps.execution.events import Context, Decided, Event, KillSeen, Reported, SessionChanged
 from apps.execution.state import State
 
 MAX_EVENTS = 64
 """Events in one batch: a transaction must stay well below the store's limit of 1.5 MB."""
+REPORTS_S = 0.002
+"""How long a report waits for others, where nothing else is to be appended: a venue's
+acknowledgement and the first execution come together, and no order waits for either."""
 
 
 Gate = Callable[[Decision], bool]
@@ -72,11 +75,19 @@ class Sequencer:
         self._progress: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._busy = False
+        self._soon: asyncio.TimerHandle | None = None
 
     def put(self, event: Event) -> None:
         """Take an event, to be decided with the next batch."""
         self._queue(event)
-        self._wake.set()
+        if not isinstance(event, Reported):
+            self._wake.set()
+        elif self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(REPORTS_S, self._reports_waited)
+
+    def _reports_waited(self) -> None:
+        self._soon = None
+        self.wake()
 
     def put_lazily(self, event: Event) -> None:
         """Take an event that may wait for others to travel with."""

@@ -101,8 +101,8 @@ def test_who_cannot_trade_does_not_challenge() -> None:
 def test_who_was_held_up_counts_the_silence_anew() -> None:
     state, actions = run(following(), Looked(1_010 * MS), Looked(1_400 * MS))
     assert actions == []
-    assert run(state, *looks(1_410, 1_480))[1] == []
-    assert run(state, *looks(1_410, 1_500))[1] == [Challenge()]
+    assert run(state, *looks(1_410, 1_470))[1] == []
+    assert run(state, *looks(1_410, 1_480))[1] == [Challenge()]
 
 
 def test_a_lost_challenge_is_a_sign_of_life() -> None:

@@ -8,7 +8,7 @@ from apps.core.leader import KillChanged
 from apps.core.records import DecisionTaken, HaltSeen, JournalRecord, Outcome, SessionSeen
 from apps.execution.actions import Send
 from apps.execution.events import Context, Decided, Event, Reported, SessionChanged
-from apps.execution.sequencer import Committed, Sequencer
+from apps.execution.sequencer import REPORTS_S, Committed, Sequencer
 from tests.unit.execution.made import OFF, ON, SESSION, context, decision, fill, intent, led
 
 UP = SessionChanged(SESSION, up=True)
@@ -162,6 +162,27 @@ def test_decisions_are_not_judged_in_the_batch_that_changes_the_session() -> Non
     ]
 
 
+def test_reports_wait_for_one_another_and_orders_for_none_of_them() -> None:
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        for event in (UP, Decided("1-0", decision(intent()), 0)):
+            rig.sequencer.put(event)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert len(rig.leader.batches) == 2, "neither waited"
+        rig.sequencer.put(Reported(fill("E1", 40, 40)))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        rig.sequencer.put(Reported(fill("E2", 60, 100, seq=3)))
+        assert len(rig.leader.batches) == 2
+        await asyncio.sleep(3 * REPORTS_S)
+        assert len(rig.leader.batches) == 3, "both in one"
+        loop.cancel()
+
+    asyncio.run(go())
+
+
 def test_numbers_of_reports_that_change_nothing_travel_with_what_does() -> None:
     async def go() -> None:
         rig = Rig()
@@ -170,8 +191,7 @@ def test_numbers_of_reports_that_change_nothing_travel_with_what_does() -> None:
         first = Reported(fill("E1", 100, 100))
         for event in (UP, Decided("1-0", decision(intent()), 0), first, copy):
             rig.sequencer.put(event)
-            for _ in range(20):
-                await asyncio.sleep(0)
+            await asyncio.sleep(3 * REPORTS_S)
         assert len(rig.leader.batches) == 3
         assert rig.sequencer.state.inbound == {SESSION: 2}
         rig.sequencer.put(SessionChanged("OPS-A-DROP", up=True))
