@@ -32,7 +32,7 @@ from apps.execution.feeds import Feeds
 from apps.execution.following import Following
 from apps.execution.gateway import Gateway, StoreLock
 from apps.execution.handover import Handing
-from apps.execution.leading import Leading, beat_s
+from apps.execution.leading import Leading, unlinked_beat_s
 from apps.execution.peers import Peers
 from apps.execution.place import Place, agreed
 from apps.execution.replay import replay
@@ -154,7 +154,7 @@ class Execution(App[ExecutionSettings]):
             owner=place.owner,
             rank=sites.index(place.site) if place.site in sites else 0,
             detection_ns=self.settings.detection_ms * 1_000_000,
-            beat_ns=int(beat_s(place) * 1e9),
+            beat_ns=int(unlinked_beat_s(self.settings.detection_ms) * 1e9),
         )
         while True:
             if leader is None:
@@ -191,6 +191,8 @@ class Execution(App[ExecutionSettings]):
             place.links[site] = up
             if isinstance(self._role, Following):
                 self._role.link(site, up)
+            elif isinstance(self._role, Leading):
+                self._role.link(up)
 
         return changed
 

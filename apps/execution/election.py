@@ -2,7 +2,8 @@
 
 Pure: `step(state, event) -> (state, action)`; times are nanoseconds of this process's
 monotonic clock. A follower challenges a leader that was silent for the detection time; a
-closed peer link shortens that to two heartbeats and never replaces it. The challenge
+closed peer link shortens that to two heartbeats, such as a leader writes that sees its
+link closed, and never replaces it. The challenge
 itself is a compare-and-swap on everything that the leader writes (`Challenge`), so that a
 follower whose view is late loses it and hears of the leader instead: a suspicion is
 wrong only where the leader really wrote nothing for so long.
@@ -28,7 +29,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The place of our site among the sites that trade; 0 leads first."""
     detection_ns: int
     beat_ns: int
-    """How often a leader writes, at least."""
+    """How often a leader writes at least, while its link to us is down."""
 
     @property
     def tick_ns(self) -> int:
@@ -50,8 +51,8 @@ class Election(msgspec.Struct, frozen=True, kw_only=True):
     heard_ns: int = 0
     looked_ns: int = 0
     link_up: bool = False
-    link_lost: bool = False
-    """The peer link was up under this leader and was closed."""
+    link_lost_ns: int | None = None
+    """When the peer link was closed that had been up under this leader."""
     able: bool = False
     """Whether we could trade: session logged on, bus and journal at hand."""
     dark: bool = False
@@ -59,13 +60,15 @@ class Election(msgspec.Struct, frozen=True, kw_only=True):
     """A challenge or a question is under way."""
 
     @property
-    def patience_ns(self) -> int:
-        """How long the leader may be silent before we challenge it."""
+    def due_ns(self) -> int:
+        """When we challenge the leader, if it stays silent."""
         if self.leader is None:
-            return self.terms.rank * FIRST_LEADER_S * 1_000_000_000
-        if self.link_lost:
-            return min(2 * self.terms.beat_ns, self.terms.detection_ns)
-        return self.terms.detection_ns
+            return self.heard_ns + self.terms.rank * FIRST_LEADER_S * 1_000_000_000
+        silent = self.heard_ns + self.terms.detection_ns
+        if self.link_lost_ns is None:
+            return silent
+        # A leader that lives sees the link closed as well, and says so at once.
+        return min(silent, max(self.heard_ns, self.link_lost_ns) + 2 * self.terms.beat_ns)
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -148,8 +151,8 @@ def step(state: Election, event: Event) -> tuple[Election, Action | None]:
         case LeaderSeen():
             return _leader(state, event)
         case LinkChanged(at_ns, up):
-            lost = not up and (state.link_up or state.link_lost)
-            return _change(state, link_up=up, link_lost=lost), None
+            lost_ns = at_ns if not up and state.link_up else state.link_lost_ns
+            return _change(state, link_up=up, link_lost_ns=None if up else lost_ns), None
         case AbleChanged(able):
             return _change(state, able=able), None
         case Unanswered():
@@ -159,11 +162,11 @@ def step(state: Election, event: Event) -> tuple[Election, Action | None]:
 def _looked(state: Election, at_ns: int) -> tuple[Election, Action | None]:
     late = at_ns - state.looked_ns > state.terms.detection_ns // 2
     state = _change(state, looked_ns=at_ns)
-    if late and not state.link_lost:
+    if late and state.link_lost_ns is None:
         # We were held up ourselves (frozen, or starved of CPU), and on one machine so was the
         # leader perhaps: the silence is counted anew.
         return _change(state, heard_ns=max(state.heard_ns, at_ns - state.terms.tick_ns)), None
-    if not state.able or state.asking or at_ns - state.heard_ns < state.patience_ns:
+    if not state.able or state.asking or at_ns < state.due_ns:
         return state, None
     asking = _change(state, asking=True)
     return asking, (Ask() if state.dark else Challenge())
@@ -180,7 +183,7 @@ def _leader(state: Election, event: LeaderSeen) -> tuple[Election, Action | None
         leader=event.leader,
         leader_mod=event.mod,
         heard_ns=event.at_ns,
-        link_lost=False if new else state.link_lost,
+        link_lost_ns=None if new else state.link_lost_ns,
     )
     if event.leader is not None and event.leader.owner == state.terms.owner:
         return state, Lead(event.leader, event.mod)

@@ -209,7 +209,7 @@ class Following:
                 self.prune()
                 self._step(election.AbleChanged(not self.fault()))
             self._step(election.Looked(_now()))
-            due_s = (self._election.heard_ns + self._election.patience_ns - _now()) / 1e9
+            due_s = (self._election.due_ns - _now()) / 1e9
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(tick_s, max(due_s, 0.001))):
                     await self._look.wait()
@@ -252,7 +252,7 @@ class Following:
             leader=self.leader,
             epoch=self.epoch,
             silent_ms=round(silent_ms, 1),
-            link_lost=self._election.link_lost,
+            link_lost=self._election.link_lost_ns is not None,
         )
         try:
             won = await candidacy.challenge(

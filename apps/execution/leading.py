@@ -33,8 +33,11 @@ STUCK_S = 5.0
 COMPACT_S = 600.0
 """How often the store may forget superseded heartbeats."""
 COLD_BEAT_S = 0.25
-BEATS_PER_DETECTION = 10
-"""Heartbeats within the detection time, appends counted; alone, nobody is in a hurry."""
+"""Alone, nobody is in a hurry."""
+BEATS_PER_DETECTION = 4
+"""Heartbeats within the detection time, appends counted, while a closed link would tell sooner."""
+UNLINKED_BEATS = 10
+"""And while another site cannot hear us by its link: it waits for two of these only."""
 DRAIN_S = 0.05
 """How long a handover waits for the answers to what was sent."""
 
@@ -163,6 +166,11 @@ class Leading:
         finally:
             self._retiring = None
 
+    def link(self, up: bool) -> None:
+        """Say at once that we are there where another site does not hear us by its link."""
+        if not up:
+            self._beat_now.set()
+
     # The journal's other keys
 
     def _on_kill(self, view: KillView) -> None:
@@ -180,8 +188,8 @@ class Leading:
 
         An append proves as much, so that a beat is due only when there was none of late.
         """
-        every_s = beat_s(self._place)
         while True:
+            every_s = beat_s(self._place)
             asked = self._beat_now.is_set()
             self._beat_now.clear()
             since_s = time.monotonic() - self.leader.confirmed
@@ -242,7 +250,15 @@ class Leading:
 
 
 def beat_s(place: Place) -> float:
-    """Return how often a leader writes at least."""
+    """Return how often a leader writes at least, as its links are now."""
     if place.alone:
         return COLD_BEAT_S
+    linked = all(place.links.get(site, False) for site in place.settings.peers)
+    if not linked:
+        return unlinked_beat_s(place.settings.detection_ms)
     return place.settings.detection_ms / 1_000 / BEATS_PER_DETECTION
+
+
+def unlinked_beat_s(detection_ms: int) -> float:
+    """Return how often a leader writes at least, while its link to a site is down."""
+    return detection_ms / 1_000 / UNLINKED_BEATS

@@ -74,8 +74,20 @@ def test_whatever_the_leader_writes_is_a_sign_of_life() -> None:
 
 def test_a_closed_link_shortens_detection_to_two_heartbeats() -> None:
     cut: list[Event] = [LinkChanged(1_001 * MS, up=False)]
-    assert run(following(), *cut, *looks(1_010, 1_010))[1] == []
-    assert run(following(), *cut, *looks(1_010, 1_020))[1] == [Challenge()]
+    assert run(following(), *cut, *looks(1_010, 1_020))[1] == []
+    assert run(following(), *cut, *looks(1_010, 1_030))[1] == [Challenge()]
+
+
+def test_a_leader_has_the_time_for_two_heartbeats_from_when_the_link_closed() -> None:
+    """Until then it had no reason to write so often."""
+    cut: list[Event] = [LinkChanged(1_024 * MS, up=False)]
+    assert run(following(), *looks(1_010, 1_020), *cut, *looks(1_030, 1_040))[1] == []
+    assert run(following(), *looks(1_010, 1_020), *cut, *looks(1_030, 1_050))[1] == [Challenge()]
+
+
+def test_a_link_that_closes_late_lengthens_nothing() -> None:
+    cut: list[Event] = [LinkChanged(1_095 * MS, up=False)]
+    assert run(following(), *looks(1_010, 1_090), *cut, *looks(1_100, 1_100))[1] == [Challenge()]
 
 
 def test_a_closed_link_never_replaces_detection() -> None:
@@ -139,7 +151,7 @@ def test_a_new_leader_is_not_suspected_for_the_link_of_the_old_one() -> None:
     new = Leadership(epoch=4, owner="c/1", site="c", at_ns=0)
     state, actions = run(state, LeaderSeen(1_010 * MS, new, 9), *looks(1_020, 1_100))
     assert actions == []
-    assert state.patience_ns == TERMS.detection_ns
+    assert state.due_ns == (1_010 + 100) * MS
 
 
 @pytest.mark.parametrize(("rank", "waits_ms"), [(0, 0), (1, 3_000), (2, 6_000)])
