@@ -144,6 +144,9 @@ class ReportSeen(Record, frozen=True, kw_only=True, tag="report"):
     reason_code: int | None = None
     text: str = ""
     at_ns: int = 0
+    asked: int = 0
+    """Of a status: how often the order had been entered when it was asked for; 0 where the
+    venue does not say."""
 
 
 class DoubtOpened(Record, frozen=True, kw_only=True, tag="doubt_opened"):

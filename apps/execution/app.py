@@ -46,8 +46,8 @@ ROOM = 256
 """Decisions that a leader takes in; more stay on the bus."""
 STANDBY_ROOM = 8_192
 """Decisions that a follower keeps."""
-PRESENT_S = 0.1
-"""How often a site describes itself."""
+PRESENT_S, UNCHANGED_S = 0.1, 0.5
+"""How often a site describes itself, and how often where there is nothing new to tell."""
 ASK_S = 0.5
 BEHIND_S = 1.0
 """A follower that heard nothing of the journal for so long is not ready."""
@@ -210,13 +210,14 @@ class Execution(App[ExecutionSettings]):
         journal, folder = place.journal, place.journal.archived
         archived = await retention.archived(folder) if folder else 0
         looks = 0
+        last: Presence | None = None
         while True:
             role = self._role
-            if role is not None:
-                told = self._presence(place, role, archived)
+            if role is not None and _news(told := self._presence(place, role, archived), last):
                 put = etcd.put(presence_key(journal, place.site), msgspec.json.encode(told))
                 with contextlib.suppress(OutcomeUnknown, NoSpace):
                     await journal.store.attempt([], [put], [])
+                last = told
             looks += 1
             if looks % 10 == 0 and folder is not None:
                 archived = await retention.archived(folder)
@@ -266,6 +267,13 @@ class Execution(App[ExecutionSettings]):
                 raise NotReady("the journal is silent: nobody leads")
             if not role.leader:
                 raise NotReady("nobody leads yet")
+
+
+def _news(now: Presence, last: Presence | None) -> bool:
+    """Whether a site's description says more than that the site is still there, or has to."""
+    if last is None or now.at_ns - last.at_ns >= UNCHANGED_S * 1e9:
+        return True
+    return msgspec.structs.replace(now, at_ns=last.at_ns) != last
 
 
 def _latest(journaled: dict[str, int], told: dict[str, int]) -> dict[str, int]:

@@ -205,7 +205,13 @@ class _Deciding:
     def _reported(self, report: ReportSeen) -> None:
         before = self.state.orders.get(report.order)
         answer = oms.answer(report)
-        settles = answer is oms.Answer.UNKNOWN and before is not None and before.doubt
+        settles = (
+            answer is oms.Answer.UNKNOWN
+            and before is not None
+            and before.doubt
+            # Asked before it was entered again, and answered (or sent again) after.
+            and max(report.asked, 1) >= before.sent
+        )
         if not settles and says_nothing(self.state, report):
             self.progress[report.session] = report.seq
             return

@@ -222,6 +222,7 @@ class Leading:
     async def drain(self) -> None:
         """Judge nothing more, and wait a little for the answers to what was sent."""
         self._draining = True
+        self.sequencer.wake()  # nothing waits for company any more
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
             if self.sequencer.idle and not any(o.unanswered for o in self.state.open_orders()):

@@ -27,7 +27,7 @@ from apps.execution.state import State
 
 MAX_EVENTS = 64
 """Events in one batch: a transaction must stay well below the store's limit of 1.5 MB."""
-REPORTS_S = 0.002
+REPORTS_S = 0.005
 """How long a report waits for others, where nothing else is to be appended: a venue's
 acknowledgement and the first execution come together, and no order waits for either."""
 
@@ -72,6 +72,7 @@ class Sequencer:
         self._perform = perform
         self._inbox: deque[Event] = deque()
         self._decisions: deque[Decided] = deque()
+        self._lazy: list[Event] = []
         self._progress: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._busy = False
@@ -90,8 +91,8 @@ class Sequencer:
         self.wake()
 
     def put_lazily(self, event: Event) -> None:
-        """Take an event that may wait for others to travel with."""
-        self._queue(event)
+        """Take an event that waits for others to travel with, or for the next `wake`."""
+        self._lazy.append(event)
 
     def _queue(self, event: Event) -> None:
         if isinstance(event, Decided):
@@ -101,13 +102,15 @@ class Sequencer:
 
     def wake(self) -> None:
         """Look again: what holds decisions back may be over, or lazy events have waited."""
+        self._inbox.extend(self._lazy)
+        self._lazy.clear()
         if self._inbox or self._decisions:
             self._wake.set()
 
     @property
     def waiting(self) -> int:
         """How many events wait."""
-        return len(self._inbox) + len(self._decisions)
+        return len(self._inbox) + len(self._decisions) + len(self._lazy)
 
     async def run(self) -> None:
         """Step for ever; ends with `Deposed` when another process leads."""
@@ -133,6 +136,9 @@ class Sequencer:
         # Decisions are judged last: by then the state knows of every report before them.
         if self._decisions and len(events) < MAX_EVENTS:
             events += self._judgeable(MAX_EVENTS - len(events))
+        if events and self._lazy:
+            events = [*self._lazy, *events]
+            self._lazy.clear()
         return events
 
     def _judgeable(self, most: int) -> list[Decided]:
@@ -153,7 +159,8 @@ class Sequencer:
 
     def left(self) -> list[Event]:
         """Return what was not decided, for whoever leads next; nothing is left then."""
-        events: list[Event] = [*self._inbox, *self._decisions]
+        events: list[Event] = [*self._lazy, *self._inbox, *self._decisions]
+        self._lazy.clear()
         self._inbox.clear()
         self._decisions.clear()
         return events
@@ -161,7 +168,7 @@ class Sequencer:
     @property
     def idle(self) -> bool:
         """Whether nothing waits to be decided but decisions that are held back."""
-        return not self._inbox and not self._busy
+        return not self._inbox and not self._lazy and not self._busy
 
     def _return(self, events: list[Event]) -> None:
         """Put events back whose records did not become ours to act on."""

@@ -17,6 +17,7 @@ _TYPE_TAGS = {OrderType.MARKET: "1", OrderType.LIMIT: "2"}
 _TIF_TAGS = {TimeInForce.DAY: "0", TimeInForce.IOC: "3", TimeInForce.FOK: "4"}
 ORDER_CANCEL_REJECT_REASON = 102
 ORD_REJ_REASON = 103
+STATUS_REQUEST_ID = 790
 
 
 class NotAReport(Exception):
@@ -55,6 +56,7 @@ def report(message: Received, *, venue: str, received_ns: int) -> ReportSeen:
             reason_code=int(reason) if reason else None,
             text=_printable(fields.get(58, "")),
             at_ns=at_ns,
+            asked=_asked(fields.get(STATUS_REQUEST_ID, "")),
         )
     except (ValueError, InvalidOperation) as fault:
         raise NotAReport(f"order {order}: {fault}") from fault
@@ -91,8 +93,22 @@ def cancel(order: Order, cancel_id: str, at_ns: int) -> list[Pair]:
 
 
 def status(order: Order) -> list[Pair]:
-    """Return the body of an OrderStatusRequest."""
-    return [(11, order.id), (54, _SIDE_TAGS[order.side]), (55, order.symbol)]
+    """Return the body of an OrderStatusRequest.
+
+    Its id says how often the order was entered so far: an answer that was overtaken by
+    another entry says nothing of that one.
+    """
+    return [
+        (11, order.id),
+        (54, _SIDE_TAGS[order.side]),
+        (55, order.symbol),
+        (STATUS_REQUEST_ID, f"{order.id}.s{order.sent}"),
+    ]
+
+
+def _asked(request_id: str) -> int:
+    entries = request_id.rpartition(".s")[2]
+    return int(entries) if entries.isdecimal() else 0
 
 
 def utc(at_ns: int) -> str:

@@ -94,7 +94,7 @@ class ModelVenue:
     def _status(self, order: Order) -> None:
         known = self.orders.get(order.id)
         if known is None:
-            self._report(order, None, exec_type="I", status="8", reason=5)
+            self._report(order, None, exec_type="I", status="8", reason=5, asked=order.sent)
         else:
             self._report(order, known, exec_type="I", status=known.status)
 
@@ -109,6 +109,7 @@ class ModelVenue:
         reason: int | None = None,
         exec_id: str = "",
         last: int = 0,
+        asked: int = 0,
     ) -> None:
         about = known or order
         assert about is not None
@@ -131,6 +132,7 @@ class ModelVenue:
                 last_qty=last,
                 last_px=PRICE if last else Decimal(0),
                 reason_code=reason,
+                asked=asked,
             )
         )
 

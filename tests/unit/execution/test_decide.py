@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from apps.core.messages import DecisionDone, Fill, OrderState, OrderType, OrderUpdate
 from apps.core.records import (
     CancelsRequested,
@@ -167,6 +169,17 @@ def test_unknown_is_entered_again_under_the_same_id_and_a_stale_answer_ignored()
     _, stale = took(Reported(unknown(seq=3)), state=state)
     assert not actions(stale, Send)
     assert not [r for r in stale.records if isinstance(r, DoubtSettled)]
+
+
+def test_an_answer_from_before_the_last_entry_settles_nothing_however_late_it_comes() -> None:
+    """Found by the model: resent after the day was over, it declined an order that had filled."""
+    state, _ = took(UP, arrived(), DOWN, UP)
+    state, _ = took(Reported(unknown(asked=1)), DOWN, UP, state=state)
+    later = context(market=msgspec.structs.replace(context().market, seq=99, day="2010-01-06"))
+    _, stale = took(Reported(unknown(seq=3, asked=1)), state=state, given=later)
+    assert not stale.records
+    _, fresh = took(Reported(unknown(seq=4, asked=2)), state=state, given=later)
+    assert [r.step for r in fresh.records if isinstance(r, DoubtSettled)] == ["decline"]
 
 
 def test_unknown_is_declined_when_halted_expired_or_beyond_risk() -> None:

@@ -82,7 +82,8 @@ def test_requests_carry_what_the_venue_needs() -> None:
     assert (entered[40], entered[59], 44 in entered) == ("1", "0", False)
     cancelled = dict(wire.cancel(order(), "c1", AT_NS))
     assert (cancelled[11], cancelled[41], cancelled[54]) == ("c1", "s-7-AAPL-0", "1")
-    assert dict(wire.status(order())) == {11: "s-7-AAPL-0", 54: "1", 55: "AAPL"}
+    asked = {11: "s-7-AAPL-0", 54: "1", 55: "AAPL", 790: "s-7-AAPL-0.s1"}
+    assert dict(wire.status(order())) == asked
     with pytest.raises(ValueError, match="not ours to enter"):
         wire.new_order(order(intent=None), AT_NS)
 
