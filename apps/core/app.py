@@ -134,21 +134,22 @@ async def _serve(app: App[SettingsT]) -> int:
         await asyncio.wait({serving, work, stop}, return_when=asyncio.FIRST_COMPLETED)
         app.stopping.set()
         done, _ = await asyncio.wait({work}, timeout=DRAIN_S)
-        server.should_exit = True
         if not done:
             log.error("did not drain in time", seconds=DRAIN_S)
             return 1
         work.result()
         if serving.done():
             serving.result()
-        else:
-            await asyncio.wait({serving}, timeout=1.0)
     except Exception:
         log.exception("stopped by an error")
         return 1
     finally:
-        for task in (work, stop, serving):
-            task.cancel()
+        work.cancel()
+        stop.cancel()
+        # Not by cancelling it: a loop of uvloop whose listener is half made never closes.
+        server.should_exit = True
+        await asyncio.wait({serving}, timeout=1.0)
+        serving.cancel()
     log.info("stopped")
     return 0
 

@@ -47,6 +47,7 @@ COMMANDS = (
     Entry("resume", RUNNING, "Release the kill switch."),
     Entry("failover", RECOVERY, "Move the order path to another site."),
     Entry("failback", RECOVERY, "Hand the order path back to the environment's first site."),
+    Entry("drill", RECOVERY, "Break an environment on purpose, and measure how it goes on."),
     Entry("evidence", RECOVERY, "List, show and verify what every change left."),
     Entry(
         "toolchain",

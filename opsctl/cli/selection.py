@@ -82,12 +82,30 @@ def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:
 
 
 def deployed(name: str | None, tier: LatencyTier | None) -> Environment:
-    """Return an environment as it stands; raise `UsageError` where it is not deployed."""
+    """Return an environment as it stands, mended where a drill was killed in it.
+
+    Raises:
+        UsageError: it is not deployed.
+    """
     found = standing(name, tier)
     if found is None:
         shown = name or f"--tier {tier}"
         raise UsageError(f"{name or tier} is not deployed", hint=f"opsctl deploy {shown}")
+    mend(found)
     return found
+
+
+def mend(environment: Environment) -> None:
+    """Lift the faults that a killed drill left standing in an environment."""
+    from opsctl.state import environment_folder
+
+    if not (environment_folder(environment.name) / "drill.json").exists():
+        return
+    from opsctl.cli.common import progress
+    from opsctl.drills import heal
+    from opsctl.targets import open_target
+
+    heal(environment, open_target, lambda text: progress.print(text, markup=False))
 
 
 def _fits(name: str) -> bool:

@@ -15,6 +15,14 @@ from opsctl.model.value import Value
 from opsctl.services.base import Host, Service
 
 
+class Blow(StrEnum):
+    """What a drill does to processes."""
+
+    KILL = "kill"
+    FREEZE = "freeze"
+    THAW = "thaw"
+
+
 class Action(StrEnum):
     """What a plan does to one service."""
 
@@ -108,6 +116,22 @@ class Target(Protocol):
 
     def destroy(self, *, keep_data: bool) -> Iterator[Event]:
         """Stop everything and remove it; data stays where `keep_data` says so."""
+        ...
+
+    def strike(self, services: Sequence[str], blow: Blow) -> None:
+        """Do to the processes of services, all at once, what a drill asks for.
+
+        `kill` ends them as a crash does (what supervises them starts them again), `freeze`
+        stops them where they are, `thaw` lets them go on; who does not run is left out.
+        """
+        ...
+
+    def keep_down(self, services: Sequence[str]) -> None:
+        """End services as a crash does, and keep them from being started again."""
+        ...
+
+    def bring_up(self, services: Sequence[str]) -> None:
+        """Start services that were kept down; those that run are left alone."""
         ...
 
     def logs(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets as random
+import signal
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +18,7 @@ from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
-from opsctl.targets.base import Action, Event, LogLine, Plan, Running
+from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.local import (
     application,
     definition,
@@ -42,6 +45,7 @@ STATES: dict[int, Literal["running", "starting", "stopped"]] = {
 }
 """Every other state is a failure: what keeps ending at its start runs at no time."""
 TAIL_LINES = 20
+SIGNALS = {Blow.KILL: signal.SIGKILL, Blow.FREEZE: signal.SIGSTOP, Blow.THAW: signal.SIGCONT}
 
 
 class LocalTarget:
@@ -127,6 +131,29 @@ class LocalTarget:
             self._applied(),
             keep_data=keep_data,
         )
+
+    def strike(self, services: Sequence[str], blow: Blow) -> None:
+        """Signal the processes of services, all at once."""
+        running = [p for p in self._supervisord().programs() if p.key in services and p.pid]
+        for program in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(program.pid, SIGNALS[blow])
+
+    def keep_down(self, services: Sequence[str]) -> None:
+        """Kill services, and tell supervisord to leave them stopped."""
+        self.strike(services, Blow.KILL)
+        supervisord = self._supervisord()
+        for program in supervisord.programs():
+            if program.key in services:
+                supervisord.halt(program)  # what it has started again meanwhile, too
+        self.strike(services, Blow.KILL)
+
+    def bring_up(self, services: Sequence[str]) -> None:
+        """Tell supervisord to start what was kept down."""
+        supervisord = self._supervisord()
+        for program in supervisord.programs():
+            if program.key in services and not program.runs:
+                supervisord.run(program)
 
     def logs(
         self, services: Sequence[str], *, follow: bool, since: datetime | None

@@ -17,7 +17,7 @@ from opsctl.health.verify import Verification
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.services.base import Address, HttpProbe, Service
-from opsctl.targets.base import Action, Event, LogLine, Plan, Running, Target
+from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running, Target
 
 FAILS = "fails"
 """The last word of a service that writes a line to its log and exits 1."""
@@ -124,6 +124,15 @@ class FakeTarget:
         if failed:
             raise DeployFailed(f"{service.key} exited with 1", details=lines[-20:])
         return _event(service.key, "ready")
+
+    def strike(self, services: Sequence[str], blow: Blow) -> None:
+        raise NotImplementedError
+
+    def keep_down(self, services: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    def bring_up(self, services: Sequence[str]) -> None:
+        raise NotImplementedError
 
     def destroy(self, *, keep_data: bool) -> Iterator[Event]:
         for key in list(self.running):

@@ -21,7 +21,7 @@ from opsctl.model.environment import Environment
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.schemas import schema
 from opsctl.services.base import Address, HttpProbe, Service
-from opsctl.targets.base import Event, LogLine, Plan, Running, Target
+from opsctl.targets.base import Blow, Event, LogLine, Plan, Running, Target
 
 ENVIRONMENT = Environment(name="daily", tier=LatencyTier.DAILY, dr=DrTier.COLD)
 
@@ -68,6 +68,15 @@ class FakeTarget:
         return None
 
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:
+        raise AssertionError("status and health change nothing")
+
+    def strike(self, services: Sequence[str], blow: Blow) -> None:
+        raise AssertionError("status and health change nothing")
+
+    def keep_down(self, services: Sequence[str]) -> None:
+        raise AssertionError("status and health change nothing")
+
+    def bring_up(self, services: Sequence[str]) -> None:
         raise AssertionError("status and health change nothing")
 
     def destroy(self, *, keep_data: bool) -> Iterator[Event]:

@@ -1,0 +1,119 @@
+"""Reading the accounts of a deployed environment: the journal, the books, the venue's record."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+
+from apps.core.journal import Journal
+from apps.core.records import JournalRecord
+from apps.core.sites import Overview, overview
+from opsctl.deploy.health import secrets_of
+from opsctl.drills import record
+from opsctl.drills.reconciliation import Books
+from opsctl.drills.record import Executed, Record
+from opsctl.errors import OpsctlError
+from opsctl.health.journal import open_journal
+from opsctl.model.environment import Environment
+from opsctl.services.base import BusProbe, Service, SqlProbe
+from opsctl.targets.base import Target
+
+PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Where the accounts of an environment are."""
+
+    environment: Environment
+    target: Target
+
+    def service(self, name: str, site: str | None = None) -> Service:
+        """Return a service by name; raise `OpsctlError` where the environment has none."""
+        for found in self.target.services():
+            if found.name == name and site in (None, found.site):
+                return found
+        raise OpsctlError(f"{self.environment.name} has no {name}")
+
+    def buses(self) -> dict[str, tuple[str, int, str]]:
+        """Return host, port and password of the bus of every site that trades."""
+        read = secrets_of(self.target)
+        return {
+            s.site: (s.probe.at.host, s.probe.at.port, read(s.probe.secret))
+            for s in self.target.services()
+            if isinstance(s.probe, BusProbe) and s.site in self.environment.trading_sites
+        }
+
+    def venue(self) -> Record:
+        """Return what the venue has recorded since the environment began."""
+        path = Path(self.service("venue").environment["TRADING_RECORD"])
+        return record.read(path.read_bytes().splitlines())
+
+    def books(self) -> list[Books]:
+        """Return the books of every site, each at one instant; raises `psycopg.Error`."""
+        read = secrets_of(self.target)
+        return [
+            _books(s.site, s.probe, read(s.probe.secret))
+            for s in self.target.services()
+            if isinstance(s.probe, SqlProbe) and s.site in self.environment.trading_sites
+        ]
+
+    def overview(self) -> Overview:
+        """Return who leads and how every site describes itself; raises `EtcdError`."""
+
+        async def ask() -> Overview:
+            async with self._journal() as journal:
+                sites = self.environment.trading_sites
+                return await overview(journal, sites, patience_s=PATIENCE_S)
+
+        return asyncio.run(ask())
+
+    def records(self, after: int) -> list[JournalRecord]:
+        """Return every record after one, the archive included."""
+
+        async def read() -> list[JournalRecord]:
+            found: list[JournalRecord] = []
+            async with self._journal() as journal:
+                index, tail = after, await journal.tail(patience_s=PATIENCE_S)
+                while index < tail:
+                    for batch in await journal.read(index, tail):
+                        found += [
+                            each
+                            for number, each in enumerate(batch.records, batch.first)
+                            if number > index
+                        ]
+                        index = batch.last
+            return found
+
+        return asyncio.run(read())
+
+    def _journal(self) -> Journal:
+        journal = open_journal(self.environment, self.target.services(), self.target.host)
+        archive = self.service("execution").environment.get("TRADING_JOURNAL_ARCHIVE")
+        journal.archived = Path(archive) if archive else None
+        return journal
+
+
+def _books(site: str, at: SqlProbe, password: str) -> Books:
+    with psycopg.connect(
+        host=at.at.host,
+        port=at.at.port,
+        user=at.user,
+        password=password,
+        dbname=at.database,
+        connect_timeout=3,
+    ) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        fills = {
+            (day.isoformat(), exec_id, side): Executed(order, symbol, side, qty, Decimal(price))
+            for day, exec_id, side, order, symbol, qty, price in connection.execute(
+                "SELECT day, exec_id, side, order_id, symbol, qty, price FROM fills"
+            )
+        }
+        states: dict[str, str] = dict(connection.execute("SELECT id, state FROM orders").fetchall())
+        held = connection.execute("SELECT symbol, qty FROM positions WHERE qty <> 0").fetchall()
+    return Books(site, states, fills, dict(held))

@@ -1,0 +1,160 @@
+"""Who says what about the same orders: the client, the journal, the books, the venue; pure.
+
+Lost is what a client was told and nobody can account for; duplicated what happened twice
+for one intent. Everything that disagrees is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from apps.core.records import DecisionTaken, JournalRecord, ReportSeen
+from opsctl.drills.record import Executed, Key, Record
+from opsctl.model.value import Value
+
+SETTLED = frozenset({"filled", "canceled", "rejected", "expired"})
+
+
+@dataclass
+class Journaled:
+    """What the journal's records say, without the platform's state machines."""
+
+    accepted: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    executions: dict[Key, Executed] = field(default_factory=dict)
+    drop_copied: set[Key] = field(default_factory=set)
+    """The executions that came by a drop copy before, or instead of, the order session."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """What a site's PostgreSQL holds: orders by state, fills, positions."""
+
+    site: str
+    states: Mapping[str, str]
+    fills: Mapping[Key, Executed]
+    held: Mapping[str, int]
+
+
+class Reconciled(Value):
+    """What the accounts come to; the lists say what disagrees, each line by name."""
+
+    orders_acknowledged: int
+    lost: tuple[str, ...] = ()
+    duplicated: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
+    open_orders: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether every account agrees with every other."""
+        return not (self.lost or self.duplicated or self.positions or self.open_orders)
+
+
+def journaled(records: Collection[JournalRecord]) -> Journaled:
+    """Return what records say of orders and executions."""
+    found = Journaled()
+    for record in records:
+        if isinstance(record, DecisionTaken):
+            for verdict in record.verdicts:
+                (found.accepted if verdict.accepted else found.refused).add(verdict.intent)
+        elif isinstance(record, ReportSeen) and record.exec_type == "F" and record.side:
+            key = (record.day, record.exec_id, record.side.value)
+            if key not in found.executions and "-DROP" in record.session:
+                found.drop_copied.add(key)
+            found.executions.setdefault(
+                key,
+                Executed(
+                    record.order,
+                    record.symbol,
+                    record.side.value,
+                    record.last_qty,
+                    Decimal(record.last_px),
+                ),
+            )
+    return found
+
+
+def reconcile(
+    *,
+    acknowledged: Collection[str],
+    journal: Journaled,
+    books: Collection[Books],
+    venue: Record,
+) -> Reconciled:
+    """Compare the accounts of one drill.
+
+    `journal` covers the drill alone; books and the venue's record everything since the
+    environment began.
+    """
+    unknown = set(acknowledged) - journal.accepted - journal.refused
+    lost = [f"{order}: acknowledged, not in the journal" for order in unknown]
+    lost += _executions("the journal", _of(venue, journal.accepted), journal.executions)
+    duplicated = [f"{order}: accepted more than once by the venue" for order in venue.twice]
+    duplicated += [
+        f"execution {'/'.join(key)}: twice in the venue's record" for key in venue.repeated
+    ]
+    positions: list[str] = []
+    open_orders: list[str] = []
+    shares = venue.shares()
+    for book in books:
+        name = f"the books of {book.site}"
+        lost += [
+            f"{order}: acknowledged, not in {name}"
+            for order in acknowledged
+            if order not in book.states and order not in journal.refused
+        ]
+        lost += _executions(name, venue.executions, book.fills)
+        duplicated += [
+            f"execution {'/'.join(key)}: in {name}, not at the venue"
+            for key in book.fills.keys() - venue.executions.keys()
+        ]
+        if dict(book.held) != shares:
+            positions.append(f"{name}: {_differences(book.held, shares)}")
+        open_here = {order for order, state in book.states.items() if state not in SETTLED}
+        open_orders += [
+            f"{order}: open in {name}, not at the venue" for order in open_here - venue.resting
+        ]
+        open_orders += [
+            f"{order}: rests at the venue, not open in {name}"
+            for order in venue.resting - open_here
+        ]
+    return Reconciled(
+        orders_acknowledged=len(acknowledged),
+        lost=_named(lost),
+        duplicated=_named(duplicated),
+        positions=_named(positions),
+        open_orders=_named(open_orders),
+    )
+
+
+def _of(venue: Record, orders: Collection[str]) -> dict[Key, Executed]:
+    return {key: one for key, one in venue.executions.items() if one.order in orders}
+
+
+def _executions(
+    where: str, at_venue: Mapping[Key, Executed], booked: Mapping[Key, Executed]
+) -> list[str]:
+    missing = [
+        f"execution {'/'.join(key)} of {one.order}: not in {where}"
+        for key, one in at_venue.items()
+        if key not in booked
+    ]
+    other = [
+        f"execution {'/'.join(key)}: {booked[key]} in {where}, {one} at the venue"
+        for key, one in at_venue.items()
+        if key in booked and booked[key] != one
+    ]
+    return [*missing, *other]
+
+
+def _differences(held: Mapping[str, int], shares: Mapping[str, int]) -> str:
+    names = sorted(n for n in held.keys() | shares.keys() if held.get(n, 0) != shares.get(n, 0))
+    return ", ".join(f"{n} {held.get(n, 0)}, by the venue {shares.get(n, 0)}" for n in names)
+
+
+def _named(lines: list[str]) -> tuple[str, ...]:
+    found = sorted(set(lines))
+    return tuple(found)

@@ -1,0 +1,52 @@
+"""What the client of a drill is told to do, and what it writes: values on stdin and stdout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from valkey import Valkey
+
+
+class Bus(msgspec.Struct, frozen=True):
+    """Where a site's bus is."""
+
+    site: str
+    host: str
+    port: int
+    password: str
+
+    def open(self) -> Any:
+        """Return a client of it."""
+        return Valkey(
+            host=self.host,
+            port=self.port,
+            password=self.password,
+            socket_timeout=2.0,
+            socket_connect_timeout=1.0,
+        )
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What a client is to do: `name` marks its decisions, `rate_per_s` counts intents."""
+
+    name: str
+    buses: tuple[Bus, ...]
+    rate_per_s: float
+
+
+class Acknowledged(msgspec.Struct, frozen=True, tag="acknowledged"):
+    """The platform has told an order from its journal, for the first time."""
+
+    order: str
+    at_ns: int
+    state: str
+
+
+class Submitted(msgspec.Struct, frozen=True, tag="submitted"):
+    """The last line: every order that was submitted."""
+
+    orders: tuple[str, ...]
+
+
+Line = Acknowledged | Submitted
