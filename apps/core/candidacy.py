@@ -35,6 +35,20 @@ class Won(msgspec.Struct, frozen=True, kw_only=True):
     batches: tuple[Batch, ...]
 
 
+async def standing(journal: Journal, *, patience_s: float) -> tuple[int, int, int]:
+    """Return the revisions that last wrote the leader's keys: leader, heartbeat, tail.
+
+    Read linearizably. Raises `Unreachable` beyond the patience.
+    """
+    names = [journal.key(name) for name in ("leader", "heartbeat", "tail")]
+    answer = await journal.store.read(*map(etcd.get, names), patience_s=patience_s)
+    leader, beat, tail = (
+        etcd.pair(part.response_range, name).mod
+        for part, name in zip(answer.responses, names, strict=True)
+    )
+    return leader, beat, tail
+
+
 async def challenge(journal: Journal, known: Known, *, owner: str, site: str) -> Won | None:
     """Take the next epoch, if the leader has written nothing since; None where it has.
 
@@ -113,4 +127,4 @@ async def _won(
     return Won(leader=leader, batches=tuple(batches))
 
 
-__all__ = ["Known", "NoSpace", "OutcomeUnknown", "Won", "challenge", "named"]
+__all__ = ["Known", "NoSpace", "OutcomeUnknown", "Won", "challenge", "named", "standing"]

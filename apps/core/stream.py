@@ -34,10 +34,14 @@ class BeatSeen(msgspec.Struct, frozen=True):
 
 
 class LeaderSeen(msgspec.Struct, frozen=True):
-    """The leader key was written; `leader` None where nobody ever led."""
+    """The leader key was written; `leader` None where nobody ever led.
+
+    `in_order`: every batch that was appended before has been yielded before.
+    """
 
     leader: Leadership | None
     mod: int
+    in_order: bool = False
 
 
 class KillSwitched(msgspec.Struct, frozen=True):
@@ -106,7 +110,8 @@ def _seen(journal: Journal, change: etcd.Change) -> Seen | None:
         case "heartbeat" if value is not None:
             return BeatSeen(msgspec.json.decode(value, type=Beat), change.revision)
         case "leader":
-            return _leader(value or b"", change.revision if value is not None else 0)
+            mod = change.revision if value is not None else 0
+            return msgspec.structs.replace(_leader(value or b"", mod), in_order=True)
         case "snapshot" if value is not None:
             return SnapshotSeen(int(name.partition("/")[2]))
         case "kill":

@@ -19,6 +19,7 @@ from apps.core import candidacy, etcd
 from apps.core.candidacy import Known, Won
 from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
 from apps.core.journal import KillView
+from apps.core.leader import Leader
 from apps.core.records import Batch
 from apps.core.retention import archive_up_to
 from apps.core.stream import (
@@ -66,8 +67,11 @@ class Following:
         self._election = Election(terms=terms, heard_ns=_now(), looked_ns=_now())
         self._won: asyncio.Future[Won] = asyncio.get_running_loop().create_future()
         self._look = asyncio.Event()
+        self._in_order = False
+        """Whether all that was appended before the leader key was last written is applied."""
         self._reading: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._archiving: asyncio.Task[None] | None = None
 
     @property
@@ -90,6 +94,8 @@ class Following:
         """Take note of a peer's link; only the leader's counts."""
         if site == self.leader or (self._election.leader is None and up):
             self._step(election.LinkChanged(_now(), up))
+        if site == self.leader and not up:
+            self._looking = asyncio.create_task(self._catch_up())
 
     async def until_leading(self) -> Won:
         """Follow until the leader key names us; return the leadership.
@@ -107,8 +113,9 @@ class Following:
         finally:
             for task in tasks:
                 task.cancel()
-            if self._asking is not None:
-                self._asking.cancel()
+            for asking in (self._asking, self._looking):
+                if asking is not None:
+                    asking.cancel()
         for batch in won.batches:
             self._apply(batch)
         self.prune()
@@ -142,15 +149,17 @@ class Following:
     def _take_in(self, seen: Seen) -> list[Told]:
         match seen:
             case Standing(tail_mod=tail_mod, beat_mod=beat_mod):
-                self._know(tail_mod=tail_mod, beat_mod=beat_mod)
-            case LeaderSeen(leader, mod):
-                self._know(leader=leader, leader_mod=mod)
+                self._written("tail_mod", tail_mod)
+                self._written("beat_mod", beat_mod)
+            case LeaderSeen(leader, mod, in_order):
+                if mod >= self._known.leader_mod:
+                    self._know(leader=leader, leader_mod=mod)
+                self._in_order = in_order
                 self._step(election.LeaderSeen(_now(), leader, mod))
                 if self._place.links.get(self.leader):
                     self._step(election.LinkChanged(_now(), up=True))
             case BeatSeen(beat, mod):
-                self._know(beat_mod=mod)
-                if beat.epoch == self.epoch:
+                if self._written("beat_mod", mod) and beat.epoch == self.epoch:
                     self._step(election.Heard(_now()))
             case BatchSeen(batch, mod):
                 return self._appended(batch, mod)
@@ -162,10 +171,8 @@ class Following:
         return []
 
     def _appended(self, batch: Batch, mod: int | None) -> list[Told]:
-        if mod is not None:
-            self._know(tail_mod=mod)
-            if batch.epoch == self.epoch:
-                self._step(election.Heard(_now()))
+        if mod is not None and self._written("tail_mod", mod) and batch.epoch == self.epoch:
+            self._step(election.Heard(_now()))
         return self._apply(batch)
 
     def _apply(self, batch: Batch) -> list[Told]:
@@ -183,6 +190,25 @@ class Following:
 
     def _know(self, **changes: object) -> None:
         self._known = msgspec.structs.replace(self._known, **changes)
+
+    def _written(self, name: str, mod: int) -> bool:
+        """Take note of a revision that wrote a key of the leader; return whether it is news."""
+        news = mod > int(getattr(self._known, name))
+        if news:
+            self._know(**{name: mod})
+        return news
+
+    async def _catch_up(self) -> None:
+        """See what the leader wrote last, ahead of a stream that lags.
+
+        Where its link closed, only what it writes from now on is a sign of life: what the
+        stream still brings from before is none, and would lose us the challenge.
+        """
+        with contextlib.suppress(Unreachable):
+            leader, beat, tail = await candidacy.standing(self._place.journal, patience_s=ASK_S)
+            if leader == self._known.leader_mod:
+                self._written("beat_mod", beat)
+                self._written("tail_mod", tail)
 
     def _archive(self, index: int) -> None:
         """Archive what the leader's snapshot covers: it lets go of what all sites have."""
@@ -239,6 +265,9 @@ class Following:
         match action:
             case election.Challenge():
                 self._asking = asyncio.create_task(self._challenge())
+            case election.Lead(leadership, mod) if self._in_order and self.kill is not None:
+                leader = Leader(self._place.journal, leadership, mod, self.state.index, self.kill)
+                self._win(Won(leader=leader, batches=()), "named")
             case election.Ask() | election.Lead():
                 self._asking = asyncio.create_task(self._ask())
             case None:
@@ -269,8 +298,7 @@ class Following:
                 self._reading.cancel()  # it writes, and our stream does not say so
             self._step(election.Refused(_now()))
             return
-        metrics.TAKEOVERS.labels("challenge").inc()
-        self._win(won)
+        self._win(won, "challenge")
 
     async def _ask(self) -> None:
         """Ask who leads: we may have won an election whose answer was lost, or been named."""
@@ -285,11 +313,11 @@ class Following:
         if won is None:
             self._step(election.Answered(_now()))
             return
-        metrics.TAKEOVERS.labels("named").inc()
-        self._win(won)
+        self._win(won, "named")
 
-    def _win(self, won: Won) -> None:
+    def _win(self, won: Won, how: str) -> None:
         if not self._won.done():
+            metrics.TAKEOVERS.labels(how).inc()
             self._won.set_result(won)
 
 

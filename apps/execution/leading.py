@@ -221,8 +221,8 @@ class Leading:
 
     async def drain(self) -> None:
         """Judge nothing more, and wait a little for the answers to what was sent."""
-        self._draining = True
-        self.sequencer.wake()  # nothing waits for company any more
+        self._draining = self.sequencer.hurried = True
+        self.sequencer.wake()
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
             if self.sequencer.idle and not any(o.unanswered for o in self.state.open_orders()):
@@ -231,7 +231,7 @@ class Leading:
 
     def go_on(self) -> None:
         """Judge again: a handover did not come about."""
-        self._draining = False
+        self._draining = self.sequencer.hurried = False
         self.sequencer.wake()
 
     def fault(self) -> str:

@@ -66,6 +66,8 @@ class Sequencer:
         """Start from a replayed state; `gate` is asked which decisions may be judged now."""
         self.state = state
         self.commits = 0
+        self.hurried = False
+        """Whether reports wait for nothing: somebody waits for them."""
         self._leader = leader
         self._context = context
         self._gate = gate
@@ -81,7 +83,7 @@ class Sequencer:
     def put(self, event: Event) -> None:
         """Take an event, to be decided with the next batch."""
         self._queue(event)
-        if not isinstance(event, Reported):
+        if self.hurried or not isinstance(event, Reported):
             self._wake.set()
         elif self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(REPORTS_S, self._reports_waited)
