@@ -36,7 +36,7 @@ COLD_BEAT_S = 0.25
 """Alone, nobody is in a hurry."""
 BEATS_PER_DETECTION = 4
 """Heartbeats within the detection time, appends counted, while a closed link would tell sooner."""
-UNLINKED_BEATS = 10
+UNLINKED_BEATS = 20
 """And while another site cannot hear us by its link: it waits for two of these only."""
 DRAIN_S = 0.05
 """How long a handover waits for the answers to what was sent."""

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from opsctl.cli.common import Output, OutputOption, YesOption, emit, progress
 from opsctl.cli.guards import LiveOption, guard_live
-from opsctl.errors import UsageError
+from opsctl.errors import OpsctlError, UsageError
 
 if TYPE_CHECKING:
     from opsctl.drills import Drilled, Scenarios, Series
@@ -97,7 +97,7 @@ def run(
         )
         if moved.verdict != "done":
             why = [moved.detail, *(refusal.reason for refusal in moved.refusals)]
-            raise UsageError(f"{to} does not lead: {'; '.join(filter(None, why))}")
+            raise OpsctlError(f"{to} does not lead: {'; '.join(filter(None, why))}")
 
     series = drill(found, target, chosen, repeat=repeat, rate_per_s=rate, say=_say, move=move)
     shown = series if repeat > 1 else series.runs[0]

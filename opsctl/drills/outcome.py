@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from pydantic import RootModel
+
 from opsctl.drills.measurement import percentile
 from opsctl.drills.reconciliation import Reconciled
 from opsctl.model.value import Value
@@ -119,6 +121,10 @@ class Series(Value):
     verdict: Verdict
     runs: tuple[Drilled, ...]
     summary: Summary
+
+
+class Result(RootModel[Drilled | Series]):
+    """What `drill run` prints: one run, or with `--repeat` all of them and their summary."""
 
 
 def summary(runs: tuple[Drilled, ...]) -> Summary:

@@ -47,6 +47,8 @@ CALM_S = 1.5
 SETTLE_S = 30.0
 """How long the accounts may take to agree."""
 POLL_S = 0.1
+ASKED = 3
+"""How often a handover is asked for at most."""
 
 Say = Callable[[str], None]
 
@@ -180,7 +182,20 @@ class Run:
                 self._note(cut=names)
                 self._blow(f"{len(names)} links are cut", lambda: self._faults.cut(names))
             case HandOver():
-                self._blow(f"handing over to {other}", lambda: self.move(other))
+                self._blow(f"handing over to {other}", lambda: self._move(other))
+
+    def _move(self, to: str) -> None:
+        """Hand over; what was refused is asked again, as a person would, and shown."""
+        for left in range(ASKED, 0, -1):
+            try:
+                self.move(to)
+            except OpsctlError as refused:
+                if left == 1:
+                    raise
+                self._say(f"{refused.message}: asking again")
+                time.sleep(POLL_S)
+            else:
+                return
 
     def _journal_leads(self, site: str) -> None:
         from opsctl.drills.members import lead
@@ -240,7 +255,7 @@ class Run:
             underway.clear(self.environment.name)
             leader = self._accounts.overview().leader
             if leader is not None and leader.site != former.site:
-                self.move(former.site)
+                self._move(former.site)
                 self._say(f"{former.site} leads again")
         except (OpsctlError, EtcdError) as fault:
             said = fault.message if isinstance(fault, OpsctlError) else str(fault)

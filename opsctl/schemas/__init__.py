@@ -28,6 +28,8 @@ RESULTS: dict[str, str] = {
     "resume": "opsctl.deploy.outcome:Switched",
     "failover": "opsctl.recovery.outcome:Failover",
     "failback": "opsctl.recovery.outcome:Failover",
+    "drill-list": "opsctl.drills.outcome:Scenarios",
+    "drill-run": "opsctl.drills.outcome:Result",
     "evidence-list": "opsctl.evidence.results:Lines",
     "evidence-show": "opsctl.evidence.results:Shown",
     "evidence-verify": "opsctl.evidence.results:Checked",

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from apps.core.messages import Decision, Intent, Side
+from apps.core.records import DecisionTaken, JournalRecord, Outcome, ReportKind, ReportSeen, Verdict
+from opsctl.drills import record
+from opsctl.drills.reconciliation import Books, Journaled, Reconciled, journaled, reconcile
+from opsctl.drills.record import Executed, Key
+
+KEY: Key = ("2010-01-05", "E1", "buy")
+ONE = Executed("d-1-0", "AAPL", "buy", 5, Decimal("10.5"))
+
+
+def line(kind: str, **fields: Any) -> bytes:
+    made = {"kind": kind, "at_ns": 7, "session": "OPS-A-ORD", "cl_ord_id": "d-1-0"}
+    return json.dumps(made | fields).encode()
+
+
+ACCEPT = line("accept")
+EXECUTION = line(
+    "execution",
+    day="2010-01-05",
+    exec_id="E1",
+    side="buy",
+    symbol="AAPL",
+    qty=5,
+    price="10.5",
+    leaves_qty=0,
+)
+
+
+def decided(accepted: bool = True) -> DecisionTaken:
+    intent = Intent(id="d-1-0", symbol="AAPL", side=Side.BUY, qty=5, limit=Decimal("10.5"))
+    return DecisionTaken(
+        decision=Decision(strategy="d", seq=1, day="", expires_seq=9, intents=(intent,)),
+        digest="",
+        source="1-0",
+        outcome=Outcome.ACCEPTED,
+        verdicts=(Verdict(intent="d-1-0", accepted=accepted, reason=""),),
+        received_ns=0,
+    )
+
+
+def reported(session: str = "OPS-A-ORD", **changes: Any) -> ReportSeen:
+    made: dict[str, Any] = {
+        "kind": ReportKind.EXECUTION,
+        "venue": "VENUE",
+        "received_ns": 0,
+        "order": "d-1-0",
+        "exec_id": "E1",
+        "exec_type": "F",
+        "day": "2010-01-05",
+        "symbol": "AAPL",
+        "side": Side.BUY,
+        "last_qty": 5,
+        "last_px": Decimal("10.5"),
+    }
+    return ReportSeen(session=session, seq=1, **(made | changes))
+
+
+def compared(
+    *,
+    acknowledged: set[str] | None = None,
+    records: list[JournalRecord] | None = None,
+    lines: list[bytes] | None = None,
+    **of_books: Any,
+) -> Reconciled:
+    books = {"site": "a", "states": {"d-1-0": "filled"}, "fills": {KEY: ONE}, "held": {"AAPL": 5}}
+    return reconcile(
+        acknowledged=acknowledged if acknowledged is not None else {"d-1-0"},
+        journal=journaled(records if records is not None else [decided(), reported()]),
+        books=[Books(**(books | of_books))],
+        venue=record.read(lines if lines is not None else [ACCEPT, EXECUTION]),
+    )
+
+
+def test_what_agrees_is_clean() -> None:
+    found = compared()
+    assert found == Reconciled(orders_acknowledged=1)
+    assert found.clean
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "says"),
+    [
+        ({"acknowledged": {"d-1-0", "d-2-0"}}, "lost", "d-2-0: acknowledged, not in the journal"),
+        ({"states": {}}, "lost", "d-1-0: acknowledged, not in the books of a"),
+        ({"records": [decided()]}, "lost", "not in the journal"),
+        ({"fills": {}}, "lost", "execution 2010-01-05/E1/buy of d-1-0: not in the books of a"),
+        (
+            {"records": [decided(), reported(last_qty=4)]},
+            "lost",
+            "execution 2010-01-05/E1/buy: Executed",
+        ),
+        ({"lines": [ACCEPT, ACCEPT, EXECUTION]}, "duplicated", "d-1-0: accepted more than once"),
+        ({"lines": [ACCEPT, EXECUTION, EXECUTION]}, "duplicated", "twice in the venue's record"),
+        ({"lines": [ACCEPT], "held": {}}, "duplicated", "in the books of a, not at the venue"),
+        ({"held": {"AAPL": 4}}, "positions", "the books of a: AAPL 4, by the venue 5"),
+        ({"states": {"d-1-0": "sent"}}, "open_orders", "d-1-0: open in the books of a, not at"),
+        (
+            {"lines": [ACCEPT], "fills": {}, "held": {}},
+            "open_orders",
+            "d-1-0: rests at the venue, not open in the books of a",
+        ),
+    ],
+)
+def test_every_disagreement_is_named(given: dict[str, Any], kind: str, says: str) -> None:
+    found = compared(**given)
+    assert not found.clean
+    assert any(says in text for text in getattr(found, kind)), found
+
+
+def test_an_order_that_risk_refused_need_not_be_in_the_books() -> None:
+    found = compared(records=[decided(accepted=False)], lines=[], states={}, fills={}, held={})
+    assert found.clean
+
+
+def test_what_the_drop_copy_told_first_is_known_as_such() -> None:
+    found = journaled([decided(), reported("OPS-B-DROP"), reported()])
+    assert found.drop_copied == {KEY}
+    assert found.executions == {KEY: ONE}
+    assert journaled([reported(exec_type="0")]) == Journaled()
+
+
+def test_a_record_that_was_torn_and_makers_are_left_out() -> None:
+    maker = json.dumps({**json.loads(EXECUTION), "maker": True, "exec_id": "E2"}).encode()
+    found = record.read([ACCEPT, EXECUTION, maker, b'{"kind": "acce'])
+    assert list(found.executions) == [KEY]
+    assert found.shares() == {"AAPL": 5}
+    assert (found.resting, found.twice) == (set(), [])
+
+
+def test_a_cancel_ends_what_rests() -> None:
+    cancel = line("cancel", cl_ord_id="c1", orig_cl_ord_id="d-1-0")
+    assert record.read([ACCEPT]).resting == {"d-1-0"}
+    assert record.read([ACCEPT, cancel]).resting == set()
+    assert record.read([ACCEPT, line("expire")]).resting == set()
+    assert record.read([line("reject")]).rejected == {"d-1-0"}
