@@ -36,6 +36,10 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
 RUNS = Path(".cache/soak/drills.jsonl")
 PAGE = Path("docs/evidence/drills-intraday.md")
 RECORDS = PAGE.with_suffix(".jsonl")
+HEAD = (
+    "| drill | runs | passed | goal | RTO p50 | p99 | max | acknowledged | lost | doubled "
+    "| not reconciled |"
+)
 KEPT = ("id", "scenario", "verdict", "parameters", "goal", "measured", "findings")
 
 
@@ -72,13 +76,12 @@ def page(runs: list[dict[str, Any]]) -> str:
     lines = [
         "# Drills of the intraday tier",
         "",
-        f"Command: `make soak` ({len(runs)} runs, 200 orders a second). "
+        f"Command: `make soak` ({len(runs)} runs, 200 orders a second).",
         f"Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
         f"Every run: [{RECORDS.name}]({RECORDS.name}). docs/drills.md says what is measured.",
         "",
-        "| drill | runs | passed | goal | RTO p50 | p99 | max | acknowledged | lost | doubled "
-        "| not reconciled |",
+        HEAD,
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_row(name, [r for r in runs if r["scenario"] == name]) for name in SCENARIOS]
