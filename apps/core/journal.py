@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from apps.core import archive, etcd
+from apps.core import archive, clock, etcd
 from apps.core.clock import Clock, utc_ns
 from apps.core.etcd import Credentials, Etcd, EtcdError, NoSpace, OutcomeUnknown, Unreachable
 from apps.core.records import Batch, decode_batch
@@ -144,10 +143,20 @@ class Journal:
         key: Path,
         deadline_ms: int = 50,
         archived: Path | None = None,
-        clock: Clock = utc_ns,
     ) -> None:
         """Prepare a client; `archived` is the folder of batches that left the journal."""
-        self.store = Etcd(endpoints, Credentials(ca, cert, key), deadline_s=deadline_ms / 1_000)
+        store = Etcd(endpoints, Credentials(ca, cert, key), deadline_s=deadline_ms / 1_000)
+        self._on(environment, store, archived, utc_ns)
+
+    @classmethod
+    def on(cls, environment: str, store: Etcd, clock: Clock) -> Self:
+        """Return a journal on a store that is open already; it has no archive."""
+        journal = cls.__new__(cls)
+        journal._on(environment, store, None, clock)
+        return journal
+
+    def _on(self, environment: str, store: Etcd, archived: Path | None, clock: Clock) -> None:
+        self.store = store
         self.prefix = f"/{environment}/"
         self.archived = archived
         self.clock = clock
@@ -303,12 +312,12 @@ class Journal:
         return await self._switch(None, timeout_s)
 
     async def _switch(self, halt: Halt | None, timeout_s: float) -> Halted:
-        started = time.monotonic()
+        started = clock.monotonic()
         key = self.key("kill")
         change = etcd.delete(key) if halt is None else etcd.put(key, msgspec.json.encode(halt))
         tried = False
         while True:
-            left_s = timeout_s - (time.monotonic() - started)
+            left_s = timeout_s - (clock.monotonic() - started)
             view = await self.kill_switch(patience_s=max(left_s, 0.0))
             if view.halted == (halt is not None):
                 break
@@ -317,20 +326,20 @@ class Journal:
                 await self.store.attempt([etcd.mod_is(key, view.mod)], [change], [])
         # A halt is known by the revision that wrote it; its absence by the one that read it.
         acknowledged = await self._obeyed(
-            view.mod or view.seen, timeout_s - (time.monotonic() - started)
+            view.mod or view.seen, timeout_s - (clock.monotonic() - started)
         )
         return Halted(
             halted=view.halted,
             changed=tried and view.halt == halt,
             acknowledged=acknowledged,
-            effective_ms=(time.monotonic() - started) * 1_000,
+            effective_ms=(clock.monotonic() - started) * 1_000,
             halt=view.halt,
         )
 
     async def _obeyed(self, revision: int, patience_s: float) -> bool:
         """Whether the leader says within the patience that it has seen that revision."""
-        until = time.monotonic() + min(patience_s, OBEYED_WITHIN_S)
-        while (left_s := until - time.monotonic()) > 0:
+        until = clock.monotonic() + min(patience_s, OBEYED_WITHIN_S)
+        while (left_s := until - clock.monotonic()) > 0:
             beat = await self.beat(patience_s=left_s)
             if beat is not None and beat.kill_seen >= revision:
                 return True

@@ -11,14 +11,13 @@ copy of it may still be on its way.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import structlog
 
-from apps.core import etcd
+from apps.core import clock, etcd
 from apps.core.etcd import NoSpace, OutcomeUnknown
 from apps.core.journal import Beat, Journal, KillView, Leadership, kill_view
 from apps.core.records import Batch, JournalRecord, decode_batch, encode_batch
@@ -111,7 +110,7 @@ class Leader:
         unsure = False
         backoff_s = etcd.FIRST_BACKOFF_S
         while True:
-            asked = time.monotonic()
+            asked = clock.monotonic()
             try:
                 answer = await self._transact(batch, raw, kill)
                 if answer.succeeded:
@@ -238,7 +237,7 @@ class Leader:
 
     def proven(self, within_s: float) -> bool:
         """Whether a write under this leadership was confirmed, asked for that recently."""
-        return time.monotonic() - self.confirmed <= within_s
+        return clock.monotonic() - self.confirmed <= within_s
 
     async def beat(self, progress: int) -> bool:
         """Write the heartbeat and read the kill switch; False where there was no answer.
@@ -254,7 +253,7 @@ class Leader:
                 kill_seen=self.kill.seen,
                 at_ns=self.journal.clock(),
             )
-            asked, mod = time.monotonic(), self._mod
+            asked, mod = clock.monotonic(), self._mod
             kill = self.journal.key("kill")
             try:
                 answer = await self._store.attempt(

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
@@ -18,10 +17,9 @@ from importlib import metadata
 import msgspec
 import structlog
 
-from apps.core import etcd, retention
+from apps.core import clock, etcd, retention
 from apps.core.app import App, NotReady
 from apps.core.bus import Bus
-from apps.core.clock import utc_ns
 from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
 from apps.core.journal import Journal
 from apps.core.leader import Deposed, Leader
@@ -96,8 +94,8 @@ class Execution(App[ExecutionSettings]):
     async def _trade(self, journal: Journal, bus: Bus) -> None:
         settings = self.settings
         self._phase = "waiting for the journal"
-        owner = f"{settings.site}/{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        place = Place(settings, owner, journal, Teller(bus))
+        place = self._place(journal, bus)
+        owner = place.owner
         # A site that is alone leads from here on: whoever led before can append nothing more.
         leader: Leader | None = None
         if place.alone:
@@ -110,8 +108,7 @@ class Execution(App[ExecutionSettings]):
         inbound = _latest(state.inbound, before.inbound if before else {})
         self._standby = standby = Standby(intents, {})
         place.take = standby.take
-        place.feeds = Feeds(bus, place.put, utc_ns)
-        place.gateway = Gateway(settings, place.put, utc_ns)
+        self._furnish(place, bus)
         self._phase = ""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_again(place, replayed.messages, state))
@@ -119,9 +116,26 @@ class Execution(App[ExecutionSettings]):
             group.create_task(place.feeds.run(intents, self._room))
             group.create_task(self._connect(place, inbound))
             if not place.alone:
-                group.create_task(Peers(settings, self._linked(place)).run())
+                group.create_task(self._keep_links(self._linked(place)))
                 group.create_task(self._present(place))
             group.create_task(self._roles(place, state, standby, leader))
+
+    # What a simulated world makes of other stuff
+
+    def _place(self, journal: Journal, bus: Bus) -> Place:
+        """Return where this process works; its owner's name is its own alone."""
+        site = self.settings.site
+        owner = f"{site}/{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+        return Place(self.settings, owner, journal, Teller(bus))
+
+    def _furnish(self, place: Place, bus: Bus) -> None:
+        """Give a place its bus and its sessions; nothing is read or sent yet."""
+        place.feeds = Feeds(bus, place.put, place.utc_ns)
+        place.gateway = Gateway(self.settings, place.put, place.utc_ns)
+
+    async def _keep_links(self, changed: Callable[[str, bool], None]) -> None:
+        """Keep the links to the other sites' apps, for ever."""
+        await Peers(self.settings, changed).run()
 
     async def _presence_before(self, journal: Journal) -> Presence | None:
         """Return how the former process of this site described itself last."""
@@ -252,7 +266,7 @@ class Execution(App[ExecutionSettings]):
             settings=self._agreed,
             release=self._release,
             fault=role.fault(),
-            at_ns=utc_ns(),
+            at_ns=place.utc_ns(),
         )
 
     async def ready(self) -> None:
@@ -263,7 +277,7 @@ class Execution(App[ExecutionSettings]):
         if fault := role.fault():
             raise NotReady(fault)
         if isinstance(role, Following):
-            if time.monotonic() - role.heard > BEHIND_S:
+            if clock.monotonic() - role.heard > BEHIND_S:
                 raise NotReady("the journal is silent: nobody leads")
             if not role.leader:
                 raise NotReady("nobody leads yet")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import msgspec
 import structlog
 
+from apps.core import clock
 from apps.core.bus import INTENTS, MD, START, Bus, BusDown, BusSlow
 from apps.core.clock import Clock
 from apps.core.instruments import TEST_SYMBOL
@@ -77,7 +77,7 @@ class Feeds:
     async def _read(self, after: dict[str, str], room: Callable[[], bool]) -> None:
         wanted = dict(after) if room() else {MD: after[MD]}
         answer = await self._bus.client.xread(wanted, count=MOST, block=BLOCK_MS)
-        self.heard = time.monotonic()
+        self.heard = clock.monotonic()
         streams = {name.decode(): entries for name, entries in answer or ()}
         for stream in (MD, INTENTS):
             for entry, fields in streams.get(stream, ()):

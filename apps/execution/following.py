@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 
 import msgspec
 import structlog
 
-from apps.core import candidacy, etcd
+from apps.core import candidacy, clock, etcd
 from apps.core.candidacy import Known, Won
 from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
 from apps.core.journal import KillView
@@ -139,7 +138,7 @@ class Following:
             stream(self._place.journal, lambda: self.state.index)
         ) as changes:
             async for some in changes:
-                self.heard = time.monotonic()
+                self.heard = clock.monotonic()
                 messages: list[Told] = []
                 for seen in some:
                     messages += self._take_in(seen)
@@ -229,7 +228,7 @@ class Following:
         tick_s = self._election.terms.tick_ns / 1e9
         looked = 0.0
         while True:
-            now = time.monotonic()
+            now = clock.monotonic()
             if now - looked >= LOOK_S:
                 looked = now
                 self.prune()
@@ -322,4 +321,4 @@ class Following:
 
 
 def _now() -> int:
-    return time.monotonic_ns()
+    return clock.monotonic_ns()

@@ -68,6 +68,7 @@ class Gateway:
         settings: ExecutionSettings,
         put: Callable[[Event], None],
         clock: Clock,
+        engine: type[Engine] = Engine,
     ) -> None:
         """Prepare the sessions; `open` logs on. Events go to `put`, on the running loop."""
         self._settings = settings
@@ -79,7 +80,7 @@ class Gateway:
         """Half the detection time: how recently leadership must be confirmed to send."""
         self.session = comp_id(settings.site, Purpose.ORDERS)
         self.drop_copy = comp_id(settings.site, Purpose.DROP_COPY)
-        self._engine = Engine(
+        self._engine = engine(
             role="initiator",
             own=[self.session, self.drop_copy],
             peers=[settings.fix_venue],

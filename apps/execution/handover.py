@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 
 import msgspec
 import structlog
 
-from apps.core import etcd
+from apps.core import clock, etcd
 from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
 from apps.core.journal import Leadership
 from apps.core.leader import Deposed
@@ -95,7 +94,7 @@ class Handing:
             if not fault:
                 self._unfit_since = None
                 continue
-            now = time.monotonic()
+            now = clock.monotonic()
             self._unfit_since = self._unfit_since or now
             if now - self._unfit_since < UNFIT_S:
                 continue

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 
 import structlog
 
-from apps.core import retention
+from apps.core import clock, retention
 from apps.core.journal import KillView
 from apps.core.leader import Deposed, Leader
 from apps.core.messages import Decision, OrderState
@@ -59,10 +58,20 @@ class Leading:
         self.others_archived: int | None = None
         """The last record that every other site has archived."""
         self.sequencer = Sequencer(
-            state, leader, context=self._context, gate=self._gate, perform=self._perform
+            state,
+            leader,
+            context=self._context,
+            gate=self._gate,
+            perform=self._perform,
+            clock=place.utc_ns,
         )
         self._performer = Performer(
-            leader, place.gateway, self.sequencer, place.teller, lambda: place.feeds.market.seq
+            leader,
+            place.gateway,
+            self.sequencer,
+            place.teller,
+            lambda: place.feeds.market.seq,
+            place.utc_ns,
         )
         leader.on_kill = self._on_kill
 
@@ -124,7 +133,7 @@ class Leading:
             return lambda _: True
         if self._place.session not in self.state.up:
             return lambda _: False
-        if time.monotonic() >= self._settling_until:
+        if clock.monotonic() >= self._settling_until:
             return lambda _: True
         doubted = {o.symbol for o in self.state.open_orders() if o.doubt and not o.held}
 
@@ -140,7 +149,7 @@ class Leading:
             self._batches += 1
         up = self._place.session in state.up
         if up and not self._up:
-            self._settling_until = time.monotonic() + SETTLING_S
+            self._settling_until = clock.monotonic() + SETTLING_S
         self._up = up
         self._note_doubts()
         metrics.HALTED.set(self.leader.kill.halted)
@@ -152,7 +161,7 @@ class Leading:
             self._retiring = asyncio.create_task(self._retire())
 
     def _note_doubts(self) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         doubts = {order.id for order in self.state.in_doubt()}
         self._doubts = {order: self._doubts.get(order, now) for order in doubts}
 
@@ -192,7 +201,7 @@ class Leading:
             every_s = beat_s(self._place)
             asked = self._beat_now.is_set()
             self._beat_now.clear()
-            since_s = time.monotonic() - self.leader.confirmed
+            since_s = clock.monotonic() - self.leader.confirmed
             if asked or since_s >= every_s:
                 if not await self.leader.beat(self.sequencer.commits):
                     metrics.JOURNAL_FAILURES.inc()
@@ -223,8 +232,8 @@ class Leading:
         """Judge nothing more, and wait a little for the answers to what was sent."""
         self._draining = self.sequencer.hurried = True
         self.sequencer.wake()
-        until = time.monotonic() + DRAIN_S
-        while time.monotonic() < until:
+        until = clock.monotonic() + DRAIN_S
+        while clock.monotonic() < until:
             if self.sequencer.idle and not any(o.unanswered for o in self.state.open_orders()):
                 return
             await asyncio.sleep(0.001)
@@ -236,7 +245,7 @@ class Leading:
 
     def fault(self) -> str:
         """Return what keeps orders from flowing; empty where nothing does."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self.leader.confirmed > STALE_S:
             return f"the journal does not confirm: {self.leader.trouble or 'no answer'}"
         return self._place.fault() or self._stuck(now)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import msgspec
 import structlog
 
+from apps.core import clock
 from apps.core.clock import Clock, utc_ns
 from apps.core.leader import Leader
 from apps.core.messages import DecisionDone, Fill, OrderUpdate, TimeInForce
@@ -77,7 +77,7 @@ class Performer:
                 withheld[order.id] = why_not
             elif self._gateway.enter(order):
                 sent[order.id] = self._clock()
-            self._asked[order.id] = time.monotonic()
+            self._asked[order.id] = clock.monotonic()
         dispatched = Dispatched(self._gateway.session, journaled_ns, sent, withheld)
         if withheld:
             log.warning("orders withheld", orders=withheld)
@@ -114,7 +114,7 @@ class Performer:
                 if not self._gateway.cancel(state.orders[action.order], action.cancel):
                     log.warning("cancel not sent: session down", order=action.order)
             case AskStatus():
-                self._asked[action.order] = time.monotonic()
+                self._asked[action.order] = clock.monotonic()
                 self._gateway.ask(state.orders[action.order])
             case Alarm():
                 metrics.ALARMS.labels(action.kind).inc()
@@ -125,7 +125,7 @@ class Performer:
 
     def overdue(self, state: State) -> tuple[str, ...]:
         """Return the open orders about which the venue owes an answer for too long."""
-        now = time.monotonic()
+        now = clock.monotonic()
         self._asked = {order: at for order, at in self._asked.items() if order in state.open}
         return tuple(
             order.id

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from apps.core.clock import utc_ns
+from apps.core import clock
+from apps.core.clock import Clock, utc_ns
 from apps.core.fix import Purpose, comp_id
 from apps.core.journal import Journal, KillView
 from apps.core.settings import ExecutionSettings, RiskSettings
@@ -32,6 +32,7 @@ class Place:
     """Unique to this process: how it recognises its own election."""
     journal: Journal
     teller: Teller
+    utc_ns: Clock = utc_ns
     links: dict[str, bool] = field(default_factory=dict)
     """Whether the link to each other site's execution app is up."""
     feeds: Feeds = field(init=False)
@@ -61,7 +62,7 @@ class Place:
         """Return why orders could not flow here now; empty where they could."""
         if not self.gateway.logged_on:
             return f"FIX session {self.session} is not logged on"
-        if time.monotonic() - self.feeds.heard > BUS_SILENT_S:
+        if clock.monotonic() - self.feeds.heard > BUS_SILENT_S:
             return "the bus does not answer"
         return ""
 
@@ -76,7 +77,7 @@ class Place:
     def context(self, kill: KillView) -> Context:
         """Return what is known beside the journal now."""
         return Context(
-            now_ns=utc_ns(),
+            now_ns=self.utc_ns(),
             site=self.site,
             market=self.feeds.market,
             kill=kill,

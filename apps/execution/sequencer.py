@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from apps.core.clock import Clock, utc_ns
 from apps.core.journal import KillView
 from apps.core.leader import Deposed, KillChanged
 from apps.core.messages import Decision
@@ -62,6 +63,7 @@ class Sequencer:
         context: Callable[[], Context],
         gate: Callable[[], Gate],
         perform: Callable[[Committed], Awaitable[None]],
+        clock: Clock = utc_ns,
     ) -> None:
         """Start from a replayed state; `gate` is asked which decisions may be judged now."""
         self.state = state
@@ -72,6 +74,7 @@ class Sequencer:
         self._context = context
         self._gate = gate
         self._perform = perform
+        self._utc_ns = clock
         self._inbox: deque[Event] = deque()
         self._decisions: deque[Decided] = deque()
         self._lazy: list[Event] = []
@@ -202,7 +205,7 @@ class Sequencer:
             break
         self.commits += 1
         _count(stepped)
-        await self._perform(Committed(stepped=stepped, journaled_ns=time.time_ns()))
+        await self._perform(Committed(stepped=stepped, journaled_ns=self._utc_ns()))
 
     def _tell_progress(self, fork: State, stepped: Stepped, now_ns: int) -> None:
         """Let the numbers of reports that changed nothing travel with what did."""

@@ -17,6 +17,7 @@ from opsctl.cli.selection import (
     SetOption,
     TargetOption,
     flags,
+    mend,
     wanted,
 )
 
@@ -57,6 +58,7 @@ def deploy(
     overrides = flags(settings, target, dr, allow_unmet)
     found = wanted(environment, tier, overrides)
     guard_live("deploy", found, records.environment(found.name), live=live, yes=yes)
+    mend(found)
     result = Pipeline(means(), Shown()).deploy(
         found, arguments={**overrides, "verify": not no_verify}, verify=not no_verify
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opsctl.cli.common import Output, OutputOption, YesOption, emit, progress
+from opsctl.cli.drill_simulate import simulate
 from opsctl.cli.guards import LiveOption, guard_live
 from opsctl.errors import OpsctlError, UsageError
 
@@ -24,6 +25,10 @@ app = typer.Typer(
     help="Break an environment on purpose, and measure how it goes on.",
     epilog="Example: [bold]opsctl drill run leader-kill intraday[/bold]",
 )
+
+app.command(
+    "simulate", epilog="Example: [bold]opsctl drill simulate --seeds 10000 --from 1[/bold]"
+)(simulate)
 
 MISSED, STOPPED = 3, 130
 _STYLES = {"passed": "green", "failed": "red"}

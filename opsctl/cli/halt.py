@@ -44,7 +44,7 @@ def act(
     from opsctl.evidence.runs import who
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, mended=False)
 
     def show(result: Switched) -> None:
         emit(result, output, lambda: Text(sentence(result)))

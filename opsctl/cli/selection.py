@@ -81,8 +81,10 @@ def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:
     return records.environment(find(name, tier))
 
 
-def deployed(name: str | None, tier: LatencyTier | None) -> Environment:
-    """Return an environment as it stands, mended where a drill was killed in it.
+def deployed(name: str | None, tier: LatencyTier | None, *, mended: bool = True) -> Environment:
+    """Return an environment as it stands, mended first where a drill was killed in it.
+
+    What must act at once (the kill switch) does not wait for that.
 
     Raises:
         UsageError: it is not deployed.
@@ -91,7 +93,8 @@ def deployed(name: str | None, tier: LatencyTier | None) -> Environment:
     if found is None:
         shown = name or f"--tier {tier}"
         raise UsageError(f"{name or tier} is not deployed", hint=f"opsctl deploy {shown}")
-    mend(found)
+    if mended:
+        mend(found)
     return found
 
 

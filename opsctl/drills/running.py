@@ -103,8 +103,9 @@ class Run:
         try:
             with client:
                 self._flow(client)
-                self._strike(former)
-                self._recover(client, former)
+                self._former = leads = self._prepared(former)
+                self._strike(leads)
+                self._recover(client, leads)
                 window_ns = time.time_ns()
         except KeyboardInterrupt:
             interrupted = True
@@ -170,8 +171,6 @@ class Run:
                 self._blow(f"SIGSTOP of {', '.join(keys)}", lambda: self._faults.freeze(keys))
             case Lose():
                 keys = self._faults.of_site(sites[fault.site])
-                if fault.etcd_leader:
-                    self._journal_leads(sites[fault.site])
                 self._note(down=keys)
                 self._blow(
                     f"SIGKILL of all {len(keys)} processes of site {sites[fault.site]}",
@@ -197,12 +196,21 @@ class Run:
             else:
                 return
 
-    def _journal_leads(self, site: str) -> None:
+    def _prepared(self, former: Leadership) -> Leadership:
+        """Move the journal's leading member where the fault wants it; return who leads then.
+
+        The store elects for that, and a leader that cannot write meanwhile may be succeeded.
+        """
         from opsctl.drills.members import lead
 
-        said = lead(self.environment, self.target, site)
-        self._say(said)
+        if not isinstance(self.scenario.fault, Lose) or not self.scenario.fault.etcd_leader:
+            return former
+        self._say(lead(self.environment, self.target, former.site))
         time.sleep(CALM_S)
+        leader = self._accounts.overview().leader or former
+        if leader.site != former.site:
+            raise Blocked(f"{leader.site} took over when the journal's leading member was moved")
+        return leader
 
     def _note(self, **faults: tuple[str, ...]) -> None:
         self._standing = self._standing.model_copy(update=faults)

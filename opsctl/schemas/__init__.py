@@ -30,6 +30,7 @@ RESULTS: dict[str, str] = {
     "failback": "opsctl.recovery.outcome:Failover",
     "drill-list": "opsctl.drills.outcome:Scenarios",
     "drill-run": "opsctl.drills.outcome:Result",
+    "drill-simulate": "opsctl.drills.simulator.outcome:Simulation",
     "evidence-list": "opsctl.evidence.results:Lines",
     "evidence-show": "opsctl.evidence.results:Shown",
     "evidence-verify": "opsctl.evidence.results:Checked",

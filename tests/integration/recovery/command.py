@@ -32,7 +32,7 @@ def _server(text: str) -> EtcdServer:
     return EtcdServer(found["port"], found["endpoint"], tls, Process([], Path(os.devnull)))
 
 
-def _deployed(name: str | None, tier: LatencyTier | None) -> Environment:
+def _deployed(name: str | None, tier: LatencyTier | None, *, mended: bool = True) -> Environment:
     assert name is not None
     return hot(name)
 

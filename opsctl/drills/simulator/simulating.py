@@ -1,0 +1,166 @@
+"""Many seeds on all processors; what fails is made short and told."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+
+from opsctl.drills.simulator.outcome import Failure, Simulation
+from opsctl.drills.simulator.plan import Plan, drawn, smaller
+from opsctl.drills.simulator.running import Outcome, run
+from opsctl.errors import UsageError
+
+CHUNK = 50
+"""Seeds that a worker takes at a time."""
+MOST_FAILURES = 5
+TIMELINE_LINES = 200
+
+Told = Callable[[int, int], None]
+"""Takes how many seeds are done, and how many failed."""
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk of seeds that was run; a line of the record."""
+
+    first: int
+    runs: int
+    seconds: float
+    takeovers: int
+    accepted: int
+    failed: tuple[int, ...] = ()
+
+
+def chunk(first: int, runs: int) -> Counted:
+    """Run some seeds."""
+    began, takeovers, accepted, failed = time.perf_counter(), 0, 0, []
+    for seed in range(first, first + runs):
+        found = run(drawn(seed))
+        takeovers += max(0, found.epochs - 1)
+        accepted += found.accepted
+        if found.violation:
+            failed.append(seed)
+    return Counted(
+        first=first,
+        runs=runs,
+        seconds=round(time.perf_counter() - began, 3),
+        takeovers=takeovers,
+        accepted=accepted,
+        failed=tuple(failed),
+    )
+
+
+def simulate(first: int, runs: int, *, told: Told, record: Path | None = None) -> Simulation:
+    """Run seeds `first` to `first + runs - 1`; those that stand in `record` are not run again.
+
+    Raises `UsageError` where the record is none.
+    """
+    began = time.monotonic()
+    known = {each.first: each for each in _known(record)}
+    wanted = [(at, min(CHUNK, first + runs - at)) for at in range(first, first + runs, CHUNK)]
+    missing = [each for each in wanted if each[0] not in known]
+    done = [known[at] for at, _ in wanted if at in known]
+    interrupted = False
+    workers = os.cpu_count() or 1
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ready) as pool:
+        try:
+            for counted in pool.map(chunk, *zip(*missing, strict=True)) if missing else ():
+                done.append(counted)
+                if record is not None:
+                    with record.open("a", encoding="utf-8") as out:
+                        out.write(msgspec.json.encode(counted).decode() + "\n")
+                told(sum(c.runs for c in done), sum(len(c.failed) for c in done))
+        except KeyboardInterrupt:
+            interrupted = True
+            pool.shutdown(wait=False, cancel_futures=True)
+    failed = [seed for counted in done for seed in counted.failed]
+    total, seconds = sum(c.runs for c in done), time.monotonic() - began
+    ran = sum(size for _, size in missing) if not interrupted else total
+    return Simulation(
+        verdict="failed" if failed else "interrupted" if interrupted else "passed",
+        first=first,
+        last=first + total - 1,
+        runs=total,
+        seconds=round(seconds, 1),
+        runs_per_minute=round(ran / seconds * 60, 0) if seconds else 0.0,
+        takeovers=sum(c.takeovers for c in done),
+        orders_accepted=sum(c.accepted for c in done),
+        failures=tuple(failure(drawn(seed)) for seed in failed[:MOST_FAILURES]),
+    )
+
+
+def failure(plan: Plan) -> Failure:
+    """Return a failing plan made as short as it gets, with the timeline of its run."""
+    plan, found = shortest(plan)
+    lines = tuple(f"{at * 1_000:9.1f} ms  {where:10} {what}" for at, where, what in found.history)
+    return Failure(
+        seed=plan.seed,
+        violation=found.violation,
+        plan=msgspec.to_builtins(plan),
+        timeline=lines[-TIMELINE_LINES:],
+    )
+
+
+def shortest(plan: Plan) -> tuple[Plan, Outcome]:
+    """Return a plan with nothing left that could be taken away so that it still fails."""
+    found = run(plan)
+    while found.violation:
+        for less in smaller(plan):
+            tried = run(less)
+            if tried.violation:
+                plan, found = less, tried
+                break
+        else:
+            break
+    return plan, found
+
+
+def replay(file: Path) -> Simulation:
+    """Run the plan of a file; raises `UsageError` where it holds none."""
+    try:
+        plan = msgspec.json.decode(file.read_bytes(), type=Plan)
+    except (OSError, msgspec.DecodeError) as fault:
+        raise UsageError(
+            f"{file} holds no plan: {fault}", hint="a failure of --output json prints one"
+        ) from fault
+    began = time.monotonic()
+    found = run(plan)
+    return Simulation(
+        verdict="failed" if found.violation else "passed",
+        first=plan.seed,
+        last=plan.seed,
+        runs=1,
+        seconds=round(time.monotonic() - began, 2),
+        runs_per_minute=0.0,
+        takeovers=max(0, found.epochs - 1),
+        orders_accepted=found.accepted,
+        failures=(failure(plan),) if found.violation else (),
+    )
+
+
+def _known(record: Path | None) -> Iterator[Counted]:
+    if record is None or not record.exists():
+        return
+    for line in record.read_text(encoding="utf-8").splitlines():
+        try:
+            yield msgspec.json.decode(line, type=Counted)
+        except msgspec.DecodeError:
+            try:
+                json.loads(line)
+            except ValueError:
+                continue  # torn as it was written: run again
+            raise UsageError(f"{record} is no record of a simulation") from None
+
+
+def _ready() -> None:
+    """Leave Ctrl-C to the process that asked; what is imported is never garbage."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()

@@ -1,0 +1,356 @@
+"""A venue of the simulator's own, and the FIX engine of a process towards it.
+
+An independent, small model of what docs/venue.md promises: it shares no code with the venue
+app nor with the firm, so that it can be the witness of a run. Messages are the fields that
+the real ones have, and pass through the same code of the gateway.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from apps.core.fix import Event, Logon, Logout, Pair, Received
+from opsctl.drills.simulator.plan import Leg, Plan
+from opsctl.drills.simulator.world import Loop, World
+
+RECONNECT_S = 0.06
+SENDS_ORDERS = "-ORD"
+
+
+@dataclass
+class AtVenue:
+    """One order as the venue holds it."""
+
+    id: str
+    session: str
+    symbol: str
+    side: str
+    qty: int
+    filled: int = 0
+    open: bool = True
+
+
+@dataclass
+class Session:
+    """One session: everything that was ever sent on it, and the connection, if there is one."""
+
+    name: str
+    sent: list[tuple[str, tuple[Pair, ...]]] = field(default_factory=list)
+    connection: Connection | None = None
+
+
+class Connection:
+    """What lies between a process and the venue on one session: alive until it is cut."""
+
+    def __init__(self, engine: VirtualEngine, session: str) -> None:
+        """Connect."""
+        self.engine = engine
+        self.session = session
+        self.alive = True
+        self.next_in = 0.0
+        self.next_out = 0.0
+
+
+class VirtualVenue:
+    """Accepts, executes, reports; remembers all of it."""
+
+    def __init__(self, world: World, plan: Plan, legs: Callable[[str], Leg]) -> None:
+        """Open; `legs` tells how an order will trade."""
+        self.world = world
+        self.plan = plan
+        self.orders: dict[str, AtVenue] = {}
+        self.accepted: Counter[str] = Counter()
+        self.executions: list[tuple[str, str, str, str, int]] = []
+        """ExecID, order, symbol, side, shares."""
+        self.entered_at: list[tuple[float, str, str]] = []
+        """When the gateway wrote a NewOrderSingle, on which session, which order.
+
+        A process that freezes inside that write lets it go when it wakes: no check of its own
+        can prevent it, and the venue's fence is what it is for.
+        """
+        self.sessions: dict[str, Session] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        """Told whenever an order was accepted or traded, before anybody hears of it."""
+        self._legs = legs
+        self._numbers = 0
+
+    # Sessions
+
+    def connect(self, engine: VirtualEngine, name: str, expected: int) -> None:
+        """Log a session on, and send what its firm has not seen."""
+        session = self.sessions.setdefault(name, Session(name))
+        if session.connection is not None and session.connection.alive:
+            return  # the older one is not gone yet: refused
+        connection = session.connection = Connection(engine, name)
+        self.world.note("venue", f"{name} logs on, expecting {expected}")
+        engine.connected(connection)
+        for seq in range(expected, len(session.sent) + 1):
+            self._deliver(connection, seq, poss_dup=True)
+
+    def cut(self, name: str) -> None:
+        """Cut a session's connection: what is on its way is lost."""
+        session = self.sessions.get(name)
+        if session is None or session.connection is None or not session.connection.alive:
+            return
+        connection, session.connection = session.connection, None
+        connection.alive = False
+        self.world.note("venue", f"{name} is cut")
+        connection.engine.disconnected(name)
+        if self.plan.cancel_on_disconnect and name.endswith(SENDS_ORDERS):
+            for order in tuple(self.orders.values()):
+                if order.session == name and order.open:
+                    self._end(order)
+
+    def _deliver(self, connection: Connection, seq: int, *, poss_dup: bool = False) -> None:
+        msg_type, pairs = self.sessions[connection.session].sent[seq - 1]
+        connection.next_out = max(connection.next_out, self.world.now + self._lag())
+        message = Received(connection.session, msg_type, seq, poss_dup, pairs)
+
+        def arrive() -> None:
+            if connection.alive:
+                connection.engine.received(message)
+
+        self.world.at(connection.next_out, arrive)
+
+    def _lag(self) -> float:
+        return self.world.between(0.0002, 0.002)
+
+    # Requests
+
+    def request(self, connection: Connection, msg_type: str, fields: dict[int, str]) -> None:
+        """Take a request off the wire, if its connection lives until then."""
+        connection.next_in = max(connection.next_in, self.world.now + self._lag())
+
+        def arrive() -> None:
+            if connection.alive:
+                self._take(connection, msg_type, fields)
+
+        self.world.at(connection.next_in, arrive)
+
+    def _take(self, connection: Connection, msg_type: str, fields: dict[int, str]) -> None:
+        session = connection.session
+        match msg_type:
+            case "D":
+                self._enter(session, fields)
+            case "F":
+                order = self.orders.get(fields[41])
+                if order is not None and order.open:
+                    self._end(order, cancel=fields[11])
+                else:
+                    late = [(11, fields[11]), (41, fields[41]), (39, "8")]
+                    self._send(session, "9", [*late, (102, "0" if order else "1")])
+            case "H" if self.plan.status_request:
+                self._status(session, fields)
+            case _:
+                pass
+
+    def _enter(self, session: str, fields: dict[int, str]) -> None:
+        name = fields[11]
+        known = self.orders.get(name)
+        fence = {"firm": True, "session": known and known.session == session, "none": False}
+        if known is not None and fence[self.plan.duplicate_check]:
+            self.world.note("venue", f"{name} rejected: duplicate")
+            self._report(session, self._of(fields), "8", status="8", extra=[(103, "6")])
+            return
+        self.accepted[name] += 1
+        order = AtVenue(name, session, fields[55], fields[54], int(fields[38]))
+        self.orders[name] = order
+        self.world.note("venue", f"{name} accepted on {session}")
+        self.on_change()
+        self._told(order, "0", status="0")
+        leg = self._legs(name)
+        if fields.get(59) == "0":  # a day order rests, and may trade a little later
+            if leg.fills:
+                self.world.after(
+                    self.world.between(0.005, 0.3), lambda: self.trade(order, leg.fills)
+                )
+            return
+        if leg.fills:
+            self.trade(order, leg.fills)
+        if order.open:
+            self._end(order)
+
+    def trade(self, order: AtVenue, shares: int) -> None:
+        """Execute shares of an order that is open."""
+        shares = min(shares, order.qty - order.filled)
+        if not order.open or shares <= 0:
+            return
+        order.filled += shares
+        order.open = order.filled < order.qty
+        exec_id = self._next("E")
+        self.executions.append((exec_id, order.id, order.symbol, order.side, shares))
+        status = "1" if order.open else "2"
+        self._told(
+            order, "F", status=status, exec_id=exec_id, extra=[(32, str(shares)), (31, "10")]
+        )
+
+    def _end(self, order: AtVenue, *, cancel: str = "") -> None:
+        order.open = False
+        self._told(order, "4", status="4", extra=[(41, order.id)] if cancel else [], name=cancel)
+
+    def _status(self, session: str, fields: dict[int, str]) -> None:
+        order = self.orders.get(fields[11])
+        echo = [(790, fields[790])] if 790 in fields else []
+        if order is None:
+            self._report(session, self._of(fields), "I", status="8", extra=[(103, "5"), *echo])
+            return
+        if order.open:
+            status = "1" if order.filled else "0"
+        else:
+            status = "4" if order.filled < order.qty else "2"
+        self._report(session, order, "I", status=status, extra=echo)
+
+    # Reports
+
+    def _told(self, order: AtVenue, exec_type: str, **more: Any) -> None:
+        """Report an event of an order to its session, and by drop copy to every site."""
+        exec_id = more.pop("exec_id", "") or self._next("E")
+        self._report(order.session, order, exec_type, exec_id=exec_id, **more)
+        for name in [name for name in self.sessions if not name.endswith(SENDS_ORDERS)]:
+            self._report(name, order, exec_type, exec_id=exec_id, **more)
+
+    def _report(
+        self,
+        session: str,
+        order: AtVenue,
+        exec_type: str,
+        *,
+        status: str,
+        exec_id: str = "",
+        extra: Iterable[Pair] = (),
+        name: str = "",
+    ) -> None:
+        self._send(
+            session,
+            "8",
+            [
+                (11, name or order.id),
+                (17, exec_id or self._next("S")),
+                (150, exec_type),
+                (39, status),
+                (55, order.symbol),
+                (54, order.side),
+                (38, str(order.qty)),
+                (14, str(order.filled if order.id in self.orders else 0)),
+                (60, _utc(self.world.utc_ns())),
+                *extra,
+            ],
+        )
+
+    def _send(self, name: str, msg_type: str, pairs: list[Pair]) -> None:
+        session = self.sessions.setdefault(name, Session(name))
+        session.sent.append((msg_type, tuple(pairs)))
+        if session.connection is not None and session.connection.alive:
+            self._deliver(session.connection, len(session.sent))
+
+    def _of(self, fields: dict[int, str]) -> AtVenue:
+        return AtVenue(fields[11], "", fields[55], fields[54], int(fields.get(38, "0")), open=False)
+
+    def _next(self, letter: str) -> str:
+        self._numbers += 1
+        return f"{letter}{self._numbers}"
+
+
+class VirtualEngine:
+    """A process's FIX engine, with the interface that the gateway uses."""
+
+    venue: VirtualVenue
+    loop: Loop
+
+    def __init__(self, *, own: list[str], on_event: Callable[[Event], None], **_: object) -> None:
+        """Prepare sessions; `start` logs on. Class attributes say in which world and process."""
+        self._own = own
+        self._on_event = on_event
+        self._expected: dict[str, int] = dict.fromkeys(own, 1)
+        self._up: dict[str, Connection] = {}
+        self._started = False
+        self.freeze_next_s = 0.0
+        """How long the process freezes inside the next send, before the bytes leave."""
+
+    def expect(self, session: str, inbound: int) -> None:
+        """Ask for what follows this number at the next logon."""
+        self._expected[session] = inbound
+
+    def start(self) -> None:
+        """Log on, and again after every loss."""
+        self._started = True
+        for session in self._own:
+            self._dial(session)
+
+    def stop(self) -> None:
+        """Log out; a dead process's are cut already."""
+        self._started = False
+        for session in () if self.loop.dead else self._own:
+            self.venue.cut(session)
+
+    def _dial(self, session: str) -> None:
+        def dial() -> None:
+            if self._started and not self.loop.dead and session not in self._up:
+                if self.loop.frozen_until > self.venue.world.now:
+                    self._dial(session)
+                else:
+                    self.venue.connect(self, session, self._expected[session])
+                    if session not in self._up:
+                        self._dial(session)
+
+        self.venue.world.after(self.venue.world.between(0.5, 1.5) * RECONNECT_S, dial)
+
+    def logged_on(self, session: str) -> bool:
+        """Return whether a session is logged on."""
+        return session in self._up
+
+    def send(self, session: str, msg_type: str, pairs: list[Pair]) -> bool:
+        """Write a message; it leaves now, or when a process that froze here wakes."""
+        connection = self._up.get(session)
+        if connection is None:
+            return False
+        fields = dict(pairs)
+        world = self.venue.world
+        if msg_type == "D":
+            self.venue.entered_at.append((world.now, session, fields[11]))
+        if self.freeze_next_s and msg_type == "D":
+            seconds, self.freeze_next_s = self.freeze_next_s, 0.0
+            world.note(self.loop.name, f"freezes for {seconds} s before {fields[11]} leaves")
+            self.loop.freeze(seconds)
+            world.after(seconds, lambda: self._leave(connection, msg_type, fields))
+        else:
+            self._leave(connection, msg_type, fields)
+        return True
+
+    def _leave(self, connection: Connection, msg_type: str, fields: dict[int, str]) -> None:
+        if not self.loop.dead and connection.alive:
+            self.venue.request(connection, msg_type, fields)
+
+    # What the venue tells
+
+    def connected(self, connection: Connection) -> None:
+        """Be logged on."""
+        self._up[connection.session] = connection
+        self.loop.inside(lambda: self._on_event(Logon(connection.session)))
+
+    def disconnected(self, session: str) -> None:
+        """Lose a session; dial again."""
+        self._up.pop(session, None)
+        self.loop.inside(lambda: self._on_event(Logout(session)))
+        self._dial(session)
+
+    def received(self, message: Received) -> None:
+        """Hand a message on; a number that was seen is dropped, as the engine does."""
+        if message.seq < self._expected[message.session]:
+            return
+
+        def take() -> None:
+            if message.seq == self._expected[message.session]:
+                self._expected[message.session] += 1
+                self._on_event(message)
+
+        self.loop.inside(take)
+
+
+def _utc(at_ns: int) -> str:
+    seconds, rest_ns = divmod(at_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H:%M:%S}.{rest_ns // 1_000:06d}"

@@ -1,0 +1,186 @@
+"""Faults planted in the production code, to prove that the simulator finds such faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import msgspec
+
+from apps.core import candidacy, etcd, leader
+from apps.core.journal import KillView, Leadership
+from apps.core.records import Batch, encode_batch
+from apps.execution import decide, oms, settle
+from apps.execution.actions import Send
+from apps.execution.events import Reported
+from apps.execution.gateway import Gateway
+from apps.execution.sequencer import Sequencer
+from apps.execution.standby import Standby
+
+Patches = list[Any]
+MUTATIONS: dict[str, Callable[[], Patches]] = {}
+
+
+def mutation(make: Callable[[], Patches]) -> Callable[[], Patches]:
+    """Register a mutation under its name."""
+    MUTATIONS[make.__name__] = make
+    return make
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Plant a fault for the duration of a `with`."""
+    with ExitStack() as stack:
+        for patch in MUTATIONS[name]():
+            stack.enter_context(patch)
+        yield
+
+
+@mutation
+def send_before_append() -> Patches:
+    """Orders leave as they are decided; the append comes after."""
+    real = Sequencer._commit
+
+    async def commit(self: Any, events: Any) -> None:
+        fork = self.state.fork()
+        stepped = decide.step(fork, events, self._context())
+        gateway = self._perform.__self__._place.gateway
+        for action in stepped.actions:
+            if isinstance(action, Send) and not action.again:
+                gateway.enter(fork.orders[action.order])
+        await real(self, events)
+
+    return [mock.patch.object(Sequencer, "_commit", commit)]
+
+
+@mutation
+def no_epoch_check() -> Patches:
+    """Appends compare the tail and the kill switch, and not who leads."""
+
+    async def transact(self: Any, batch: Batch, raw: bytes, kill: KillView) -> Any:
+        journal = self.journal
+        tail = journal.key("tail")
+        before = str(batch.first - 1).encode()
+        at_tail = etcd.value_is(tail, before) if batch.first > 1 else etcd.mod_is(tail, 0)
+        return await self._store.attempt(
+            [at_tail, etcd.mod_is(journal.key("kill"), kill.mod)],
+            [
+                etcd.put(journal.batch_key(batch.first), raw),
+                etcd.put(tail, str(batch.last).encode()),
+            ],
+            self._questions(batch.first),
+        )
+
+    return [
+        mock.patch.object(leader.Leader, "_transact", transact),
+        mock.patch.object(leader.Leader, "_still_mine", return_value=None),
+    ]
+
+
+@mutation
+def settle_by_reentry_without_a_fence() -> Patches:
+    """What the venue does not know is entered again, whatever the venue promises."""
+    again = settle.Answered(step="reenter", reason="mutated")
+    return [mock.patch.object(settle, "unknown", return_value=again)]
+
+
+@mutation
+def unknown_taken_for_absence() -> Patches:
+    """What the venue does not know will never be there."""
+    gone = settle.Answered(step="decline", reason="mutated")
+    return [mock.patch.object(settle, "unknown", return_value=gone)]
+
+
+@mutation
+def exec_ids_forgotten() -> Patches:
+    """An execution that is told twice is booked twice."""
+    real = oms.report
+
+    def report(order: Any, seen: Any) -> Any:
+        return real(msgspec.structs.replace(order, booked=frozenset()), seen)
+
+    return [mock.patch.object(oms, "report", report)]
+
+
+@mutation
+def challenge_without_majority() -> Patches:
+    """A challenge that was not answered counts as won."""
+    real = candidacy.challenge
+
+    async def challenge(journal: Any, known: Any, *, owner: str, site: str) -> Any:
+        try:
+            return await real(journal, known, owner=owner, site=site)
+        except etcd.OutcomeUnknown:
+            epoch = known.leader.epoch + 1 if known.leader else 1
+            mine = Leadership(epoch=epoch, owner=owner, site=site, at_ns=0)
+            kill = KillView(mod=0, seen=0, halt=None)
+            made = leader.Leader(journal, mine, known.leader_mod, known.index, kill)
+            return candidacy.Won(leader=made, batches=())
+
+    return [mock.patch.object(candidacy, "challenge", challenge)]
+
+
+@mutation
+def a_symbol_in_doubt_is_traded() -> Patches:
+    """Doubt reserves exposure and blocks nothing."""
+    real = decide._Deciding._view
+
+    def view(self: Any, without: str = "") -> Any:
+        return msgspec.structs.replace(real(self, without), doubted={})
+
+    return [mock.patch.object(decide._Deciding, "_view", view)]
+
+
+@mutation
+def unjournaled_reports_dropped_at_takeover() -> Patches:
+    """A successor forgets the reports that its predecessor had not journaled."""
+    real = Standby.takeover
+
+    def takeover(self: Standby) -> Any:
+        return [event for event in real(self) if not isinstance(event, Reported)]
+
+    return [mock.patch.object(Standby, "takeover", takeover)]
+
+
+@mutation
+def append_repeated_after_an_unknown_outcome() -> Patches:
+    """An append without an answer is made again behind whatever is there now."""
+    real = leader.Leader.append
+
+    async def append(self: Any, records: Any, kill: KillView) -> int:
+        while True:
+            batch = Batch(
+                first=self.tail + 1,
+                epoch=self.mine.epoch,
+                writer=self.mine.owner,
+                records=tuple(records),
+            )
+            try:
+                answer = await self._transact(batch, encode_batch(batch), kill)
+            except etcd.OutcomeUnknown:
+                self.tail = await self.journal.tail()
+                continue
+            if answer.succeeded:
+                self._confirm(self.confirmed)
+                self.tail = batch.last
+                return batch.last
+            return int(await real(self, records, kill))
+
+    return [mock.patch.object(leader.Leader, "append", append)]
+
+
+@mutation
+def kill_switch_not_compared() -> Patches:
+    """Appends do not compare the kill switch, nor does the gateway look at it."""
+    real = Gateway.withholds
+
+    def withholds(self: Any, order: Any, *, market_seq: int) -> str:
+        why = real(self, order, market_seq=market_seq)
+        return "" if why.startswith("halted") else why
+
+    return [
+        mock.patch.object(Gateway, "withholds", withholds),
+        mock.patch.object(decide, "_halted", return_value=""),
+    ]

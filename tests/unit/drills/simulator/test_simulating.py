@@ -1,0 +1,66 @@
+"""Seeds: a share of them on every run, the same twice, and a failure made short and told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+
+from opsctl import schemas
+from opsctl.drills.simulator import replay, simulate
+from opsctl.drills.simulator.plan import Plan, drawn
+from opsctl.drills.simulator.running import run
+from opsctl.drills.simulator.simulating import failure
+from opsctl.errors import UsageError
+from tests.unit.drills.simulator.mutations import planted
+
+SHARE = 300
+
+
+def test_a_share_of_the_seeds_holds(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    record = tmp_path / "record.jsonl"
+    found = simulate(0, SHARE, told=lambda *now: told.append(now), record=record)
+    assert found.verdict == "passed", found.failures
+    assert (found.first, found.last, found.runs) == (0, SHARE - 1, SHARE)
+    assert found.takeovers > SHARE / 10
+    assert found.orders_accepted > SHARE
+    assert told[-1] == (SHARE, 0)
+    again = simulate(0, SHARE, told=lambda *_: pytest.fail("was run already"), record=record)
+    assert (again.runs, again.takeovers) == (found.runs, found.takeovers)
+    jsonschema.validate(json.loads(found.model_dump_json()), schemas.schema("drill-simulate"))
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 7))
+def test_a_seed_is_one_history(seed: int) -> None:
+    assert run(drawn(seed)) == run(drawn(seed))
+
+
+def test_a_failure_is_made_short_told_and_replayed(tmp_path: Path) -> None:
+    with planted("send_before_append"):
+        found = failure(drawn(0))
+        assert found.violation
+        short = msgspec.convert(found.plan, Plan)
+        whole = drawn(0)
+        assert len(short.faults) <= len(whole.faults)
+        assert len(short.decisions) < len(whole.decisions)
+        assert any("accepted" in line for line in found.timeline)
+        file = tmp_path / "plan.json"
+        file.write_bytes(msgspec.json.encode(found.plan))
+        assert replay(file).failures[0].violation == found.violation
+    assert replay(file).verdict == "passed"
+
+
+def test_a_file_that_holds_no_plan_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("[]")
+    with pytest.raises(UsageError, match="holds no plan"):
+        replay(tmp_path / "plan.json")
+
+
+def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.jsonl").write_text('{"kind": "accept"}\n')
+    with pytest.raises(UsageError, match="no record of a simulation"):
+        simulate(0, 1, told=lambda *_: None, record=tmp_path / "other.jsonl")
