@@ -55,19 +55,21 @@ def service(environment: Environment, site: str, host: Host) -> Service:
 
     A member of several is ready once there is a quorum, so none waits for another.
     """
-    client, peer, http = (host.address(NAME, site, port) for port in ("client", "peer", "http"))
+    client, peer = address(host, site), host.address(NAME, site, "peer")
+    # A port that serves both gRPC and HTTP does so by a slower server: a write takes a
+    # quarter longer, and a burst of reads can starve the watches. etcd 3.4 has no other.
+    fast = environment.tier in FAST
+    http = host.address(NAME, site, "http") if fast else client
     cert_name, key_name = pair(environment, site)
     ca, cert, key = (host.secret(name) for name in (CA, cert_name, key_name))
     own_url = peer_url(environment, site, host)
     members = {place: peer_url(environment, place, host) for place in environment.sites}
-    heartbeat_ms, election_ms = (20, 100) if environment.tier in FAST else (100, 1000)
+    heartbeat_ms, election_ms = (20, 100) if fast else (100, 1000)
     options = {
         "name": site,
         "data-dir": f"{host.folder(NAME, site, 'data')}/member",
         "listen-client-urls": f"https://{client}",
-        # A port that serves both gRPC and HTTP does so by a slower server: a write takes
-        # a quarter longer, and a burst of reads can starve the watches.
-        "listen-client-http-urls": f"https://{http}",
+        **({"listen-client-http-urls": f"https://{http}"} if fast else {}),
         "advertise-client-urls": f"https://{client}",
         "listen-peer-urls": f"https://{peer}",
         "initial-advertise-peer-urls": own_url,
@@ -104,7 +106,11 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "GOMEMLIMIT": "384MiB",
             **_door(environment, site, host),
         },
-        ports={"client": client.port, "peer": peer.port, "http": http.port},
+        ports={
+            "client": client.port,
+            "peer": peer.port,
+            **({"http": http.port} if fast else {}),
+        },
         waits=waits(environment),
         secrets=(CA, cert_name, key_name, CLIENT_CERT, CLIENT_KEY),
         probe=JournalProbe(at=client, ca=CA, cert=CLIENT_CERT, key=CLIENT_KEY),
