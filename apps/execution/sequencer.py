@@ -17,7 +17,7 @@ import msgspec
 
 from apps.core.clock import Clock, utc_ns
 from apps.core.journal import KillView
-from apps.core.leader import Deposed, KillChanged
+from apps.core.leader import KillChanged
 from apps.core.messages import Decision
 from apps.core.records import DecisionTaken, JournalRecord, SessionSeen
 from apps.execution import metrics
@@ -126,7 +126,8 @@ class Sequencer:
                 self._busy = True
                 try:
                     await self._commit(events)
-                except Deposed:
+                except BaseException:
+                    # Deposed by this append, or cancelled because another task was told first.
                     self._return(events)
                     raise
                 finally:
@@ -176,7 +177,10 @@ class Sequencer:
         return not self._inbox and not self._lazy and not self._busy
 
     def _return(self, events: list[Event]) -> None:
-        """Put events back whose records did not become ours to act on."""
+        """Put events back that did not become ours to act on, as far as is known here.
+
+        Where they were journaled after all, whoever follows drops them again by that.
+        """
         decisions = [event for event in events if isinstance(event, Decided)]
         others = [event for event in events if not isinstance(event, Decided)]
         self._decisions.extendleft(reversed(decisions))

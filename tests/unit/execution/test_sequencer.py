@@ -202,3 +202,24 @@ def test_numbers_of_reports_that_change_nothing_travel_with_what_does() -> None:
         loop.cancel()
 
     asyncio.run(go())
+
+
+def test_nothing_is_lost_where_the_loop_is_ended_during_an_append() -> None:
+    """A leader whose heartbeat is told of its end first has its appends cancelled."""
+
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        rig.leader.go.clear()
+        report = Reported(fill("E1", 10, 10))
+        decided = Decided("1-0", decision(intent()), 0)
+        for event in (report, decided, UP):
+            rig.sequencer.put(event)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+        assert not rig.leader.batches
+        assert sorted(map(str, rig.sequencer.left())) == sorted(map(str, [report, UP, decided]))
+
+    asyncio.run(go())
