@@ -34,7 +34,7 @@ from apps.core.records import (
 from apps.execution import oms
 from apps.execution.actions import Action, Alarm, AskStatus, Cancel, Publish, Send
 from apps.execution.oms import Execution, Order
-from apps.execution.state import SECOND_NS, State, Taken
+from apps.execution.state import State, Taken
 
 KEPT_ORDERS = 2_000
 """Settled orders kept for late and repeated reports; PostgreSQL keeps all of them."""
@@ -110,9 +110,7 @@ def _decision(state: State, record: DecisionTaken) -> list[Action]:
         state.last_decision[decision.strategy] = max(last, decision.seq)
     _read(state, record.source)
     if orders:
-        now_ns = record.received_ns
-        recent = tuple(entry for entry in state.accepted_ns if entry[0] > now_ns - SECOND_NS)
-        state.accepted_ns = (*recent, (now_ns, len(orders)))
+        state.accept(len(orders), record.received_ns)
     for order in orders:
         state.orders[order.id] = order
         state.open[order.id] = None

@@ -146,12 +146,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def leaves(self) -> int:
-        """Shares that may yet be executed, or were and are not booked: the worst case."""
-        if self.settled:
+        """Shares that may yet be executed, or were and are not booked: the worst case.
+
+        0 for an order that is settled. Asked of every open order by every decision, which is
+        why it does not go by `state`.
+        """
+        if self.cum_qty >= self.qty:
             return 0
         if self.end is not End.NONE:
             return self.missing
-        return max(self.qty - self.cum_qty, 0)
+        if self.declined and not self.exists and not self.doubt:
+            return 0
+        return self.qty - self.cum_qty
 
     @property
     def signed_leaves(self) -> int:

@@ -18,6 +18,9 @@ from apps.execution.portfolio import Portfolio
 from apps.execution.risk import Exposure
 
 SECOND_NS = 1_000_000_000
+TOGETHER_NS = 10_000_000
+"""Orders accepted within so long are counted as one entry."""
+NOTHING = Exposure()
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +61,10 @@ class State(msgspec.Struct, kw_only=True):
     """Sessions that are logged on."""
     halt: HaltSeen | None = None
     accepted_ns: tuple[tuple[int, int], ...] = ()
-    """When orders were accepted within the last second of event time, and how many."""
+    """When orders were accepted within the last second of event time, and how many.
+
+    What was accepted within the same hundredth of a second counts as accepted at its last.
+    """
 
     def fork(self) -> State:
         """Return a state that changes apart from this one."""
@@ -93,16 +99,31 @@ class State(msgspec.Struct, kw_only=True):
 
     def in_doubt(self) -> list[Order]:
         """Return the orders in doubt."""
-        return [order for order in self.open_orders() if order.state is OrderState.IN_DOUBT]
+        return [
+            order
+            for order in self.open_orders()
+            if (order.doubt or order.missing) and order.state is OrderState.IN_DOUBT
+        ]
 
     def exposures(self, without: str = "") -> dict[str, Exposure]:
         """Return what is held and what is reserved, by symbol; `without` one order."""
         found = {s: Exposure(p.qty) for s, p in self.portfolio.positions.items() if p.qty}
         for order in self.open_orders():
-            if order.id != without and order.leaves:
-                before = found.get(order.symbol, Exposure())
-                found[order.symbol] = before.with_order(order.side, order.leaves)
+            leaves = order.leaves
+            if leaves and order.id != without:
+                before = found.get(order.symbol, NOTHING)
+                found[order.symbol] = before.with_order(order.side, leaves)
         return found
+
+    def accept(self, orders: int, at_ns: int) -> None:
+        """Count orders that were accepted at an event."""
+        recent = self.accepted_ns
+        if recent and recent[-1][0] // TOGETHER_NS == at_ns // TOGETHER_NS:
+            last_ns, already = recent[-1]
+            self.accepted_ns = (*recent[:-1], (max(last_ns, at_ns), already + orders))
+        else:
+            kept = (entry for entry in recent if entry[0] > at_ns - SECOND_NS)
+            self.accepted_ns = (*kept, (at_ns, orders))
 
     def accepted_last_second(self, now_ns: int) -> int:
         """Return how many orders were accepted in the second before an event."""

@@ -165,3 +165,21 @@ def test_the_same_key_of_another_day_is_another_execution() -> None:
     assert (booked, one.cum_qty) == (80, 80)
     assert len(one.booked) == 2
     assert msgspec.json.decode(msgspec.json.encode(one), type=Order) == one
+
+
+@given(
+    st.builds(
+        order,
+        cum_qty=st.integers(0, 120),
+        claimed=st.integers(0, 120),
+        end=st.sampled_from(oms.End),
+        doubt=st.booleans(),
+        acknowledged=st.booleans(),
+        declined=st.sampled_from(["", "expired"]),
+    )
+)
+def test_nothing_is_reserved_for_what_is_settled_and_all_that_is_left_for_what_is_not(
+    one: Order,
+) -> None:
+    unsettled = one.missing if one.end is not oms.End.NONE else one.qty - one.cum_qty
+    assert one.leaves == (0 if one.settled else unsettled)
