@@ -176,6 +176,7 @@ class Channel:
             if loop.time() < self._again_at:
                 raise Failed(Status.UNAVAILABLE, self._trouble)
             self._opening = loop.create_task(self._open())
+            self._opening.add_done_callback(_looked_at)
         try:
             async with asyncio.timeout_at(due):
                 return await asyncio.shield(self._opening)
@@ -331,6 +332,12 @@ class _Link(asyncio.Protocol):
 
 
 @lru_cache(maxsize=64)
+def _looked_at(opening: asyncio.Task[_Link]) -> None:
+    """Keep asyncio from reporting a failure whose callers had all given up before."""
+    if not opening.cancelled():
+        opening.exception()
+
+
 def _outcome(trailers: bytes) -> tuple[Status, str]:
     """Return the status that trailers tell; they say the same again and again."""
     decoder = hpack.Decoder()
