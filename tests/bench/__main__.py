@@ -1,6 +1,6 @@
-"""Measures deployment, footprint and latency of the daily tier, and prints a table.
+"""Measures the daily tier as deployed and the order path by itself, and prints a table.
 
-    make bench        (or: python -m tests.bench --rounds 3)
+    make bench        (or: python -m tests.bench --rounds 3 --only throughput)
 
 Every figure comes from a command that a user can run. The machine and its load are
 printed with them, since neither is ours; a comparison is a ratio within one run.
@@ -17,25 +17,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from opsctl import environments
 from opsctl.targets import open_target
+from tests.bench import throughput
+from tests.bench.row import Row
 from tests.support.servers import folder
 
 OPSCTL = str(Path(sys.executable).with_name("opsctl"))
 SETTLE_S = 10
 IDLE_S = 30
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure: what it is, what was wanted, what was measured."""
-
-    name: str
-    goal: str
-    measured: str
 
 
 def timed(*argv: str, rounds: int = 1) -> float:
@@ -156,12 +148,17 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds: int = parser.parse_args().rounds
+    parser.add_argument("--only", choices=("daily", "throughput"))
+    given = parser.parse_args()
     print(f"Machine: {machine()}\n")
     with folder() as state:
         os.environ.setdefault("OPSCTL_TOOLCHAIN", _toolchain())
         os.environ["OPSCTL_STATE"] = str(state)
-        rows = measure(rounds)
+        rows: list[Row] = []
+        if given.only != "throughput":
+            rows += measure(given.rounds)
+        if given.only != "daily":
+            rows += throughput.measure(given.rounds)
     print("| figure | goal | measured |\n|---|---|---|")
     for row in rows:
         print(f"| {row.name} | {row.goal} | {row.measured} |")

@@ -316,41 +316,47 @@ def certificates(home: Path) -> Certificates:
 
 @dataclass(frozen=True)
 class EtcdServer:
-    """A running single-member etcd with mutual TLS."""
+    """A running etcd with mutual TLS: its first member, and where the others are."""
 
     port: int
     endpoint: str
     certificates: Certificates
     process: Process
+    endpoints: tuple[str, ...]
 
 
 @contextlib.contextmanager
-def etcd() -> Iterator[EtcdServer]:
-    """Run an etcd of one member; clients need the client certificate."""
-    with folder() as home:
-        client, peer = free_port(), free_port()
+def etcd(members: int = 1) -> Iterator[EtcdServer]:
+    """Run an etcd of some members; clients need the client certificate."""
+    with folder() as home, contextlib.ExitStack() as started:
         tls = certificates(home)
-        argv = [
-            str(programs.path("etcd", "etcd")),
-            *("--name", "m", "--data-dir", str(home / "data"), "--log-level", "warn"),
-            *("--listen-client-urls", f"https://127.0.0.1:{client}"),
-            *("--advertise-client-urls", f"https://127.0.0.1:{client}"),
-            *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
-            *("--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
-            *("--initial-cluster", f"m=http://127.0.0.1:{peer}"),
-            *("--client-cert-auth", "--trusted-ca-file", str(tls.ca)),
-            *("--cert-file", str(tls.server_cert), "--key-file", str(tls.server_key)),
-        ]
-        process = Process(argv, home / "log")
-        process.start()
+        clients = [free_port() for _ in range(members)]
+        peers = [f"http://127.0.0.1:{free_port()}" for _ in range(members)]
+        processes = []
+        for at, (client, peer) in enumerate(zip(clients, peers, strict=True)):
+            argv = [
+                str(programs.path("etcd", "etcd")),
+                *("--name", f"m{at}", "--data-dir", str(home / f"data{at}"), "--log-level", "warn"),
+                *("--listen-client-urls", f"https://127.0.0.1:{client}"),
+                *("--advertise-client-urls", f"https://127.0.0.1:{client}"),
+                *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+                *("--initial-cluster", ",".join(f"m{n}={url}" for n, url in enumerate(peers))),
+                *("--client-cert-auth", "--trusted-ca-file", str(tls.ca)),
+                *("--cert-file", str(tls.server_cert), "--key-file", str(tls.server_key)),
+            ]
+            process = Process(argv, home / f"log{at}")
+            process.start()
+            started.callback(process.stop)
+            processes.append(process)
 
         def ready() -> bool:
-            assert process.alive, process.log()
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", client)) == 0
+            for process, client in zip(processes, clients, strict=True):
+                assert process.alive, process.log()
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", client)) != 0:
+                        return False
+            return True
 
-        try:
-            wait_for(ready, "etcd")
-            yield EtcdServer(client, f"127.0.0.1:{client}", tls, process)
-        finally:
-            process.stop()
+        wait_for(ready, "etcd")
+        endpoints = tuple(f"127.0.0.1:{client}" for client in clients)
+        yield EtcdServer(clients[0], endpoints[0], tls, processes[0], endpoints)
