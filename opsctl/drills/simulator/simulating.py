@@ -6,10 +6,12 @@ import gc
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import msgspec
@@ -161,6 +163,13 @@ def _known(record: Path | None) -> Iterator[Counted]:
 
 
 def _ready() -> None:
-    """Leave Ctrl-C to the process that asked; what is imported is never garbage."""
+    """Leave Ctrl-C to the process that asked, and end with it; what is imported is no garbage."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
+    if (asked := parent_process()) is not None:
+        threading.Thread(target=_end_after, args=(asked.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

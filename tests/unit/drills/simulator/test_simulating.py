@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -15,6 +17,7 @@ from opsctl.drills.simulator.plan import Plan, drawn
 from opsctl.drills.simulator.running import run
 from opsctl.drills.simulator.simulating import failure
 from opsctl.errors import UsageError
+from tests.support.servers import wait_for
 from tests.unit.drills.simulator.mutations import planted
 
 SHARE = 300
@@ -73,3 +76,28 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text('{"kind": "accept"}\n')
     with pytest.raises(UsageError, match="no record of a simulation"):
         simulate(0, 1, told=lambda *_: None, record=tmp_path / "other.jsonl")
+
+
+def test_a_killed_command_leaves_no_process_behind(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    opsctl = Path(sys.executable).with_name("opsctl")
+    running = subprocess.Popen(
+        [opsctl, "drill", "simulate", "--seeds", "100000", "--record", record],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(record.exists, "the first seeds", timeout_s=60)
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        assert len(children) > 1
+    finally:
+        running.kill()
+        running.wait()
+    wait_for(lambda: not any(map(_alive, children)), "the end of its workers")
+
+
+def _alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
