@@ -60,6 +60,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     days: tuple[float, ...] = ()
     """When market data moves on by a day; decisions live for two."""
 
+    @property
+    def over_s(self) -> float:
+        """When every fault is over, and every decision has arrived everywhere."""
+        ends = [fault.at_s + fault.for_s for fault in self.faults]
+        arrivals = [decided.at_s + max(decided.late_s) for decided in self.decisions]
+        return max([FAULTS_FROM_S, *ends, *arrivals])
+
 
 def drawn(seed: int) -> Plan:
     """Return the plan of a seed."""

@@ -45,11 +45,11 @@ from opsctl.drills.simulator.venue import VirtualEngine, VirtualVenue
 from opsctl.drills.simulator.world import Loop, World
 
 RESTART_S = 0.2
-QUIET_FROM_S = 2.6
-"""Every fault is over by then."""
+QUIET_S = 0.05
+"""How long after its last fault and decision a run is told to settle."""
 END_S = 30.0
 """What is not settled in this time never will be."""
-LOOK_S = 0.25
+LOOK_S = 0.1
 PRICE = Decimal(10)
 LIMIT = Decimal("10.1")
 LINK_S = 0.001
@@ -124,7 +124,7 @@ class Run:
         before = clock.run_on(lambda: self.world.now)
         try:
             self._begin()
-            self.world.run(QUIET_FROM_S, lambda: bool(self._fault))
+            self.world.run(self.plan.over_s + QUIET_S, lambda: bool(self._fault))
             self._heal()
             self._until_settled()
             self._last_order()
