@@ -21,27 +21,18 @@ import structlog
 
 from apps.core import clock
 from apps.core.journal import Halt
-from apps.core.messages import (
-    Decision,
-    Intent,
-    OrderState,
-    OrderType,
-    OrderUpdate,
-    Side,
-    TimeInForce,
-)
-from apps.core.records import Batch, DecisionTaken, JournalRecord, decode_batch
+from apps.core.messages import Decision, Intent, OrderType, Side, TimeInForce
 from apps.core.settings import ExecutionSettings
 from apps.core.sites import HANDOVER, Handover
-from apps.execution.apply import apply
 from apps.execution.following import Following
 from apps.execution.leading import Leading
 from apps.execution.risk import Market
-from apps.execution.state import State, encode
 from opsctl.drills.simulator.plan import SITES, SYMBOLS, Fault, Leg, Plan
-from opsctl.drills.simulator.process import Simulated, SiteBus, settings_of
+from opsctl.drills.simulator.process import Simulated, settings_of
+from opsctl.drills.simulator.site import Site
 from opsctl.drills.simulator.store import Client, Store
 from opsctl.drills.simulator.venue import VirtualEngine, VirtualVenue
+from opsctl.drills.simulator.witness import Violation, Witness
 from opsctl.drills.simulator.world import Loop, World
 
 RESTART_S = 0.2
@@ -53,10 +44,6 @@ LOOK_S = 0.1
 PRICE = Decimal(10)
 LIMIT = Decimal("10.1")
 LINK_S = 0.001
-
-
-class Violation(Exception):
-    """Something that must hold did not."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,24 +58,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[tuple[float, str, str], ...] = ()
 
 
-class Site:
-    """One site: its bus outlives its processes."""
-
-    def __init__(self, name: str) -> None:
-        """Begin with an empty bus and no process."""
-        self.name = name
-        self.bus = SiteBus()
-        self.loop: Loop | None = None
-        self.app: Simulated | None = None
-        self.client: Client | None = None
-        self.starts = 0
-
-    @property
-    def alive(self) -> bool:
-        """Whether a process is there."""
-        return self.loop is not None and not self.loop.dead
-
-
 class Run:
     """A plan carried out."""
 
@@ -97,22 +66,13 @@ class Run:
         self.plan = plan
         self.world = World(plan.seed)
         self.store = Store(self.world)
-        self.store.on_commit = self._committed
         self.legs: dict[str, Leg] = {}
         self.venue = VirtualVenue(self.world, plan, self._leg)
-        self.venue.on_change = self._check_exposure
+        self.witness = Witness(self.world, self.venue)
+        self.store.on_commit = self.witness.committed
+        self.venue.on_change = self.witness.check_exposure
         self.sites = {name: Site(name) for name in SITES}
-        self.records: list[JournalRecord] = []
-        self.writers: dict[int, str] = {}
-        self.epochs: list[int] = []
-        self.state = State()
-        self.halted: list[tuple[float, float]] = []
-        """When the kill switch was on, from when the leader had said that it obeys."""
-        self._kill_seen = 0
-        self._kill_mod = 0
         self._links: dict[tuple[str, str], Callable[[bool], None]] = {}
-        self._decided = 0
-        self._fault = ""
 
     def _leg(self, order: str) -> Leg:
         return self.legs[order]
@@ -124,13 +84,13 @@ class Run:
         before = clock.run_on(lambda: self.world.now)
         try:
             self._begin()
-            self.world.run(self.plan.over_s + QUIET_S, lambda: bool(self._fault))
+            self.world.run(self.plan.over_s + QUIET_S, lambda: bool(self.witness.fault))
             self._heal()
             self._until_settled()
             self._last_order()
-            self._at_the_end()
+            self.witness.at_the_end(self.sites.values())
         except Violation as found:
-            self._fault = self._fault or str(found)
+            self.witness.fault = self.witness.fault or str(found)
         finally:
             clock.run_on(before)
             for site in self.sites.values():
@@ -138,10 +98,10 @@ class Run:
                     site.loop.kill()
         return Outcome(
             seed=self.plan.seed,
-            violation=self._fault,
+            violation=self.witness.fault,
             ended_s=round(self.world.now, 3),
             steps=self.world.steps,
-            epochs=len(self.epochs),
+            epochs=len(self.witness.epochs),
             accepted=sum(self.venue.accepted.values()),
             history=tuple(self.world.history),
         )
@@ -230,7 +190,7 @@ class Run:
         task.add_done_callback(done)  # type: ignore[attr-defined]
 
     def _failed(self, what: str) -> None:
-        self._fault = self._fault or f"a process failed: {what}"
+        self.witness.fault = self.witness.fault or f"a process failed: {what}"
 
     def _linked(self, site: Site, changed: Callable[[str, bool], None]) -> None:
         """Open the links between this process and the other's, as far as both are there."""
@@ -311,10 +271,10 @@ class Run:
     def _ask_handover(self, to: str) -> None:
         from apps.core import etcd
 
-        if not self.epochs:
+        if not self.witness.epochs:
             return
         asked = Handover(
-            id="x", to=to, epoch=self.epochs[-1], by="drill", at_ns=self.world.utc_ns()
+            id="x", to=to, epoch=self.witness.epochs[-1], by="drill", at_ns=self.world.utc_ns()
         )
         key = f"/simulated/{HANDOVER}"
         self.store.transact([], [etcd.put(key, msgspec.json.encode(asked))], [])
@@ -331,7 +291,7 @@ class Run:
 
     def _heal(self) -> None:
         """End everything that still goes wrong."""
-        self._check_as_it_happens()
+        self.witness.check()
         self.store.stalled_until = 0.0
         for site in self.sites.values():
             if site.client is not None:
@@ -341,83 +301,11 @@ class Run:
         self._link(True)
         self._switch(False)
 
-    # What must hold
-
-    def _committed(self, revision: int, key: bytes, value: bytes | None) -> None:
-        name = key.decode().removeprefix("/simulated/")
-        if name.startswith("batch/") and value is not None:
-            self._appended(decode_batch(value))
-        elif name == "heartbeat" and value is not None and self._kill_mod:
-            beat = msgspec.json.decode(value)
-            if beat["kill_seen"] >= self._kill_mod and not self._kill_seen:
-                self._kill_seen = revision
-                if not self.halted or self.halted[-1][1] < float("inf"):
-                    self.halted.append((self.world.now, float("inf")))
-        elif name == "kill":
-            if value is not None:
-                self._kill_mod, self._kill_seen = revision, 0
-            else:
-                self._kill_mod = 0
-                if self.halted and self.halted[-1][1] == float("inf"):
-                    self.halted[-1] = (self.halted[-1][0], self.world.now)
-
-    def _appended(self, batch: Batch) -> None:
-        if batch.first != self.state.index + 1:
-            self._fault = f"batch {batch.first} follows record {self.state.index}"
-        if self.writers.setdefault(batch.epoch, batch.writer) != batch.writer:
-            self._fault = f"two writers append in epoch {batch.epoch}"
-        if self.epochs and batch.epoch < self.epochs[-1]:
-            self._fault = f"epoch {batch.epoch} appends after epoch {self.epochs[-1]}"
-        if not self.epochs or batch.epoch > self.epochs[-1]:
-            self.epochs.append(batch.epoch)
-            self.world.note("journal", f"epoch {batch.epoch} of {batch.writer}")
-        for record in batch.records:
-            if isinstance(record, DecisionTaken):
-                self._check_doubt(record)
-            apply(self.state, record)
-            self.records.append(record)
-        self._check_exposure()
-
-    def _check_doubt(self, taken: DecisionTaken) -> None:
-        """No order is accepted on a symbol while another of it is in doubt."""
-        doubted = {order.symbol for order in self.state.in_doubt()}
-        symbols = {intent.id: intent.symbol for intent in taken.decision.intents}
-        for verdict in taken.verdicts:
-            if verdict.accepted and symbols[verdict.intent] in doubted:
-                self._fault = self._fault or f"{verdict.intent} trades a symbol in doubt"
-
-    def _check_exposure(self) -> None:
-        """Nothing at the venue may be beyond what is booked and reserved."""
-        for order in self.venue.orders.values():
-            known = self.state.orders.get(order.id)
-            if known is None:
-                self._fault = self._fault or f"{order.id} is at the venue and not in the journal"
-                return
-            may_be = order.qty if order.open else order.filled
-            if known.cum_qty + known.leaves < may_be:
-                self._fault = self._fault or (
-                    f"{order.id}: {may_be} may be filled at the venue, and {known.cum_qty} are "
-                    f"booked, {known.leaves} reserved ({known.state})"
-                )
-
-    def _check_as_it_happens(self) -> None:
-        if self._fault:
-            raise Violation(self._fault)
-        twice = [order for order, n in self.venue.accepted.items() if n > 1]
-        if twice and self.plan.duplicate_check == "firm":
-            raise Violation(f"accepted twice: {twice}")
-        if twice:
-            raise Violation(f"accepted twice without a fence: {twice}")
-        for at, session, order in self.venue.entered_at:
-            for since, until in self.halted:
-                if since < at < until:
-                    raise Violation(f"{order} left on {session} although trading was halted")
-
     def _until_settled(self) -> None:
         """Let time go on until nothing is open that can be settled."""
         while True:
-            self.world.run(self.world.now + LOOK_S, lambda: bool(self._fault))
-            self._check_as_it_happens()
+            self.world.run(self.world.now + LOOK_S, lambda: bool(self.witness.fault))
+            self.witness.check()
             for order in tuple(self.venue.orders.values()):
                 if order.open:
                     self.venue.trade(order, order.qty)
@@ -434,28 +322,28 @@ class Run:
             role = site.app.role if site.alive and site.app is not None else None
             if not isinstance(role, Following | Leading):
                 return f"site {site.name} has no role"
-            if role.state.index != self.state.index:
-                return f"site {site.name} is at {role.state.index} of {self.state.index}"
+            if role.state.index != self.witness.state.index:
+                return f"site {site.name} is at {role.state.index} of {self.witness.state.index}"
         leading = [s.name for s in self.sites.values() if s.app and isinstance(s.app.role, Leading)]
         if len(leading) != 1:
             return f"{leading or 'nobody'} leads"
-        held = [o for o in self.state.open_orders() if not self._may_stay(o.id)]
+        held = [o for o in self.witness.state.open_orders() if not self._may_stay(o.id)]
         return "" if not held else f"{held[0].id} is {held[0].state}: {held[0].reason}"
 
     def _may_stay(self, order: str) -> bool:
         """Whether an order may be held in doubt for good: nothing proves what became of it."""
-        known = self.state.orders[order]
+        known = self.witness.state.orders[order]
         fenced = self.plan.duplicate_check == "firm" and self.plan.status_request
         return known.held and not fenced
 
     def _last_order(self) -> None:
         """Show that a fresh decision still gets through."""
         seq = len(self.plan.decisions) + 1
-        held = {o.symbol for o in self.state.open_orders()}
+        held = {o.symbol for o in self.witness.state.open_orders()}
         symbol = next((s for s in SYMBOLS if s not in held), None)
         if symbol is None:
             return
-        shares = self.state.portfolio.positions.get(symbol)
+        shares = self.witness.state.portfolio.positions.get(symbol)
         buy = shares is None or shares.qty <= 0
         leg = Leg(symbol=symbol, buy=buy, qty=1, fills=1)
         decision = self._decision(seq, (leg,))
@@ -463,56 +351,20 @@ class Run:
             site.bus.put(decision)
         until = self.world.now + 5.0
         while self.world.now < until:
-            self.world.run(self.world.now + LOOK_S, lambda: bool(self._fault))
-            self._check_as_it_happens()
-            known = self.state.orders.get(f"s-{seq}-0")
+            self.world.run(self.world.now + LOOK_S, lambda: bool(self.witness.fault))
+            self.witness.check()
+            known = self.witness.state.orders.get(f"s-{seq}-0")
             if known is not None and known.settled:
                 break
-            if self.state.decisions.get(f"s-{seq}") and known is None:
+            if self.witness.state.decisions.get(f"s-{seq}") and known is None:
                 return  # risk refused it: that is an answer, too
         else:
             raise Violation("no progress: a fresh decision was not carried out within 5 s")
         while not self._settled():
-            self.world.run(self.world.now + LOOK_S, lambda: bool(self._fault))
-            self._check_as_it_happens()
+            self.world.run(self.world.now + LOOK_S, lambda: bool(self.witness.fault))
+            self.witness.check()
             if self.world.now > until + 5:
                 raise Violation(f"not settled at the end: {self._unsettled()}")
-
-    def _at_the_end(self) -> None:
-        booked: dict[str, int] = {}
-        for order in self.state.orders.values():
-            if order.cum_qty:
-                booked[order.id] = order.cum_qty
-        executed: dict[str, int] = {}
-        for _, order_id, _, _, shares in self.venue.executions:
-            executed[order_id] = executed.get(order_id, 0) + shares
-        if booked != executed:
-            raise Violation(f"booked {booked}, executed {executed}")
-        held: dict[str, int] = {}
-        for _, _, symbol, side, shares in self.venue.executions:
-            held[symbol] = held.get(symbol, 0) + (shares if side == "1" else -shares)
-        positions = {s: p.qty for s, p in self.state.portfolio.positions.items() if p.qty}
-        if positions != {s: n for s, n in held.items() if n}:
-            raise Violation(f"positions {positions}, by the venue {held}")
-        wanted = encode(self.state)
-        for site in self.sites.values():
-            assert site.app is not None  # noqa: S101 - it is settled
-            if encode(site.app.role.state) != wanted:
-                raise Violation(f"site {site.name} has another state than the journal")
-        journaled = {
-            verdict.intent
-            for record in self.records
-            if isinstance(record, DecisionTaken)
-            for verdict in record.verdicts
-        }
-        told = {
-            message.id
-            for site in self.sites.values()
-            for message in site.bus.told
-            if isinstance(message, OrderUpdate) and message.state is not OrderState.REJECTED
-        }
-        if missing := told - journaled:
-            raise Violation(f"acknowledged and not in the journal: {sorted(missing)}")
 
 
 def run(plan: Plan) -> Outcome:
