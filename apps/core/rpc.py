@@ -331,13 +331,13 @@ class _Link(asyncio.Protocol):
             self._transport.write(pending)
 
 
-@lru_cache(maxsize=64)
 def _looked_at(opening: asyncio.Task[_Link]) -> None:
     """Keep asyncio from reporting a failure whose callers had all given up before."""
     if not opening.cancelled():
         opening.exception()
 
 
+@lru_cache(maxsize=64)
 def _outcome(trailers: bytes) -> tuple[Status, str]:
     """Return the status that trailers tell; they say the same again and again."""
     decoder = hpack.Decoder()
