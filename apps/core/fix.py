@@ -44,6 +44,8 @@ DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
 GROUPED = frozenset("VWX")
 """MarketDataRequest, snapshot and incremental refresh: messages with repeating groups."""
 
+NEVER_S = 1_000_000_000
+"""Longer than any process lives."""
 LOGOUT_S = 1.0
 """How long an acceptor waits for its counterparties to answer the Logout."""
 
@@ -91,11 +93,13 @@ class Engine:
         on_event: Callable[[Event], None],
         heartbeat_s: int = 5,
         reset_on_logon: bool = False,
+        redial: bool = True,
     ) -> None:
         """Prepare sessions between every CompID of `own` and of `peers`; `start` opens them.
 
         `role` is "initiator" or "acceptor". `password` is sent with (or asked of) every
-        Logon. Events are delivered on the running loop, in order.
+        Logon. Events are delivered on the running loop, in order. Without `redial` an
+        initiator dials once and never again by itself.
         """
         store.mkdir(parents=True, exist_ok=True)
         self._acceptor = role == "acceptor"
@@ -108,7 +112,8 @@ class Engine:
         }
         config = store / "sessions.cfg"
         config.write_text(
-            self._config(host, port, store, heartbeat_s, reset_on_logon), encoding="utf-8"
+            self._config(host, port, store, heartbeat_s, reset_on_logon, redial),
+            encoding="utf-8",
         )
         self._settings = quickfix.SessionSettings(str(config))
         self._dictionary = quickfix.DataDictionary(str(DICTIONARY))
@@ -119,7 +124,13 @@ class Engine:
         self._engine = kind(self._application, self._factory, self._settings)
 
     def _config(
-        self, host: str, port: int, store: Path, heartbeat_s: int, reset_on_logon: bool
+        self,
+        host: str,
+        port: int,
+        store: Path,
+        heartbeat_s: int,
+        reset_on_logon: bool,
+        redial: bool,
     ) -> str:
         default = {
             "ConnectionType": "acceptor" if self._acceptor else "initiator",
@@ -127,7 +138,7 @@ class Engine:
             "StartTime": "00:00:00",
             "EndTime": "00:00:00",
             "HeartBtInt": heartbeat_s,
-            "ReconnectInterval": 1,
+            "ReconnectInterval": 1 if redial else NEVER_S,
             "SocketNodelay": "Y",
             "SocketReuseAddress": "Y",
             "FileStorePath": store,
@@ -261,6 +272,7 @@ class _Callbacks(quickfix.Application):  # type: ignore[misc]
         self._loop = loop
         self._on_event = on_event
         self._password = password
+        self._last_words: dict[str, str] = {}
         self._posted: deque[Event] = deque()
         self._woken = False
 
@@ -296,7 +308,8 @@ class _Callbacks(quickfix.Application):  # type: ignore[misc]
 
     def onLogout(self, session: Any) -> None:  # noqa: N802
         """A session is logged out, or was never logged on."""
-        self._post(Logout(self._firm(session)))
+        firm = self._firm(session)
+        self._post(Logout(firm, self._last_words.pop(firm, "")))
 
     def toAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
         """An administrative message leaves."""
@@ -305,9 +318,12 @@ class _Callbacks(quickfix.Application):  # type: ignore[misc]
         """A message leaves."""
 
     def fromAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
-        """Report session-level rejects."""
-        if message.getHeader().getField(35) == "3":
+        """Report session-level rejects; keep what a Logout says."""
+        kind = message.getHeader().getField(35)
+        if kind == "3":
             self._deliver(message, session)
+        elif kind == "5" and message.isSetField(58):
+            self._last_words[self._firm(session)] = message.getField(58)
 
     def fromApp(self, message: Any, session: Any) -> None:  # noqa: N802
         """Enqueue a message."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 SOH = "\x01"
 Pair = tuple[int, str]
 
+_TOO_LOW = re.compile(r"too low\D*(\d+)", re.IGNORECASE)
+"""FIX 4.4 has no field for it; the words are those of QuickFIX, and of most other engines."""
 USER_DEFINED = 5_000
 """Tags from here on are the venue's own, and never part of a repeating group."""
 
@@ -34,9 +37,20 @@ class Logon:
 
 @dataclass(frozen=True, slots=True)
 class Logout:
-    """A session is logged out or its connection is gone."""
+    """A session is logged out or its connection is gone.
+
+    `reason` is what the counterparty said with it; `expecting` the MsgSeqNum that it wants
+    where it said that ours was too low, else 0.
+    """
 
     session: str
+    reason: str = ""
+
+    @property
+    def expecting(self) -> int:
+        """The MsgSeqNum that the counterparty wants, where it said so."""
+        found = _TOO_LOW.search(self.reason)
+        return int(found[1]) if found else 0
 
 
 @dataclass(frozen=True, slots=True)

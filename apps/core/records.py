@@ -38,6 +38,8 @@ class EpochTaken(Record, frozen=True, kw_only=True, tag="epoch"):
     site: str
     capital_usd: Decimal
     at_ns: int
+    session: str = ""
+    """The order session of the site; empty in what was written before it was told."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,6 +149,11 @@ class ReportSeen(Record, frozen=True, kw_only=True, tag="report"):
     asked: int = 0
     """Of a status: how often the order had been entered when it was asked for; 0 where the
     venue does not say."""
+    refused: str = ""
+    """Of a reject: the type (372) of the request that the venue did not take."""
+    throttled: bool = False
+    """Of a reject: the request came too soon after others; nothing was done, and it may be
+    made again."""
 
 
 class DoubtOpened(Record, frozen=True, kw_only=True, tag="doubt_opened"):

@@ -199,7 +199,12 @@ class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings)
     peers: Annotated[dict[str, Endpoint], Field(exclude_if=_empty)] = {}
     """Other site -> `host:port` of its execution app, by the link between the two."""
     duplicate_check: Literal["firm", "session", "none"] = "firm"
+    on_disconnect: Literal["keep", "cancel"] = "keep"
     status_request: bool = True
+    status_scope: Literal["firm", "session"] = "firm"
+    cross_session_cancel: bool = True
+    sessions: Literal["per_site", "single"] = "per_site"
+    """With "single" all sites share one order session: it is held by the one that leads."""
     journal_keep_batches: Annotated[int, Field(gt=0)] = 20_000
     """Batches after which open state is snapshotted, and older ones go to the archive."""
 

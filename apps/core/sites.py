@@ -45,6 +45,10 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
     archived: int = 0
     """The last journal record that this site has archived."""
+    renewed: int = 0
+    """The epoch of another site under which this one's order session was logged on anew."""
+    outbound: int = 0
+    """The next outbound MsgSeqNum of an order session that the sites share."""
     v: int = 1
 
 

@@ -233,20 +233,19 @@ class Execution(App[ExecutionSettings]):
                     await journal.store.attempt([], [put], [])
                 last = told
             looks += 1
-            if looks % 10 == 0 and folder is not None:
-                archived = await retention.archived(folder)
-                await self._note_archives(journal)
+            if looks % 10 == 0:
+                archived = await retention.archived(folder) if folder else 0
+                await self._look_around(journal)
             await asyncio.sleep(PRESENT_S)
 
-    async def _note_archives(self, journal: Journal) -> None:
-        if not isinstance(self._role, Leading):
+    async def _look_around(self, journal: Journal) -> None:
+        """Tell a leader how the other sites describe themselves."""
+        leading = self._role
+        if not isinstance(leading, Leading):
             return
         with contextlib.suppress(Unreachable):
-            others = tuple(self.settings.peers)
-            seen = (await overview(journal, others, patience_s=ASK_S)).presences
-            self._role.others_archived = min(
-                (seen[s].archived if s in seen else 0 for s in others), default=None
-            )
+            seen = await overview(journal, tuple(self.settings.peers), patience_s=ASK_S)
+            leading.heard_of(seen.presences)
 
     def _presence(self, place: Place, role: Following | Leading, archived: int) -> Presence:
         leads = isinstance(role, Leading)
@@ -262,6 +261,8 @@ class Execution(App[ExecutionSettings]):
             intents=state.source_of(place.site) if leads or not standby else standby.intents,
             inbound=dict(state.inbound) if leads or not standby else standby.inbound,
             archived=archived,
+            renewed=role.renewed if isinstance(role, Following) else 0,
+            outbound=place.gateway.exclusive.outbound if place.gateway.exclusive else 0,
             divergences=standby.divergences if standby else 0,
             settings=self._agreed,
             release=self._release,

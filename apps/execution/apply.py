@@ -65,12 +65,11 @@ def order_update(order: Order, index: int, stamps: Stamps | None = None) -> Orde
     )
 
 
-def orders_of(taken: DecisionTaken, site: str) -> list[Order]:
-    """Return the orders that a decision journaled at a site becomes."""
+def orders_of(taken: DecisionTaken, session: str) -> list[Order]:
+    """Return the orders that a decision becomes, to be sent on an order session."""
     decision = taken.decision
     accepted = {verdict.intent for verdict in taken.verdicts if verdict.accepted}
     stamps = msgspec.structs.replace(decision.stamps, received=taken.received_ns)
-    session = comp_id(site, Purpose.ORDERS)
     return [
         oms.journaled(intent, decision, session=session, stamps=stamps)
         for intent in decision.intents
@@ -85,7 +84,7 @@ def _epoch(state: State, record: EpochTaken) -> list[Action]:
     state.site = record.site
     state.up.clear()
     # What left on another site's session may leave it yet; our own session starts anew.
-    own = comp_id(record.site, Purpose.ORDERS)
+    own = state.session = record.session or comp_id(record.site, Purpose.ORDERS)
     return [
         action
         for order in state.open_orders()
@@ -95,7 +94,7 @@ def _epoch(state: State, record: EpochTaken) -> list[Action]:
 
 def _decision(state: State, record: DecisionTaken) -> list[Action]:
     decision = record.decision
-    orders = orders_of(record, state.site)
+    orders = orders_of(record, state.session)
     taken = Taken(
         id=decision.id,
         seq=decision.seq,
@@ -288,7 +287,7 @@ def _doubt_opened(state: State, record: DoubtOpened) -> list[Action]:
 def _doubt_settled(state: State, record: DoubtSettled) -> list[Action]:
     match record.step:
         case "reenter":
-            changed = _change(state, (record.order,), oms.reentered)
+            changed = _change(state, (record.order,), lambda o: oms.reentered(o, state.session))
             return [*changed, Send(record.order, again=True)]
         case "decline":
             return _change(state, (record.order,), lambda o: oms.declined(o, record.reason))

@@ -40,6 +40,7 @@ from apps.execution.events import (
     Dispatched,
     Event,
     KillSeen,
+    Renewed,
     Reported,
     SessionChanged,
     Silent,
@@ -115,6 +116,8 @@ class _Deciding:
                 self._kill()
             case Dispatched():
                 self._dispatched(event)
+            case Renewed():
+                self._renewed(event)
             case Silent():
                 self._silent(event)
 
@@ -129,6 +132,7 @@ class _Deciding:
             site=self.context.site,
             capital_usd=event.capital_usd,
             at_ns=self.context.now_ns,
+            session=self.context.session,
         )
         self._log(record)
 
@@ -203,6 +207,8 @@ class _Deciding:
     # Reports
 
     def _reported(self, report: ReportSeen) -> None:
+        if report.throttled and report.seq <= self.state.inbound.get(report.session, 0):
+            return  # told again, and perhaps of an entry before the last
         before = self.state.orders.get(report.order)
         answer = oms.answer(report)
         settles = (
@@ -231,7 +237,7 @@ class _Deciding:
             self._cancel([order], "halt")
 
     def _cancel(self, orders: list[Order], cause: Literal["halt", "late", "repeat"]) -> None:
-        cancels = {order.id: f"{order.id}.c{order.cancels + 1}" for order in orders}
+        cancels = {order.id: f"{order.id}{oms.CANCEL}{order.cancels + 1}" for order in orders}
         if cancels:
             self._log(CancelsRequested(cancels=cancels, cause=cause, at_ns=self.context.now_ns))
 
@@ -241,7 +247,13 @@ class _Deciding:
         """Settle an order that the venue does not know."""
         order = self.state.orders[order_id]
         if order.doubt and not order.exists:
-            self._settle(order, session_down=order.stranded or self._day_over(order))
+            absent = order.stranded and self._is_told_of(order)
+            self._settle(order, session_down=absent or self._day_over(order))
+
+    def _is_told_of(self, order: Order) -> bool:
+        """Whether the venue would tell our session of an order, if it had it."""
+        scope = self.context.profile.status_scope
+        return scope == "firm" or order.session == self.context.session
 
     def _settle_unasked(self) -> None:
         """Settle what is in doubt at a venue that answers no status requests."""
@@ -253,13 +265,19 @@ class _Deciding:
     def _day_over(self, order: Order) -> bool:
         return order.day < self.context.market.day
 
+    def _expired(self, order: Order) -> bool:
+        return self.context.market.seq > order.expires_seq
+
+    def _refusal(self, order: Order) -> str:
+        """Return why risk or the kill switch would not have an order entered (again) now."""
+        if order.intent is None:
+            return "it was never journaled here"
+        # Others in doubt are reserved for in full; they need not keep this one out.
+        view = msgspec.structs.replace(self._view(without=order.id), doubted={})
+        return risk.recheck(order.intent, view, self.context.limits)
+
     def _settle(self, order: Order, *, session_down: bool) -> None:
         context = self.context
-        refusal = "it was never journaled here"
-        if order.intent is not None:
-            # Others in doubt are reserved for in full; they need not keep this one out.
-            view = msgspec.structs.replace(self._view(without=order.id), doubted={})
-            refusal = risk.recheck(order.intent, view, context.limits)
         same_session = order.session == context.session
         answered = settle.unknown(
             fence=settle.Fence(
@@ -268,8 +286,8 @@ class _Deciding:
                 session_down=session_down,
             ),
             entries=order.sent,
-            expired=context.market.seq > order.expires_seq,
-            refusal=refusal,
+            expired=self._expired(order),
+            refusal=self._refusal(order),
         )
         if answered.step == "hold" and order.held:
             return
@@ -284,12 +302,45 @@ class _Deciding:
 
     def _silent(self, event: Silent) -> None:
         owing = [order for order in self._orders(event.orders) if not order.settled]
+        for order in [order for order in owing if order.refused_entry]:
+            self._enter_again(order)
+        owing = [order for order in owing if not order.refused_entry]
         doubtful = tuple(order.id for order in owing if order.unanswered and not order.doubt)
         if doubtful:
             self._log(DoubtOpened(orders=doubtful, cause="silence", at_ns=self.context.now_ns))
         self._ask(owing)
+        self._cancel([order for order in owing if self._cancels_again(order)], "repeat")
         if not self.context.profile.status_request:
             self._settle_unasked()
+
+    def _enter_again(self, order: Order) -> None:
+        """Settle an order whose entry the venue's throttle refused: it is surely not there."""
+        answered = settle.throttled(expired=self._expired(order), refusal=self._refusal(order))
+        self._log(
+            DoubtSettled(
+                order=order.id,
+                step=answered.step,
+                reason=answered.reason,
+                at_ns=self.context.now_ns,
+            )
+        )
+
+    def _cancels_again(self, order: Order) -> bool:
+        """Whether a cancel that the venue did not answer is ours to repeat."""
+        mine = order.session == self.context.session
+        return bool(order.cancel) and (mine or self.context.profile.cross_session_cancel)
+
+    def _renewed(self, event: Renewed) -> None:
+        """Ask for what another site's session had carried, now that nothing more can arrive."""
+        orders = [
+            order
+            for order in self.state.open_orders()
+            if order.unanswered and not order.stranded and order.session == event.session
+        ]
+        if orders:
+            ids = tuple(order.id for order in orders)
+            self._log(DoubtOpened(orders=ids, cause="disconnect", at_ns=self.context.now_ns))
+            self._ask(orders)
 
     def _orders(self, order_ids: Iterable[str]) -> list[Order]:
         return [self.state.orders[o] for o in order_ids if o in self.state.orders]

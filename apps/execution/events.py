@@ -15,10 +15,18 @@ from apps.execution.risk import Limits, Market
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What the venue promises, as far as settling doubt depends on it."""
+    """What the venue promises, as far as the order path depends on it: docs/venue.md."""
 
     duplicate_check: Literal["firm", "session", "none"] = "firm"
+    on_disconnect: Literal["keep", "cancel"] = "keep"
     status_request: bool = True
+    status_scope: Literal["firm", "session"] = "firm"
+    cross_session_cancel: bool = True
+    sessions: Literal["per_site", "single"] = "per_site"
+
+    def session(self, site: str) -> str:
+        """Return the order session of a site, which may be that of every other site, too."""
+        return comp_id(site, Purpose.ORDERS, single=self.sessions == "single")
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +42,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def session(self) -> str:
         """Return the order session of the site."""
-        return comp_id(self.site, Purpose.ORDERS)
+        return self.profile.session(self.site)
 
 
 class TookOver(msgspec.Struct, frozen=True):
@@ -79,10 +87,19 @@ class Dispatched(msgspec.Struct, frozen=True):
     withheld: dict[str, str]
 
 
+class Renewed(msgspec.Struct, frozen=True):
+    """Another site's order session was logged on anew under this epoch.
+
+    Whatever it carried before has reached the venue or never will.
+    """
+
+    session: str
+
+
 class Silent(msgspec.Struct, frozen=True):
     """The venue owes answers for too long, although the session is up."""
 
     orders: tuple[str, ...]
 
 
-Event = TookOver | Decided | Reported | SessionChanged | KillSeen | Dispatched | Silent
+Event = TookOver | Decided | Reported | SessionChanged | KillSeen | Dispatched | Renewed | Silent

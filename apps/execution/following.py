@@ -32,10 +32,10 @@ from apps.core.stream import (
     stream,
 )
 from apps.execution import election, metrics
-from apps.execution.actions import Publish
+from apps.execution.actions import Cancel, Publish
 from apps.execution.apply import apply
 from apps.execution.election import Election, Terms
-from apps.execution.events import Event
+from apps.execution.events import Event, SessionChanged
 from apps.execution.place import Place
 from apps.execution.standby import Standby
 from apps.execution.state import State
@@ -61,6 +61,8 @@ class Following:
         self.kill: KillView | None = None
         self.heard = 0.0
         """When the journal last told us anything, on the monotonic clock."""
+        self.renewed = 0
+        """The epoch of another site under which our order session was logged on anew."""
         self._place = place
         self._known = Known(leader=None, leader_mod=0, beat_mod=0, tail_mod=0, index=state.index)
         self._election = Election(terms=terms, heard_ns=_now(), looked_ns=_now())
@@ -88,6 +90,9 @@ class Following:
     def take(self, event: Event) -> None:
         """Keep what reaches this site."""
         self.standby.take(event)
+        if event == SessionChanged(self._place.session, up=True):
+            self.renewed = 0 if self.leader == self._place.site else self.epoch
+            self._cancel_own({o.id: o.cancel for o in self.state.open_orders() if o.cancel})
 
     def link(self, site: str, up: bool) -> None:
         """Take note of a peer's link; only the leader's counts."""
@@ -177,15 +182,42 @@ class Following:
     def _apply(self, batch: Batch) -> list[Told]:
         """Apply the records of a batch that are not applied yet."""
         messages: list[Told] = []
+        cancels: dict[str, str] = {}
         for index, record in enumerate(batch.records, batch.first):
             if index <= self.state.index:
                 continue
             if index != self.state.index + 1:
                 raise RuntimeError(f"record {index} came after record {self.state.index}")
-            messages += [a.message for a in apply(self.state, record) if isinstance(a, Publish)]
+            actions = apply(self.state, record)
+            messages += [a.message for a in actions if isinstance(a, Publish)]
+            cancels |= {a.order: a.cancel for a in actions if isinstance(a, Cancel)}
+        self._cancel_own(cancels)
         self._know(index=self.state.index)
         metrics.JOURNAL_INDEX.set(self.state.index)
         return messages
+
+    def _cancel_own(self, cancels: dict[str, str]) -> None:
+        """Send what the leader wants cancelled, and only our session may: cancels are safe."""
+        place = self._place
+        if place.profile.cross_session_cancel:
+            return
+        for order in (self.state.orders[name] for name in cancels):
+            if order.session == place.session and not order.settled:
+                place.gateway.cancel(order, cancels[order.id])
+
+    def _renew(self) -> None:
+        """Log our order session on anew where what it carried is held in doubt.
+
+        Once in an epoch: from then on nothing that we sent before can arrive late, and the
+        leader may take the venue's word for it.
+        """
+        place = self._place
+        if self.renewed >= self.epoch or place.gateway.exclusive or not place.gateway.logged_on:
+            return
+        own = [o for o in self.state.open_orders() if o.session == place.session]
+        costly = place.profile.on_disconnect == "cancel" and any(o.exists for o in own)
+        if not costly and any(order.held for order in own):
+            place.gateway.renew()
 
     def _know(self, **changes: object) -> None:
         self._known = msgspec.structs.replace(self._known, **changes)
@@ -232,6 +264,8 @@ class Following:
             if now - looked >= LOOK_S:
                 looked = now
                 self.prune()
+                if self.leader not in {"", self._place.site}:
+                    self._renew()
                 self._step(election.AbleChanged(not self.fault()))
             self._step(election.Looked(_now()))
             due_s = (self._election.due_ns - _now()) / 1e9

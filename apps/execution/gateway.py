@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -20,6 +20,7 @@ from apps.core.journal import KillView
 from apps.core.settings import ExecutionSettings
 from apps.execution import metrics, wire
 from apps.execution.events import Event, Reported, SessionChanged
+from apps.execution.exclusive import Exclusive
 from apps.execution.oms import Order
 
 log = structlog.get_logger()
@@ -78,18 +79,32 @@ class Gateway:
         self._clock = clock
         self.proof_s = settings.detection_ms / 2_000
         """Half the detection time: how recently leadership must be confirmed to send."""
-        self.session = comp_id(settings.site, Purpose.ORDERS)
+        single = settings.sessions == "single"
+        self.session = comp_id(settings.site, Purpose.ORDERS, single=single)
         self.drop_copy = comp_id(settings.site, Purpose.DROP_COPY)
-        self._engine = engine(
-            role="initiator",
-            own=[self.session, self.drop_copy],
-            peers=[settings.fix_venue],
-            host=settings.fix_host,
-            port=settings.fix_port,
-            store=settings.fix_store,
-            password=settings.fix_password_file.read_text().strip(),
-            on_event=self._on_event,
-        )
+        given: dict[str, Any] = {
+            "role": "initiator",
+            "peers": [settings.fix_venue],
+            "host": settings.fix_host,
+            "port": settings.fix_port,
+            "password": settings.fix_password_file.read_text().strip(),
+        }
+        self.exclusive: Exclusive | None = None
+        """The order session, where the venue grants all sites together only one."""
+        own = [self.drop_copy]
+        if single:
+            store = settings.fix_store / "shared"
+            self.exclusive = Exclusive(
+                self.session,
+                lambda heard: engine(
+                    own=[self.session], store=store, on_event=heard, redial=False, **given
+                ),
+                self._on_event,
+            )
+        else:
+            own = [self.session, *own]
+        self._engine = engine(own=own, store=settings.fix_store, on_event=self._on_event, **given)
+        self._own = own
 
     def open(self, inbound: Mapping[str, int]) -> None:
         """Log on, expecting on each session what follows the last journaled message.
@@ -97,7 +112,7 @@ class Gateway:
         A message that the engine counted as received, and whose append was lost with the
         process, is thereby asked for again.
         """
-        for session in (self.session, self.drop_copy):
+        for session in self._own:
             if session in inbound:
                 self._engine.expect(session, inbound[session] + 1)
         self._engine.start()
@@ -105,6 +120,16 @@ class Gateway:
     def close(self) -> None:
         """Log out; blocks until the engine's threads are gone."""
         self._engine.stop()
+        if self.exclusive is not None:
+            self.exclusive.join()
+
+    def renew(self) -> None:
+        """Log the order session out, so that it logs on anew.
+
+        What it carried has then reached the venue or never will.
+        """
+        log.warning("renews its session", session=self.session)
+        self._engine.log_out(self.session, "renewed")
 
     @property
     def sessions(self) -> tuple[str, str]:
@@ -113,12 +138,32 @@ class Gateway:
 
     def up(self, session: str) -> bool:
         """Whether a session is logged on."""
+        if self.exclusive is not None and session == self.session:
+            return self.exclusive.logged_on
         return self._engine.logged_on(session)
 
     @property
     def logged_on(self) -> bool:
         """Whether the order session can carry a request now."""
-        return self._engine.logged_on(self.session)
+        return self.up(self.session)
+
+    def fault(self) -> str:
+        """Return why the venue is out of this site's reach; empty where it is not.
+
+        The one session of all sites is of the leader alone: the others know by their drop
+        copy whether they would reach the venue.
+        """
+        session = self.session if self.exclusive is None else self.drop_copy
+        return "" if self.up(session) else f"FIX session {session} is not logged on"
+
+    def may_cancel(self, order: Order) -> bool:
+        """Whether the venue would take a cancel of an order on this session.
+
+        One that was entered twice may have arrived on either.
+        """
+        return (
+            self._settings.cross_session_cancel or order.session == self.session or order.sent > 1
+        )
 
     def withholds(self, order: Order, *, market_seq: int) -> str:
         """Return why an order must not leave now; empty where it may."""
@@ -147,6 +192,8 @@ class Gateway:
         return self._send("H", wire.status(order))
 
     def _send(self, msg_type: str, pairs: list[Pair]) -> bool:
+        if self.exclusive is not None:
+            return self.exclusive.send(msg_type, pairs)
         return self._engine.send(self.session, msg_type, pairs)
 
     def _on_event(self, event: fix.Event) -> None:
@@ -157,6 +204,20 @@ class Gateway:
                 up = isinstance(event, Logon)
                 metrics.SESSION_UP.labels(event.session).set(up)
                 self._put(SessionChanged(event.session, up))
+                if isinstance(event, Logout):
+                    self._told_why(event)
+
+    def _told_why(self, event: Logout) -> None:
+        """Go on from the number that the venue wants: our store of numbers was lost.
+
+        Nothing else was: what we missed comes by the journal's number, and what we sent is
+        never sent again from a store.
+        """
+        if event.reason:
+            log.warning("logged out", session=event.session, reason=event.reason)
+        if event.expecting and event.session in self._own:
+            metrics.ALARMS.labels("fix_numbers_lost").inc()
+            self._engine.skip_to(event.session, event.expecting)
 
     def _received(self, message: Received) -> None:
         metrics.REPORTS.labels(message.session).inc()

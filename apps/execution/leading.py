@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from apps.core import clock, retention
+from apps.core.etcd import Unreachable
 from apps.core.journal import KillView
 from apps.core.leader import Deposed, Leader
 from apps.core.messages import Decision, OrderState
+from apps.core.sites import Presence, overview
 from apps.execution import metrics
-from apps.execution.events import Context, Event, KillSeen, Silent, TookOver
+from apps.execution.events import Context, Event, KillSeen, Renewed, Silent, TookOver
+from apps.execution.exclusive import Exclusive
 from apps.execution.performer import Performer
 from apps.execution.place import Place
 from apps.execution.replay import pack
@@ -37,6 +40,8 @@ BEATS_PER_DETECTION = 4
 """Heartbeats within the detection time, appends counted, while a closed link would tell sooner."""
 UNLINKED_BEATS = 20
 """And while another site cannot hear us by its link: it waits for two of these only."""
+ASK_S = 0.5
+"""How long a question about the other sites may take."""
 DRAIN_S = 0.05
 """How long a handover waits for the answers to what was sent."""
 
@@ -111,11 +116,39 @@ class Leading:
                 group.create_task(self._watch_kill())
                 group.create_task(self._tick())
                 group.create_task(self._compact())
+                if place.gateway.exclusive is not None:
+                    group.create_task(self._hold(place.gateway.exclusive))
         finally:
             place.gateway.leading = None
             metrics.LEADING.set(0)
             if self._retiring is not None:
                 self._retiring.cancel()
+
+    async def _hold(self, session: Exclusive) -> None:
+        """Hold the order session that all sites share."""
+        place = self._place
+
+        async def others() -> int:
+            with contextlib.suppress(Unreachable):
+                seen = await overview(place.journal, tuple(place.settings.peers), patience_s=ASK_S)
+                return max((p.outbound for p in seen.presences.values()), default=0)
+            return 0
+
+        await session.hold(
+            lambda: self.leader.beat(self.sequencer.commits),
+            lambda: self.state.inbound.get(session.session, 0),
+            others,
+        )
+
+    def heard_of(self, others: Mapping[str, Presence]) -> None:
+        """Take note of how the other sites describe themselves."""
+        self.others_archived = min(
+            (others[s].archived if s in others else 0 for s in self._place.settings.peers),
+            default=None,
+        )
+        for site, there in others.items():
+            if there.renewed >= self.epoch:
+                self.sequencer.put(Renewed(self._place.profile.session(site)))
 
     # Deciding
 
@@ -248,7 +281,13 @@ class Leading:
         now = clock.monotonic()
         if now - self.leader.confirmed > STALE_S:
             return f"the journal does not confirm: {self.leader.trouble or 'no answer'}"
-        return self._place.fault() or self._stuck(now)
+        return self._place.fault() or self._off() or self._stuck(now)
+
+    def _off(self) -> str:
+        """Return that the session which all sites share is not logged on; empty where it is."""
+        gateway = self._place.gateway
+        off = gateway.exclusive is not None and not gateway.logged_on
+        return f"FIX session {gateway.session} is not logged on yet" if off else ""
 
     def _stuck(self, now: float) -> str:
         stuck = [order for order, since in self._doubts.items() if now - since > STUCK_S]

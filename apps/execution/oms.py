@@ -17,6 +17,8 @@ import msgspec
 from apps.core.messages import Decision, Intent, OrderState, Side, Stamps
 from apps.core.records import ReportKind, ReportSeen
 
+CANCEL = ".c"
+"""Between the id of an order and the number of a cancel of it."""
 TOO_LATE_TO_CANCEL = 0
 UNKNOWN_ORDER_TO_CANCEL = 1
 """CxlRejReason (102)."""
@@ -169,6 +171,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether the venue owes an answer to the order itself."""
         return not self.settled and not self.exists and self.end is End.NONE
 
+    @property
+    def refused_entry(self) -> bool:
+        """Whether it is surely not at the venue, whose throttle refused its only entry."""
+        return self.sent == 0 and self.intent is not None and self.unanswered and not self.doubt
+
 
 class Answer(StrEnum):
     """What a report says about the existence of an order."""
@@ -235,7 +242,8 @@ def report(order: Order, seen: ReportSeen) -> Step:
             # It exists, and what we know of it is not its state: ask, and adopt the answer.
             if order.exists or order.settled:
                 return Step(order=order)
-            return Step(order=msgspec.structs.replace(order, doubt=True, held=False))
+            known = msgspec.structs.replace(order, acknowledged=True, doubt=True, held=False)
+            return Step(order=known)
         case Answer.NONE:
             return Step(order=_refused(order, seen))
         case Answer.EXISTS:
@@ -243,10 +251,14 @@ def report(order: Order, seen: ReportSeen) -> Step:
 
 
 def _refused(order: Order, seen: ReportSeen) -> Order:
-    if seen.kind is ReportKind.CANCEL_REJECT:
-        return msgspec.structs.replace(order, cancel="") if order.cancel else order
-    if order.exists or order.settled:
+    """Return the order after a request about it was refused: only its entry can end it."""
+    if seen.kind is ReportKind.CANCEL_REJECT or seen.refused == "F":
+        # A cancel that came too soon is still owed, and is repeated.
+        return order if seen.throttled else msgspec.structs.replace(order, cancel="")
+    if order.exists or order.settled or seen.refused not in {"", "D"}:
         return order
+    if seen.throttled:
+        return not_entered(order)
     return msgspec.structs.replace(order, end=End.REJECTED, reason=seen.text, doubt=False)
 
 
@@ -329,17 +341,38 @@ def in_doubt(order: Order, *, stranded: bool) -> Order:
 
     `stranded`: the session that it may have left on was cut.
     """
-    if not order.unanswered:
+    if not order.unanswered or order.refused_entry:
         return order
     stranded = order.stranded or stranded
     return msgspec.structs.replace(order, doubt=True, held=False, stranded=stranded)
 
 
-def reentered(order: Order) -> Order:
-    """Return the order as sent again under the same ClOrdID: it is wanted (again)."""
+def reentered(order: Order, session: str) -> Order:
+    """Return the order as sent (again) under the same ClOrdID: it is wanted (again).
+
+    `session` is the one that it leaves on now; where a former entry left on another, that
+    one counts: nothing that happens to ours can prove that the former did not arrive.
+    """
     return msgspec.structs.replace(
-        order, doubt=False, held=False, stranded=False, declined="", sent=order.sent + 1
+        order,
+        doubt=False,
+        held=False,
+        stranded=False,
+        declined="",
+        sent=order.sent + 1,
+        session=order.session if order.sent else session,
     )
+
+
+def not_entered(order: Order) -> Order:
+    """Return the order without its last entry, which the venue's throttle refused.
+
+    Of former entries that proves nothing: one that was entered again is in doubt as before.
+    """
+    order = msgspec.structs.replace(order, sent=max(order.sent - 1, 0))
+    if order.sent:
+        return in_doubt(order, stranded=False)
+    return msgspec.structs.replace(order, doubt=False, held=False)
 
 
 def withheld(order: Order, reason: str) -> Order:

@@ -111,8 +111,11 @@ class Performer:
                     metrics.FILLS.inc()
                 return [action.message]
             case Cancel():
-                if not self._gateway.cancel(state.orders[action.order], action.cancel):
-                    log.warning("cancel not sent: session down", order=action.order)
+                order = state.orders[action.order]
+                if not self._gateway.may_cancel(order):
+                    log.info("cancel left to the site of its session", order=order.id)
+                elif not self._gateway.cancel(order, action.cancel):
+                    log.warning("cancel not sent: session down", order=order.id)
             case AskStatus():
                 self._asked[action.order] = clock.monotonic()
                 self._gateway.ask(state.orders[action.order])
@@ -139,4 +142,4 @@ class Performer:
 def _owed(order: Order) -> bool:
     """Whether the venue should have said more about an open order by now."""
     at_once = order.intent is not None and order.intent.tif is not TimeInForce.DAY
-    return at_once or order.unanswered or order.doubt or order.missing > 0
+    return at_once or order.unanswered or order.doubt or order.missing > 0 or bool(order.cancel)

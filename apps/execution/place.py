@@ -10,7 +10,6 @@ from functools import cached_property
 
 from apps.core import clock
 from apps.core.clock import Clock, utc_ns
-from apps.core.fix import Purpose, comp_id
 from apps.core.journal import Journal, KillView
 from apps.core.settings import ExecutionSettings, RiskSettings
 from apps.execution.events import Context, Event, Profile
@@ -47,7 +46,7 @@ class Place:
     @property
     def session(self) -> str:
         """The site's order session."""
-        return comp_id(self.site, Purpose.ORDERS)
+        return self.profile.session(self.site)
 
     @property
     def alone(self) -> bool:
@@ -60,8 +59,8 @@ class Place:
 
     def fault(self) -> str:
         """Return why orders could not flow here now; empty where they could."""
-        if not self.gateway.logged_on:
-            return f"FIX session {self.session} is not logged on"
+        if fault := self.gateway.fault():
+            return fault
         if clock.monotonic() - self.feeds.heard > BUS_SILENT_S:
             return "the bus does not answer"
         return ""
@@ -71,7 +70,8 @@ class Place:
         return limits_of(self.settings)
 
     @cached_property
-    def _profile(self) -> Profile:
+    def profile(self) -> Profile:
+        """What the venue promises."""
         return profile_of(self.settings)
 
     def context(self, kill: KillView) -> Context:
@@ -82,7 +82,7 @@ class Place:
             market=self.feeds.market,
             kill=kill,
             limits=self._limits,
-            profile=self._profile,
+            profile=self.profile,
         )
 
 
@@ -100,12 +100,20 @@ def limits_of(settings: ExecutionSettings) -> Limits:
 
 def profile_of(settings: ExecutionSettings) -> Profile:
     """Return the venue's profile, as far as settling doubt depends on it."""
-    return Profile(duplicate_check=settings.duplicate_check, status_request=settings.status_request)
+    return Profile(
+        duplicate_check=settings.duplicate_check,
+        on_disconnect=settings.on_disconnect,
+        status_request=settings.status_request,
+        status_scope=settings.status_scope,
+        cross_session_cancel=settings.cross_session_cancel,
+        sessions=settings.sessions,
+    )
 
 
 AGREED = (
     *(name for name in RiskSettings.model_fields if name.startswith(("max_", "price_"))),
-    *("capital_usd", "detection_ms", "duplicate_check", "status_request", "sites"),
+    *Profile.__struct_fields__,
+    *("capital_usd", "detection_ms", "sites"),
 )
 """Settings that the sites of an environment must have in common."""
 

@@ -35,6 +35,16 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+def throttled(*, expired: bool, refusal: str) -> Answered:
+    """Return what follows when the venue's throttle refused an order's only entry.
+
+    Nothing was done there, so that no fence is asked for.
+    """
+    if why_not := "expired" if expired else refusal:
+        return Answered(step="decline", reason=f"refused by the venue's throttle; then: {why_not}")
+    return Answered(step="reenter", reason="refused by the venue's throttle")
+
+
 def unknown(*, fence: Fence, entries: int, expired: bool, refusal: str) -> Answered:
     """Return what follows when the venue does not know an order in doubt.
 

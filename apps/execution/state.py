@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from apps.core.fix import Purpose, comp_id
 from apps.core.messages import OrderState
 from apps.core.messages import Portfolio as PortfolioMessage
 from apps.core.records import HaltSeen, Outcome
@@ -41,7 +42,9 @@ class State(msgspec.Struct, kw_only=True):
     index: int = 0
     epoch: int = 0
     site: str = ""
-    """Where the leader is; it sends on that site's order session."""
+    """Where the leader is."""
+    session: str = ""
+    """The order session that it sends on."""
     capital_usd: Decimal = Decimal(0)
     portfolio: Portfolio = Portfolio()
     orders: dict[str, Order] = {}
@@ -73,6 +76,7 @@ class State(msgspec.Struct, kw_only=True):
             index=self.index,
             epoch=self.epoch,
             site=self.site,
+            session=self.session,
             capital_usd=self.capital_usd,
             portfolio=self.portfolio,
             orders=self.orders.copy(),
@@ -162,5 +166,8 @@ def encode(state: State) -> bytes:
 
 
 def decode(raw: bytes) -> State:
-    """Return the state that a snapshot holds."""
-    return _decoder.decode(raw)
+    """Return the state that a snapshot holds, a former release's too."""
+    state = _decoder.decode(raw)
+    if state.site and not state.session:
+        state.session = comp_id(state.site, Purpose.ORDERS)
+    return state

@@ -8,13 +8,15 @@ from decimal import Decimal, InvalidOperation
 from apps.core.fix import Pair, Received
 from apps.core.messages import OrderType, Side, TimeInForce
 from apps.core.records import ReportKind, ReportSeen
-from apps.execution.oms import Order
+from apps.execution.oms import CANCEL, Order
 
 _KINDS = {"8": ReportKind.EXECUTION, "9": ReportKind.CANCEL_REJECT, "j": ReportKind.REJECT}
 _SIDES = {"1": Side.BUY, "2": Side.SELL}
 _SIDE_TAGS = {side: tag for tag, side in _SIDES.items()}
 _TYPE_TAGS = {OrderType.MARKET: "1", OrderType.LIMIT: "2"}
 _TIF_TAGS = {TimeInForce.DAY: "0", TimeInForce.IOC: "3", TimeInForce.FOK: "4"}
+THROTTLED = ("0", "throttle")
+"""BusinessRejectReason (380) and the first word of the text: FIX 4.4 has no reason for it."""
 ORDER_CANCEL_REJECT_REASON = 102
 ORD_REJ_REASON = 103
 STATUS_REQUEST_ID = 790
@@ -30,7 +32,8 @@ def report(message: Received, *, venue: str, received_ns: int) -> ReportSeen:
     if kind is None:
         raise NotAReport(f"message of type {message.msg_type}")
     fields = message.fields()
-    order = fields.get(41) or fields.get(11) or fields.get(379, "")
+    refused = fields.get(372, "") if kind is ReportKind.REJECT else ""
+    order = fields.get(41) or fields.get(11) or _subject(refused, fields.get(379, ""))
     if not order:
         raise NotAReport(f"no order id in a message of type {message.msg_type}")
     reason = fields.get(ORDER_CANCEL_REJECT_REASON if message.msg_type == "9" else ORD_REJ_REASON)
@@ -57,9 +60,21 @@ def report(message: Received, *, venue: str, received_ns: int) -> ReportSeen:
             text=_printable(fields.get(58, "")),
             at_ns=at_ns,
             asked=_asked(fields.get(STATUS_REQUEST_ID, "")),
+            refused=refused,
+            throttled=bool(refused) and _is_throttle(fields),
         )
     except (ValueError, InvalidOperation) as fault:
         raise NotAReport(f"order {order}: {fault}") from fault
+
+
+def _subject(refused: str, request: str) -> str:
+    """Return the order that a refused request was about: a cancel bears an id of its own."""
+    return request.rpartition(CANCEL)[0] if refused == "F" else request
+
+
+def _is_throttle(fields: dict[int, str]) -> bool:
+    reason, word = THROTTLED
+    return fields.get(380) == reason and fields.get(58, "").lower().startswith(word)
 
 
 def new_order(order: Order, at_ns: int) -> list[Pair]:

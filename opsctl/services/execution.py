@@ -55,8 +55,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         chosen={
             **environment.limits.model_dump(),
             "capital_usd": environment.strategy.capital_usd,
-            "duplicate_check": environment.venue.duplicate_check,
-            "status_request": environment.venue.status_request,
+            **environment.venue.model_dump(exclude={"second_logon"}),
             **({"detection_ms": environment.detection_ms} if sites else {}),
         },
         ports={"peer": peer_address(host, site).port} if sites else {},

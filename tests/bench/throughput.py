@@ -227,7 +227,7 @@ class _Rig:
             )
             for decision in self._decisions()
         ]
-        return [(one, orders_of(one, self._settings.site)[0]) for one in taken]
+        return [(one, orders_of(one, self._gateway.session)[0]) for one in taken]
 
 
 def _filled(order: Order, seq: int) -> ReportSeen:

@@ -299,6 +299,10 @@ class VirtualEngine:
 
         self.venue.world.after(self.venue.world.between(0.5, 1.5) * RECONNECT_S, dial)
 
+    def log_out(self, session: str, why: str) -> None:
+        """Log out; what was sent before has arrived or never will."""
+        self.venue.cut(session)
+
     def logged_on(self, session: str) -> bool:
         """Return whether a session is logged on."""
         return session in self._up

@@ -11,7 +11,7 @@ from apps.core.messages import OrderState, Side
 from apps.core.records import ReportKind, ReportSeen
 from apps.execution import oms
 from apps.execution.oms import Answer, Order
-from tests.unit.execution.made import fill, order, report, unknown
+from tests.unit.execution.made import SESSION, fill, order, report, unknown
 
 
 @st.composite
@@ -126,7 +126,7 @@ def test_an_order_held_in_doubt_stays_reserved() -> None:
 
 def test_a_withheld_second_entry_is_in_doubt_and_a_first_one_is_not() -> None:
     assert oms.withheld(order(), "halted").state is OrderState.REJECTED
-    again = oms.reentered(oms.in_doubt(order(), stranded=True))
+    again = oms.reentered(oms.in_doubt(order(), stranded=True), SESSION)
     assert oms.withheld(again, "halted").state is OrderState.IN_DOUBT
 
 
