@@ -308,8 +308,10 @@ class _Deciding:
         doubtful = tuple(order.id for order in owing if order.unanswered and not order.doubt)
         if doubtful:
             self._log(DoubtOpened(orders=doubtful, cause="silence", at_ns=self.context.now_ns))
-        self._ask(owing)
-        self._cancel([order for order in owing if self._cancels_again(order)], "repeat")
+        again = [order for order in owing if self._cancels_again(order)]
+        self._cancel(again, "repeat")
+        # A cancel is answered itself; a question beside it would take its place at a throttle.
+        self._ask(o for o in owing if o not in again or o.doubt or o.missing)
         if not self.context.profile.status_request:
             self._settle_unasked()
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import msgspec
 
+from apps.core import etcd as store
 from apps.core.bus import INTENTS, MD, ORDERS, START, Bus, BusDown, BusSlow
 from apps.core.journal import Journal
 from apps.core.messages import Close, DecisionDone, Side, Stamps
 from apps.core.records import EpochTaken, JournalRecord
 from apps.core.settings import ExecutionSettings
-from apps.core.sites import Overview, overview
+from apps.core.sites import HANDOVER, Handover, Overview, overview
 from apps.execution.reconcile import Findings, compare, of_journal, of_venue
 from tests.integration.execution.platform import (
     DAY,
@@ -31,6 +35,8 @@ from tests.support import servers
 from tests.support.servers import Process, ValkeyServer, free_port
 
 SITES = ("a", "b")
+FIRM: Mapping[str, object] = {}
+"""What the venue promises by default: it rejects a duplicate for the whole firm."""
 LEGS = (("AAPL", Side.BUY, 100), ("GE", Side.SELL, 50))
 
 
@@ -107,8 +113,12 @@ class Pair:
 
 
 @contextlib.contextmanager
-def pair(**overrides: object) -> Iterator[Pair]:
-    """Run etcd, a venue, and for each site a Valkey and execution."""
+def pair(*, profile: Mapping[str, object] = FIRM, **overrides: object) -> Iterator[Pair]:
+    """Run etcd, a venue, and for each site a Valkey and execution.
+
+    `profile` is what the venue does and what execution believes of it; what only one of them
+    knows, only that one is told.
+    """
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(servers.folder())
         (home / "token").write_text(TOKEN)
@@ -145,13 +155,15 @@ def pair(**overrides: object) -> Iterator[Pair]:
                     "peer_port": links[site],
                     "peers": {s: f"127.0.0.1:{port}" for s, port in links.items() if s != site},
                 }
+                | {k: v for k, v in profile.items() if k in ExecutionSettings.model_fields}
                 | overrides
             )
             made.execution[site] = app(
                 home, f"execution-{site}", "apps.execution", made.settings[site]
             )
         venue = venue_settings(home, fix_port, free_port())
-        venue = type(venue).of(**{**venue.model_dump(), "sites": list(SITES)})
+        behind = {"fix_inner_port": free_port()} if profile.get("second_logon") == "evict" else {}
+        venue = type(venue).of(**{**venue.model_dump(), "sites": list(SITES), **profile, **behind})
         process = app(home, "venue", "apps.venue", venue)
         for one in (process, *made.execution.values()):
             stack.callback(one.stop)
@@ -204,3 +216,71 @@ class Load:
         await asyncio.gather(*self._tasks[1:], return_exceptions=True)
         for bus in self._buses:
             await bus.close()
+
+
+def under_load(
+    strike: Callable[[Pair, Load], Awaitable[None]],
+    *,
+    profile: Mapping[str, object] = FIRM,
+    doubtful: bool = False,
+    **settings: object,
+) -> None:
+    """Lead at site a, strike under load, settle; journal and venue must then agree.
+
+    `doubtful`: an order may stay in doubt for some time, and its symbol is closed meanwhile.
+    """
+
+    async def go(running: Pair) -> None:
+        await running.market()
+        await running.until_ready(*SITES)
+        assert await running.leader() == "a"
+        load = Load(running)
+        await load.more(20)
+        await strike(running, load)
+        await load.settle()
+        await running.until_ready(*SITES)
+        found = await running.findings()
+        assert found.clean, found
+        verdicts = Counter(done.verdict for done in load.done.values())
+        assert sum(verdicts.values()) == load.submitted
+        assert {*verdicts} <= {"done", "refused"}
+        refused = [one.reason for one in load.done.values() if one.verdict == "refused"]
+        assert not refused or doubtful, refused[0]
+        assert all("in doubt" in reason for reason in refused), refused
+
+    with pair(profile=profile, **settings) as running:
+        asyncio.run(go(running))
+
+
+async def led_by(running: Pair, site: str) -> None:
+    """Wait until a site leads."""
+    until = time.monotonic() + 30
+    while await running.leader() != site:
+        if time.monotonic() > until:
+            seen = await running.overview()
+            raise AssertionError(f"{site} does not lead: {seen}")
+        await asyncio.sleep(0.02)
+
+
+async def ask(running: Pair, to: str) -> None:
+    """Ask the leader to hand over, as opsctl does."""
+    seen = await running.overview()
+    assert seen.leader is not None
+    request = Handover(
+        id=f"to-{to}-{seen.leader.epoch}", to=to, epoch=seen.leader.epoch, by="alice", at_ns=0
+    )
+    async with running.journal() as journal:
+        key = journal.key(HANDOVER)
+        put = store.put(key, msgspec.json.encode(request))
+        free = store.mod_is(key, seen.handover_mod)
+        assert (await journal.store.attempt([free], [put], [])).succeeded
+
+
+async def hand_over(running: Pair, to: str) -> None:
+    """Ask until a site leads: one that has just come back may not be thought able yet."""
+    async with asyncio.timeout(30):
+        while await running.leader() != to:
+            seen = await running.overview()
+            if seen.handover is None or seen.handover.refused:
+                await ask(running, to)
+            await asyncio.sleep(0.05)

@@ -4,46 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
-import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
 
-import msgspec
-
-from apps.core import etcd
-from apps.core.sites import HANDOVER, Handover
-from tests.integration.execution.pair import SITES, Load, Pair, pair
+from tests.integration.execution.pair import SITES, Load, Pair, ask, hand_over, led_by, under_load
 from tests.integration.execution.platform import eventually
-
-
-def under_load(strike: Callable[[Pair, Load], Awaitable[None]], **settings: object) -> None:
-    """Lead at site a, strike under load, settle; journal and venue must then agree."""
-
-    async def go(running: Pair) -> None:
-        await running.market()
-        await running.until_ready(*SITES)
-        assert await running.leader() == "a"
-        load = Load(running)
-        await load.more(20)
-        await strike(running, load)
-        await load.settle()
-        await running.until_ready(*SITES)
-        found = await running.findings()
-        assert found.clean, found
-        verdicts = Counter(done.verdict for done in load.done.values())
-        assert verdicts == {"done": load.submitted}
-
-    with pair(**settings) as running:
-        asyncio.run(go(running))
-
-
-async def led_by(running: Pair, site: str) -> None:
-    """Wait until a site leads."""
-    until = time.monotonic() + 30
-    while await running.leader() != site:
-        assert time.monotonic() < until, f"{site} does not lead"
-        await asyncio.sleep(0.02)
 
 
 def test_the_other_site_takes_over_from_a_leader_that_was_killed() -> None:
@@ -73,19 +38,6 @@ def test_a_frozen_leader_wakes_as_a_follower_and_sends_nothing() -> None:
         assert await running.epochs() == ["a", "b"]
 
     under_load(strike)
-
-
-async def ask(running: Pair, to: str) -> None:
-    """Ask the leader to hand over, as opsctl does."""
-    seen = await running.overview()
-    assert seen.leader is not None
-    request = Handover(
-        id=f"to-{to}-{seen.leader.epoch}", to=to, epoch=seen.leader.epoch, by="alice", at_ns=0
-    )
-    async with running.journal() as journal:
-        key = journal.key(HANDOVER)
-        put = etcd.put(key, msgspec.json.encode(request))
-        assert (await journal.store.attempt([etcd.mod_is(key, 0)], [put], [])).succeeded
 
 
 async def refused(running: Pair) -> str:
@@ -161,3 +113,17 @@ def test_batches_stay_in_the_journal_until_both_sites_have_archived_them() -> No
         await eventually("both sites archive", lambda: min(map(archived, SITES)) > 0)
 
     under_load(strike, journal_keep_batches=30)
+
+
+def test_a_lost_store_of_fix_numbers_costs_no_order_and_no_report() -> None:
+    async def strike(running: Pair, load: Load) -> None:
+        running.execution["a"].kill()
+        shutil.rmtree(running.home / "fix-store-a")
+        await led_by(running, "b")
+        await load.more()
+        running.execution["a"].start()
+        await running.until_ready("a")
+        await hand_over(running, "a")
+        await load.more()
+
+    under_load(strike)
