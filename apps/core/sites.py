@@ -34,6 +34,8 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
     """The epoch that this process leads or follows."""
     index: int
     session_up: bool
+    """Whether its order session is logged on; of a site that follows where all sites share
+    one: whether its drop copy is."""
     market_seq: int
     intents: str
     inbound: dict[str, int]

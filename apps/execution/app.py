@@ -256,7 +256,7 @@ class Execution(App[ExecutionSettings]):
             role="leader" if leads else "follower",
             epoch=role.epoch,
             index=state.index,
-            session_up=place.gateway.logged_on,
+            session_up=place.gateway.logged_on if leads else not place.gateway.fault(),
             market_seq=place.feeds.market.seq,
             intents=state.source_of(place.site) if leads or not standby else standby.intents,
             inbound=dict(state.inbound) if leads or not standby else standby.inbound,

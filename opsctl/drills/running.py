@@ -296,8 +296,13 @@ class Run:
         accepted = [a for a in self._accounts.venue().accepted if a.order.startswith(client.name)]
         rto_ms = detection_ms = takeover_ms = None
         if self._fault_ns and self._new is not None and self._former is not None:
-            sessions = [comp_id(s.site, Purpose.ORDERS) for s in (self._former, self._new)]
-            found = measurement.takeover(accepted, sessions[0], sessions[1], self._fault_ns)
+            single = self.environment.venue.sessions == "single"
+            former, successor = (
+                comp_id(led.site, Purpose.ORDERS, single=single) for led in (self._former, self._new)
+            )
+            # On one session for all, only the time tells whose order it was.
+            since_ns = self._new.at_ns if single else self._fault_ns
+            found = measurement.takeover(accepted, former, successor, since_ns)
             detection_ms = measurement.ms(self._fault_ns, self._new.at_ns)
             if found is not None:
                 rto_ms = measurement.ms(*found)
