@@ -298,7 +298,8 @@ class Run:
         if self._fault_ns and self._new is not None and self._former is not None:
             single = self.environment.venue.sessions == "single"
             former, successor = (
-                comp_id(led.site, Purpose.ORDERS, single=single) for led in (self._former, self._new)
+                comp_id(led.site, Purpose.ORDERS, single=single)
+                for led in (self._former, self._new)
             )
             # On one session for all, only the time tells whose order it was.
             since_ns = self._new.at_ns if single else self._fault_ns
