@@ -101,7 +101,12 @@ class Follower:
         elif close.seq > self.done:
             await self._fill(close.seq - 1)
             self._engine.see(close.seq, close.prices)
-            await self._emit(await self._decide(close))
+            outcome = await self._decide(close)
+            if outcome is None:
+                log.info("was decided at the site that leads", seq=close.seq, day=close.day)
+                metrics.DECISIONS.labels(self._engine.name, "late").inc()
+            else:
+                await self._emit(outcome)
             self.done = close.seq
         self.cursor = entry
 
@@ -122,12 +127,16 @@ class Follower:
             log.warning("emits again what the bus has lost", decision=self._last.id)
             await self._bus.publish(INTENTS, self._last)
 
-    async def _decide(self, close: Close) -> Outcome:
-        """Decide on the portfolio as it is, or not at all where that is not to be had.
+    async def _decide(self, close: Close) -> Outcome | None:
+        """Decide on the portfolio as it is, or hold where that is not to be had.
 
-        A day on which the strategy holds anyway waits for nothing.
+        A day on which the strategy holds anyway waits for nothing. None where the portfolio
+        has the effects of this very decision in it: another site made it before us, and what
+        we would decide on its effects would be another one under the same id.
         """
         known = self._usable(await self._until("bus", lambda: self._bus.get(PORTFOLIO)))
+        if known is not None and self._journaled(known) >= close.seq:
+            return None
         outcome = await self._computed(close, known or self._capital)
         if outcome.held is not None and not outcome.held.failed:
             return outcome
@@ -138,6 +147,8 @@ class Follower:
         if known is None:
             why = f"decision {self._traded} is not journaled, or the portfolio is not known"
             return self._engine.hold(close, Hold(why, failed=True))
+        if self._journaled(known) >= close.seq:
+            return None
         return await self._computed(close, known)
 
     async def _computed(self, close: Close, portfolio: Portfolio) -> Outcome:

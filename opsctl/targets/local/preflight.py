@@ -40,18 +40,20 @@ def platform_fits() -> None:
 
 def programs() -> Programs:
     """Return the programs of the system that start a service; raise where one is missing."""
-    shell, setpriv, nice = (shutil.which(name) for name in ("sh", "setpriv", "nice"))
-    if shell is None or setpriv is None:
-        raise ToolMissing(
-            "setpriv is not here (it ends a service when its supervisor dies)",
-            hint="install the package util-linux",
-        )
-    if nice is None:
-        raise ToolMissing(
-            "nice is not here (it keeps services off the order path out of the way)",
-            hint="install the package coreutils",
-        )
-    return Programs(shell=shell, setpriv=setpriv, nice=nice)
+    found = {}
+    for name, package, why in (
+        ("sh", "dash", "it starts every service"),
+        ("setpriv", "util-linux", "it ends a service when its supervisor dies"),
+        ("chrt", "util-linux", "it keeps services off the order path out of the way"),
+        ("nice", "coreutils", "it keeps services off the order path out of the way"),
+    ):
+        at = shutil.which(name)
+        if at is None:
+            raise ToolMissing(f"{name} is not here ({why})", hint=f"install the package {package}")
+        found[name] = at
+    return Programs(
+        shell=found["sh"], setpriv=found["setpriv"], chrt=found["chrt"], nice=found["nice"]
+    )
 
 
 def place(layout: Layout, services: Sequence[Service]) -> None:

@@ -47,9 +47,11 @@ REPOSITORY = Path(__file__).parents[3]
 class Site:
     """The servers of a site, and its apps as processes that can be killed."""
 
-    def __init__(self, home: Path, bus: ValkeyServer, books: PostgresServer) -> None:
+    def __init__(
+        self, home: Path, bus: ValkeyServer, books: PostgresServer, *, name: str = "a"
+    ) -> None:
         """Prepare; apps start by name."""
-        self.home, self.bus_server, self.books_server = home, bus, books
+        self.home, self.bus_server, self.books_server, self.name = home, bus, books, name
         self.ports = {name: free_port() for name in ("venue", "data", "strategy", "fix")}
         self.token_file = home / "token"
         self.token_file.write_text(TOKEN)
@@ -60,7 +62,7 @@ class Site:
     def _core(self, service: str) -> dict[str, object]:
         return {
             "environment": "test",
-            "site": "a",
+            "site": self.name,
             "service": service,
             "http_port": self.ports[service],
             "http_token_file": self.token_file,

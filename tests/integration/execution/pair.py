@@ -282,5 +282,6 @@ async def hand_over(running: Pair, to: str) -> None:
         while await running.leader() != to:
             seen = await running.overview()
             if seen.handover is None or seen.handover.refused:
-                await ask(running, to)
+                with contextlib.suppress(store.OutcomeUnknown):  # the next look tells
+                    await ask(running, to)
             await asyncio.sleep(0.05)

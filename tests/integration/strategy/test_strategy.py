@@ -162,7 +162,7 @@ def test_an_emptied_bus_gets_the_last_decision_again(here: Site) -> None:
 
 
 def test_a_probe_is_answered_with_an_order_in_the_test_symbol(here: Site) -> None:
-    start_feed(here, "5")
+    start_feed(here, "600")
     here.start("strategy", here.strategy_settings())
     here.wait_ready("strategy")
     with Filling(here) as filling:

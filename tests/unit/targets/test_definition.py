@@ -15,7 +15,7 @@ from opsctl.targets.local import definition
 from opsctl.targets.local.layout import Layout
 
 LAYOUT = Layout(Path("/state/environments/daily"))
-PROGRAMS = definition.Programs("/bin/sh", "/usr/bin/setpriv", "/usr/bin/nice")
+PROGRAMS = definition.Programs("/bin/sh", "/usr/bin/setpriv", "/usr/bin/chrt", "/usr/bin/nice")
 
 
 def service(**more: object) -> Service:
@@ -108,7 +108,7 @@ def test_a_service_dies_with_supervisord_and_is_known_again() -> None:
 
 def test_a_service_off_the_order_path_stands_back() -> None:
     script = definition.start_script(service(background=True), LAYOUT, PROGRAMS, "some-uuid")
-    assert "-- /usr/bin/nice -n 10 /bin/python -m apps.data" in script
+    assert "-- /usr/bin/chrt --batch 0 /usr/bin/nice -n 10 /bin/python -m apps.data" in script
 
 
 def test_no_setting_can_hide_the_marks() -> None:
