@@ -222,19 +222,41 @@ class Etcd:
                 raise _named(fault) from fault
 
     async def defragment(self) -> None:
-        """Give every member's free pages back, one after another, and clear a full store's alarm.
+        """Give every member's free pages back, one after another.
 
-        A member does not answer while it does this.
+        A member does not answer while it does this. One that is away does not keep the others
+        from it; the first that failed is raised at the end.
         """
-        alarm = rpc.AlarmRequest(action=rpc.AlarmRequest.DEACTIVATE, alarm=rpc.NOSPACE)
+        failed: Failed | None = None
+        request = rpc.DefragmentRequest().SerializeToString()
         for channel in self._channels:
             try:
-                await channel.call(
-                    DEFRAGMENT, rpc.DefragmentRequest().SerializeToString(), timeout_s=60.0
-                )
-                await channel.call(ALARM, alarm.SerializeToString(), timeout_s=5.0)
+                await channel.call(DEFRAGMENT, request, timeout_s=60.0)
             except Failed as fault:
-                raise _named(fault) from fault
+                failed = failed or fault
+        if failed is not None:
+            raise _named(failed) from failed
+
+    async def disarm(self) -> None:
+        """Clear the alarms of full members: until then the store refuses every write.
+
+        Each is cleared by the id of its member. A member that is full still raises it anew.
+        """
+        asked = rpc.AlarmRequest(action=rpc.AlarmRequest.GET, alarm=rpc.NOSPACE)
+        for raised in (await self._alarm(asked)).alarms:
+            await self._alarm(
+                rpc.AlarmRequest(
+                    action=rpc.AlarmRequest.DEACTIVATE, memberID=raised.memberID, alarm=rpc.NOSPACE
+                )
+            )
+
+    async def _alarm(self, request: Any) -> Any:
+        raw = request.SerializeToString()
+        return rpc.AlarmResponse.FromString(
+            await self._patiently(
+                lambda at: self._channels[at].call(ALARM, raw, timeout_s=5.0), 5.0
+            )
+        )
 
     def _next(self) -> None:
         self._at = (self._at + 1) % len(self._channels)

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from apps.core import clock, etcd
-from apps.core.etcd import NoSpace, OutcomeUnknown
+from apps.core.etcd import EtcdError, NoSpace, OutcomeUnknown
 from apps.core.journal import Beat, Journal, KillView, Leadership, kill_view
 from apps.core.records import Batch, JournalRecord, decode_batch, encode_batch
 
@@ -53,6 +53,8 @@ class Leader:
         """When the last confirmed write was asked for, on the monotonic clock."""
         self.trouble = ""
         """Why appends do not get through now; empty while they do."""
+        self.full = False
+        """Whether the store refused the last write for want of room."""
         self.on_kill: Callable[[KillView], None] = lambda _: None
         self._mod = mod
         self._store = journal.store
@@ -118,7 +120,7 @@ class Leader:
                 seen = answer
             except (OutcomeUnknown, NoSpace) as fault:
                 unsure = unsure or isinstance(fault, OutcomeUnknown)
-                self._troubled(str(fault))
+                self._troubled(fault)
                 seen = await self._store.read(*self._questions(batch.first))
             if self._landed(seen, batch, raw):
                 return self._confirm(asked)
@@ -200,7 +202,7 @@ class Leader:
                     self._mod = int(answer.header.revision)
                     return
             except (OutcomeUnknown, NoSpace) as fault:
-                self._troubled(str(fault))
+                self._troubled(fault)
                 await asyncio.sleep(etcd.FIRST_BACKOFF_S)
             await self._check()
             if self._mod != before:
@@ -219,12 +221,12 @@ class Leader:
         self.confirmed = max(self.confirmed, asked)
         if self.trouble:
             log.info("journal answers again", after=self.trouble)
-            self.trouble = ""
+            self.trouble, self.full = "", False
 
-    def _troubled(self, reason: str) -> None:
+    def _troubled(self, fault: EtcdError) -> None:
         if not self.trouble:
-            log.warning("journal does not answer", reason=reason)
-        self.trouble = reason
+            log.warning("journal does not answer", reason=str(fault))
+        self.trouble, self.full = str(fault), isinstance(fault, NoSpace)
 
     def saw(self, view: KillView) -> None:
         """Take note of the kill switch, from whoever read it last."""
@@ -265,7 +267,7 @@ class Leader:
                     [],
                 )
             except (OutcomeUnknown, NoSpace) as fault:
-                self._troubled(str(fault))
+                self._troubled(fault)
                 return False
             if not answer.succeeded:
                 await self._check()
@@ -290,7 +292,7 @@ class Leader:
                     [],
                 )
             except (OutcomeUnknown, NoSpace) as fault:
-                self._troubled(str(fault))
+                self._troubled(fault)
                 await self._check()
                 return False
             if not answer.succeeded:

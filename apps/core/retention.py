@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from apps.core import archive, etcd
-from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
+from apps.core.etcd import EtcdError, NoSpace, OutcomeUnknown, Unreachable
 from apps.core.journal import Journal
 from apps.core.leader import Leader
 from apps.core.records import decode_batch
@@ -80,6 +80,32 @@ async def archived(folder: Path) -> int:
     return archive.span(have[-1])[1] if have else 0
 
 
+async def make_room(leader: Leader, others: int | None = None) -> bool:
+    """Let a full store take writes again, without writing to it; return whether it may.
+
+    It would refuse a snapshot: so every batch goes to the archive, from where a replay reads
+    what follows the last snapshot, and what superseded values took is given back. `others` as
+    in `retire`. Raises `Deposed`.
+    """
+    journal = leader.journal
+    try:
+        if journal.archived is not None:
+            index = await archive_up_to(journal, journal.archived, leader.tail)
+            kept = await journal.snapshot()
+            snapshot = kept.index if kept is not None else 0
+            await _drop(leader, await _covered(journal, index, others), snapshot)
+        answer = await journal.store.read(etcd.get(journal.key("tail")), patience_s=1.0)
+        await journal.store.compact(int(answer.header.revision))
+        await journal.store.defragment()
+        await journal.store.disarm()
+        size, used = await journal.store.sizes()
+    except EtcdError as fault:
+        log.error("the journal is full, and no room could be made", reason=str(fault))
+        return False
+    log.warning("made room in a full journal", database_bytes=size, used_bytes=used)
+    return True
+
+
 async def forget(journal: Journal) -> None:
     """Let the store forget what keys held before; no key is removed by it."""
     try:
@@ -101,16 +127,23 @@ async def _covered(journal: Journal, index: int, others: int | None) -> int:
 
 async def _let_go(leader: Leader, index: int) -> None:
     journal = leader.journal
-    answer = await leader.guarded(
-        [
-            etcd.delete(journal.batch_key(0), journal.batch_key(index + 1)),
-            etcd.delete(journal.key("snapshot/"), journal.key(f"snapshot/{index:020d}")),
-        ]
-    )
-    if not answer.succeeded:
+    revision = await _drop(leader, index, index)
+    if revision is None:
         return
-    await journal.store.compact(int(answer.header.revision))
+    await journal.store.compact(revision)
     size, used = await journal.store.sizes()
     if size >= DEFRAGMENT_FROM_BYTES and size >= FILL_RATIO * used:
         await journal.store.defragment()
     log.info("old batches archived", up_to=index, database_bytes=size, used_bytes=used)
+
+
+async def _drop(leader: Leader, index: int, snapshot: int) -> int | None:
+    """Delete the batches up to `index` and older snapshots; return the store's revision."""
+    journal = leader.journal
+    answer = await leader.guarded(
+        [
+            etcd.delete(journal.batch_key(0), journal.batch_key(index + 1)),
+            etcd.delete(journal.key("snapshot/"), journal.key(f"snapshot/{snapshot:020d}")),
+        ]
+    )
+    return int(answer.header.revision) if answer.succeeded else None

@@ -27,7 +27,7 @@ from apps.core.settings import ExecutionSettings
 from apps.core.sites import Presence, overview, presence_key
 from apps.execution.election import Terms
 from apps.execution.feeds import Feeds
-from apps.execution.following import Following
+from apps.execution.following import SILENT_S, Following
 from apps.execution.gateway import Gateway, StoreLock
 from apps.execution.handover import Handing
 from apps.execution.leading import Leading, unlinked_beat_s
@@ -47,8 +47,6 @@ STANDBY_ROOM = 8_192
 PRESENT_S, UNCHANGED_S = 0.1, 0.5
 """How often a site describes itself, and how often where there is nothing new to tell."""
 ASK_S = 0.5
-BEHIND_S = 1.0
-"""A follower that heard nothing of the journal for so long is not ready."""
 
 
 class Execution(App[ExecutionSettings]):
@@ -278,7 +276,7 @@ class Execution(App[ExecutionSettings]):
         if fault := role.fault():
             raise NotReady(fault)
         if isinstance(role, Following):
-            if clock.monotonic() - role.heard > BEHIND_S:
+            if clock.monotonic() - role.heard > SILENT_S:
                 raise NotReady("the journal is silent: nobody leads")
             if not role.leader:
                 raise NotReady("nobody leads yet")

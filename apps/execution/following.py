@@ -47,6 +47,8 @@ LOOK_S = 0.05
 """How often what is kept is held against the journal, and our own fitness looked at."""
 ASK_S = 1.0
 """How long one question to the journal may take."""
+SILENT_S = 1.0
+"""A journal in which nobody wrote for so long is not ready."""
 AGAIN_S = 0.02
 """How soon a challenge is repeated where the journal did not answer."""
 
@@ -267,6 +269,7 @@ class Following:
                 if self.leader not in {"", self._place.site}:
                     self._renew()
                 self._step(election.AbleChanged(not self.fault()))
+                metrics.JOURNAL_WRITABLE.set(now - self.heard <= SILENT_S)
             self._step(election.Looked(_now()))
             due_s = (self._election.due_ns - _now()) / 1e9
             with contextlib.suppress(TimeoutError):

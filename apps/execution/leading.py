@@ -30,6 +30,10 @@ SETTLING_S = 2.0
 """How long decisions wait after a logon for the answers to what is in doubt."""
 STALE_S = 1.0
 """A journal that confirms nothing for so long is a fault."""
+REFUSED_S = 0.5
+"""And one that refuses writes or misses its deadline: said well within a second."""
+ROOM_AGAIN_S = 5.0
+"""How soon a journal that stays full is given room once more."""
 STUCK_S = 5.0
 """An order in doubt for so long is a fault."""
 COMPACT_S = 600.0
@@ -60,6 +64,8 @@ class Leading:
         self._doubts: dict[str, float] = {}
         self._batches = 0
         self._retiring: asyncio.Task[None] | None = None
+        self._making_room: asyncio.Task[None] | None = None
+        self._writable = True
         self.others_archived: int | None = None
         """The last record that every other site has archived."""
         self.sequencer = Sequencer(
@@ -121,8 +127,9 @@ class Leading:
         finally:
             place.gateway.leading = None
             metrics.LEADING.set(0)
-            if self._retiring is not None:
-                self._retiring.cancel()
+            for beside in (self._retiring, self._making_room):
+                if beside is not None:
+                    beside.cancel()
 
     async def _hold(self, session: Exclusive) -> None:
         """Hold the order session that all sites share."""
@@ -208,6 +215,14 @@ class Leading:
         finally:
             self._retiring = None
 
+    async def _make_room(self) -> None:
+        """Give a full journal room; beside whatever waits for it."""
+        with contextlib.suppress(Deposed):  # the append under way finds out by itself
+            made = await retention.make_room(self.leader, self.others_archived)
+            metrics.JOURNAL_ROOM.labels("made" if made else "none").inc()
+        await asyncio.sleep(ROOM_AGAIN_S)
+        self._making_room = None
+
     def link(self, up: bool) -> None:
         """Say at once that we are there where another site does not hear us by its link."""
         if not up:
@@ -258,6 +273,28 @@ class Leading:
                 if overdue:
                     self.sequencer.put(Silent(overdue))
             self.sequencer.wake()
+            self._look_at_journal()
+
+    def _look_at_journal(self) -> None:
+        """Say as soon as it is so that nothing can be journaled, and again that it can."""
+        reason = self._unwritable(clock.monotonic())
+        writable = not reason
+        metrics.JOURNAL_WRITABLE.set(writable)
+        if writable is not self._writable:
+            self._writable = writable
+            if writable:
+                log.warning("the journal takes writes again: new orders go on")
+            else:
+                log.error("new orders stop: nothing can be journaled", reason=reason)
+        if self.leader.full and self._making_room is None:
+            self._making_room = asyncio.create_task(self._make_room())
+
+    def _unwritable(self, now: float) -> str:
+        """Return why nothing can be journaled; empty where writes are confirmed."""
+        silent_s, trouble = now - self.leader.confirmed, self.leader.trouble
+        if silent_s > (REFUSED_S if trouble else STALE_S):
+            return f"the journal does not confirm: {trouble or 'no answer'}"
+        return ""
 
     # Handing over
 
@@ -279,9 +316,7 @@ class Leading:
     def fault(self) -> str:
         """Return what keeps orders from flowing; empty where nothing does."""
         now = clock.monotonic()
-        if now - self.leader.confirmed > STALE_S:
-            return f"the journal does not confirm: {self.leader.trouble or 'no answer'}"
-        return self._place.fault() or self._off() or self._stuck(now)
+        return self._unwritable(now) or self._place.fault() or self._off() or self._stuck(now)
 
     def _off(self) -> str:
         """Return that the session which all sites share is not logged on; empty where it is."""

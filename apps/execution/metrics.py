@@ -28,6 +28,13 @@ JOURNAL_RECORDS = Counter("trading_journal_records_total", "Records appended to 
 JOURNAL_FAILURES = Counter(
     "trading_journal_failures_total", "Writes to the journal that were refused or not answered"
 )
+JOURNAL_WRITABLE = Gauge(
+    "trading_journal_writable",
+    "1 while the journal takes writes: as the leader's are confirmed, or a follower hears of them",
+)
+JOURNAL_ROOM = Counter(
+    "trading_journal_room_made_total", "Times that a full journal was given room", ["result"]
+)
 JOURNAL_INDEX = Gauge("trading_journal_index", "Index of the last journaled record")
 EPOCH = Gauge("trading_epoch", "The epoch that this process leads")
 LEADING = Gauge("trading_leading", "1 while this process leads the order path")

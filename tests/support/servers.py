@@ -323,26 +323,88 @@ class EtcdServer:
     certificates: Certificates
     process: Process
     endpoints: tuple[str, ...]
+    members: tuple[Process, ...]
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A disk of its own in a mount namespace; who `enters` it finds it at `path`.
+
+    The namespace lives as long as the process that holds it, so that a server may die in it
+    and come back to its data.
+    """
+
+    path: Path
+    holder: Process
+
+    @property
+    def enters(self) -> tuple[str, ...]:
+        """What a command is prefixed with to run where the disk is."""
+        return ("nsenter", f"--target={self.holder.pid}", "-U", "-m", "--preserve-credentials")
+
+    @property
+    def seen(self) -> Path:
+        """The disk as seen from outside."""
+        return Path(f"/proc/{self.holder.pid}/root{self.path}")
+
+    @property
+    def filler(self) -> Path:
+        """The file that takes what was left."""
+        return self.seen / "filler"
+
+    def fill(self) -> None:
+        """Take all the room that is left."""
+        with contextlib.suppress(OSError), self.filler.open("wb") as out:
+            while True:
+                out.write(bytes(4096))
+                out.flush()
 
 
 @contextlib.contextmanager
-def etcd(members: int = 1) -> Iterator[EtcdServer]:
-    """Run an etcd of some members; clients need the client certificate."""
+def small_disk(megabytes: int) -> Iterator[SmallDisk]:
+    """Give a disk in memory, made without root by a user namespace."""
+    with folder() as home:
+        mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {home} && exec sleep infinity"
+        holder = Process(["unshare", "-Urm", "sh", "-c", mount], home.with_suffix(".log"))
+        holder.start()
+        disk = SmallDisk(home, holder)
+
+        def mounted() -> bool:
+            assert holder.alive, holder.log()
+            return os.path.ismount(disk.seen)
+
+        try:
+            wait_for(mounted, "a disk in memory")
+            yield disk
+        finally:
+            holder.kill()
+            home.with_suffix(".log").unlink()
+
+
+@contextlib.contextmanager
+def etcd(members: int = 1, *options: str, disk: SmallDisk | None = None) -> Iterator[EtcdServer]:
+    """Run an etcd of some members; clients need the client certificate.
+
+    `options` are further ones of the program; a `disk` holds the data of all members.
+    """
     with folder() as home, contextlib.ExitStack() as started:
         tls = certificates(home)
         clients = [free_port() for _ in range(members)]
         peers = [f"http://127.0.0.1:{free_port()}" for _ in range(members)]
         processes = []
         for at, (client, peer) in enumerate(zip(clients, peers, strict=True)):
+            data = (disk.path if disk else home) / f"data{at}"
             argv = [
+                *(disk.enters if disk else ()),
                 str(programs.path("etcd", "etcd")),
-                *("--name", f"m{at}", "--data-dir", str(home / f"data{at}"), "--log-level", "warn"),
+                *("--name", f"m{at}", "--data-dir", str(data), "--log-level", "warn"),
                 *("--listen-client-urls", f"https://127.0.0.1:{client}"),
                 *("--advertise-client-urls", f"https://127.0.0.1:{client}"),
                 *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
                 *("--initial-cluster", ",".join(f"m{n}={url}" for n, url in enumerate(peers))),
                 *("--client-cert-auth", "--trusted-ca-file", str(tls.ca)),
                 *("--cert-file", str(tls.server_cert), "--key-file", str(tls.server_key)),
+                *options,
             ]
             process = Process(argv, home / f"log{at}")
             process.start()
@@ -359,4 +421,4 @@ def etcd(members: int = 1) -> Iterator[EtcdServer]:
 
         wait_for(ready, "etcd")
         endpoints = tuple(f"127.0.0.1:{client}" for client in clients)
-        yield EtcdServer(clients[0], endpoints[0], tls, processes[0], endpoints)
+        yield EtcdServer(clients[0], endpoints[0], tls, processes[0], endpoints, tuple(processes))

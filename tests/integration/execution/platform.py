@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -145,33 +146,38 @@ def venue_settings(home: Path, port: int, http: int) -> VenueSettings:
 
 @contextlib.contextmanager
 def platform(
-    *, books: bool = False, trouble: str | None = None, **overrides: Any
+    *,
+    books: bool = False,
+    trouble: str | None = None,
+    journal: Callable[[], AbstractContextManager[servers.EtcdServer]] = servers.etcd,
+    **overrides: Any,
 ) -> Iterator[Platform]:
     """Run etcd, Valkey, a venue and execution (and PostgreSQL and the projector).
 
-    `trouble` asks for the `FakeVenue` instead of the real one.
+    `trouble` asks for the `FakeVenue` instead of the real one, `journal` for another etcd
+    than one of one member.
     """
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(servers.folder())
         (home / "token").write_text(TOKEN)
         (home / "fix").write_text("fix-password")
         valkey = stack.enter_context(servers.valkey())
-        etcd = stack.enter_context(servers.etcd())
+        etcd = stack.enter_context(journal())
         postgres = stack.enter_context(servers.postgres()) if books else None
         fix_port = free_port()
         ports = {name: free_port() for name in ("venue", "execution", "projector")}
-        journal = {
+        given = {
             "environment": "test",
             "site": "a",
             "http_token_file": home / "token",
-            "journal_endpoints": [etcd.endpoint],
+            "journal_endpoints": list(etcd.endpoints),
             "journal_ca_file": etcd.certificates.ca,
             "journal_cert_file": etcd.certificates.client_cert,
             "journal_key_file": etcd.certificates.client_key,
             "journal_archive": home / "archive",
         }
         settings = ExecutionSettings.of(
-            **journal
+            **given
             | {
                 "service": "execution",
                 "http_port": ports["execution"],
@@ -207,7 +213,7 @@ def platform(
                 "projector",
                 "apps.execution.projector",
                 ProjectorSettings.of(
-                    **journal,
+                    **given,
                     service="projector",
                     http_port=ports["projector"],
                     db_host="127.0.0.1",

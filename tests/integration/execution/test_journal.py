@@ -334,3 +334,46 @@ def test_no_call_waits_longer_than_its_deadline(server: servers.EtcdServer) -> N
                 server.process.popen.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
 
     asyncio.run(go())
+
+
+def test_a_full_store_refuses_writes_until_room_is_made(tmp_path: Path) -> None:
+    async def go(server: servers.EtcdServer) -> None:
+        folder = tmp_path / "archive"
+        async with leading(journal_of(server, "full", folder)) as leader:
+            journal = leader.journal
+            big = SessionSeen(session="x" * 100_000, event="progress", seq=0, at_ns=0)
+            for _ in range(12):
+                await leader.append([big], leader.kill)
+            assert await retention.retire(leader, 6, b"state after 6")
+            waiting = asyncio.create_task(_fill(leader, big))
+            while not leader.full:
+                await asyncio.sleep(0.01)
+            assert await leader.beat(0) is False
+            assert "space" in leader.trouble
+            assert not await retention.retire(leader, 12, b"state after 12")
+            assert not waiting.done()
+
+            assert await retention.make_room(leader)
+            written = await asyncio.wait_for(waiting, 10)
+            assert await leader.beat(0)
+            assert not leader.full
+            assert not leader.trouble
+            assert await everything(journal) == [big] * (12 + written)
+            assert await retention.retire(leader, 12 + written, b"all of them")
+
+    async def _fill(leader: Leader, big: SessionSeen) -> int:
+        """Append until an append has waited for room; return how many there were."""
+        for count in range(1, 200):
+            full = asyncio.create_task(_until_full(leader))
+            await leader.append([big], leader.kill)
+            full.cancel()
+            if full.done() and not full.cancelled():
+                return count
+        raise AssertionError("the store was never full")
+
+    async def _until_full(leader: Leader) -> None:
+        while not leader.full:
+            await asyncio.sleep(0.001)
+
+    with servers.etcd(1, "--quota-backend-bytes=4000000") as server:
+        asyncio.run(go(server))

@@ -29,9 +29,9 @@ def described(server: EtcdServer) -> str:
 def _server(text: str) -> EtcdServer:
     found = json.loads(text)
     tls = Certificates(**{name: Path(path) for name, path in found["certificates"].items()})
-    return EtcdServer(
-        found["port"], found["endpoint"], tls, Process([], Path(os.devnull)), (found["endpoint"],)
-    )
+    none = Process([], Path(os.devnull))
+    at = found["endpoint"]
+    return EtcdServer(found["port"], at, tls, none, (at,), (none,))
 
 
 def _deployed(name: str | None, tier: LatencyTier | None, *, mended: bool = True) -> Environment:
