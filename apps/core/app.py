@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from apps.core import disk
+from apps.core import machine
 from apps.core.guard import Bearer
 from apps.core.logs import configure
 from apps.core.settings import CoreSettings
@@ -189,7 +189,7 @@ def _operations(app: App[SettingsT]) -> Starlette:
         return JSONResponse({"ready": True, "detail": ""})
 
     async def metrics(_: Request) -> Response:
-        disk.measure()
+        machine.measure()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     guarded = [

@@ -14,6 +14,16 @@ def utc_ns() -> int:
     return time.time_ns()
 
 
+def shift_s() -> float:
+    """Return by how many seconds the wall clock was set on (or back) since this was imported.
+
+    The monotonic clock is slewed with it and never set, so that what they differ by is steps.
+    """
+    return (time.time_ns() - time.monotonic_ns() - _APART_NS) / 1e9
+
+
+_APART_NS = time.time_ns() - time.monotonic_ns()
+
 Monotonic = Callable[[], float]
 """Returns seconds that never go back, from an instant that means nothing."""
 

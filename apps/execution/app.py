@@ -25,6 +25,7 @@ from apps.core.journal import Journal
 from apps.core.leader import Deposed, Leader
 from apps.core.settings import ExecutionSettings
 from apps.core.sites import Presence, overview, presence_key
+from apps.execution import metrics
 from apps.execution.election import Terms
 from apps.execution.feeds import Feeds
 from apps.execution.following import SILENT_S, Following
@@ -130,6 +131,7 @@ class Execution(App[ExecutionSettings]):
         """Give a place its bus and its sessions; nothing is read or sent yet."""
         place.feeds = Feeds(bus, place.put, place.utc_ns)
         place.gateway = Gateway(self.settings, place.put, place.utc_ns)
+        metrics.BUS_UP.set_function(lambda: float(not place.feeds.silent))
 
     async def _keep_links(self, changed: Callable[[str, bool], None]) -> None:
         """Keep the links to the other sites' apps, for ever."""
@@ -223,13 +225,16 @@ class Execution(App[ExecutionSettings]):
         archived = await retention.archived(folder) if folder else 0
         looks = 0
         last: Presence | None = None
+        told_at = 0.0
         while True:
             role = self._role
-            if role is not None and _news(told := self._presence(place, role, archived), last):
+            now = clock.monotonic()
+            told = self._presence(place, role, archived) if role is not None else None
+            if told is not None and (now - told_at >= UNCHANGED_S or _news(told, last)):
                 put = etcd.put(presence_key(journal, place.site), msgspec.json.encode(told))
                 with contextlib.suppress(OutcomeUnknown, NoSpace):
                     await journal.store.attempt([], [put], [])
-                last = told
+                last, told_at = told, now
             looks += 1
             if looks % 10 == 0:
                 archived = await retention.archived(folder) if folder else 0
@@ -283,10 +288,8 @@ class Execution(App[ExecutionSettings]):
 
 
 def _news(now: Presence, last: Presence | None) -> bool:
-    """Whether a site's description says more than that the site is still there, or has to."""
-    if last is None or now.at_ns - last.at_ns >= UNCHANGED_S * 1e9:
-        return True
-    return msgspec.structs.replace(now, at_ns=last.at_ns) != last
+    """Whether a site's description says more than that the site is still there."""
+    return last is None or msgspec.structs.replace(now, at_ns=last.at_ns) != last
 
 
 def _latest(journaled: dict[str, int], told: dict[str, int]) -> dict[str, int]:

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 BLOCK_MS = 250
 RETRY_S = 0.1
+SILENT_S = 1.0
+"""A bus that does not answer for so long is a fault of the site."""
 MOST = 64
 
 
@@ -50,6 +52,11 @@ class Feeds:
         self._bus = bus
         self._put = put
         self._clock = clock
+
+    @property
+    def silent(self) -> bool:
+        """Whether the bus has not answered for too long."""
+        return clock.monotonic() - self.heard > SILENT_S
 
     async def run(self, source: str, room: Callable[[], bool]) -> None:
         """Read for ever: the newest market data first, decisions after the id `source`.

@@ -17,11 +17,12 @@ from apps.core import fix
 from apps.core.clock import Clock
 from apps.core.fix import Engine, Logon, Logout, Pair, Purpose, Received, comp_id
 from apps.core.journal import KillView
+from apps.core.records import ReportKind, ReportSeen
 from apps.core.settings import ExecutionSettings
 from apps.execution import metrics, wire
 from apps.execution.events import Event, Reported, SessionChanged
 from apps.execution.exclusive import Exclusive
-from apps.execution.oms import Order
+from apps.execution.oms import Answer, Order, answer
 
 log = structlog.get_logger()
 
@@ -221,6 +222,8 @@ class Gateway:
 
     def _received(self, message: Received) -> None:
         metrics.REPORTS.labels(message.session).inc()
+        if message.poss_dup:
+            metrics.REPEATED.labels(message.session).inc()
         try:
             seen = wire.report(message, venue=self._settings.fix_venue, received_ns=self._clock())
         except wire.NotAReport as fault:
@@ -233,4 +236,21 @@ class Gateway:
                 message=fix.SOH.join(f"{tag}={value}" for tag, value in message.pairs),
             )
             return
+        if message.session == self.session and (what := refusal(seen)):
+            metrics.REFUSED.labels(what).inc()
         self._put(Reported(seen))
+
+
+def refusal(seen: ReportSeen) -> str:
+    """Return what a report refuses, for the count of them; empty where it refuses nothing.
+
+    That an order is unknown is an answer to a question, and refuses nothing.
+    """
+    if seen.throttled:
+        return "throttled"
+    if seen.kind is ReportKind.CANCEL_REJECT or seen.refused == "F":
+        return "cancel"
+    if answer(seen) is Answer.DUPLICATE:
+        return "duplicate"
+    rejected = seen.exec_type == "8" or seen.refused == "D"
+    return "order" if rejected and answer(seen) is not Answer.UNKNOWN else ""

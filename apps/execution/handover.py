@@ -18,8 +18,8 @@ from apps.execution.place import Place
 
 log = structlog.get_logger()
 
-FRESH_NS = 2_000_000_000
-"""A presence that is older says nothing."""
+FRESH_S = 2.0
+"""A presence that was not renewed for so long says nothing."""
 LEVEL_RECORDS = 200
 """A successor that is further behind would keep orders waiting."""
 UNFIT_S = 1.0
@@ -113,7 +113,7 @@ class Handing:
         except Unreachable as fault:
             return f"the journal does not answer: {fault}"
         there = seen.presences.get(to)
-        if there is not None and journal.clock() - there.at_ns > FRESH_NS:
+        if there is not None and leading.silent_s(there) > FRESH_S:
             there = None
         if why_not := refusal(to, mine, epoch, there, seen.tail):
             return why_not

@@ -66,6 +66,7 @@ class Leading:
         self._retiring: asyncio.Task[None] | None = None
         self._making_room: asyncio.Task[None] | None = None
         self._writable = True
+        self._heard: dict[str, tuple[int, float]] = {}
         self.others_archived: int | None = None
         """The last record that every other site has archived."""
         self.sequencer = Sequencer(
@@ -154,8 +155,18 @@ class Leading:
             default=None,
         )
         for site, there in others.items():
+            if self._heard.get(site, (0, 0.0))[0] != there.at_ns:
+                self._heard[site] = there.at_ns, clock.monotonic()
             if there.renewed >= self.epoch:
                 self.sequencer.put(Renewed(self._place.profile.session(site)))
+
+    def silent_s(self, there: Presence) -> float:
+        """Return for how long a site has not described itself anew, at most.
+
+        By our own clock: what the site's says may be off, or was set.
+        """
+        at_ns, heard = self._heard.get(there.site, (0, 0.0))
+        return clock.monotonic() - heard if at_ns == there.at_ns else 0.0
 
     # Deciding
 

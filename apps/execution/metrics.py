@@ -43,6 +43,18 @@ HALTED = Gauge("trading_halted", "1 while the kill switch is on")
 IN_DOUBT = Gauge("trading_orders_in_doubt", "Orders that may be at the venue, unanswered")
 OPEN_ORDERS = Gauge("trading_orders_open", "Orders that are not settled")
 SESSION_UP = Gauge("trading_fix_session_up", "1 while a FIX session is logged on", ["session"])
+CLOCK_OFFSET = Gauge(
+    "trading_clock_offset_seconds", "By how much another site's clock is ahead of ours", ["peer"]
+)
+BUS_UP = Gauge("trading_bus_up", "1 while the bus of this site answers")
+REFUSED = Counter(
+    "trading_venue_refusals_total",
+    "What the venue refused: orders and cancels, by its throttle, as duplicates",
+    ["what"],
+)
+REPEATED = Counter(
+    "trading_reports_repeated_total", "Messages that the venue sent again (PossDup)", ["session"]
+)
 DECISIONS = Counter("trading_decisions_taken_total", "Decisions taken", ["outcome"])
 INTENTS = Counter("trading_intents_judged_total", "Verdicts of pre-trade risk", ["verdict"])
 ORDERS_SENT = Counter("trading_orders_sent_total", "Orders written to a session")
@@ -58,4 +70,5 @@ UNREADABLE = Counter("trading_unreadable_messages_total", "Messages not understo
 PROJECTOR_LAG = Gauge(
     "trading_projector_lag_records", "Journaled records that the books do not hold yet"
 )
+BOOKS_UP = Gauge("trading_books_up", "1 while the books take what is journaled")
 PROJECTED = Counter("trading_projected_records_total", "Records applied to the books")

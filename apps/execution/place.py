@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from apps.core import clock
 from apps.core.clock import Clock, utc_ns
 from apps.core.journal import Journal, KillView
 from apps.core.settings import ExecutionSettings, RiskSettings
@@ -17,9 +16,6 @@ from apps.execution.feeds import Feeds
 from apps.execution.gateway import Gateway
 from apps.execution.risk import Limits
 from apps.execution.teller import Teller
-
-BUS_SILENT_S = 1.0
-"""A bus that does not answer for so long is a fault of the site."""
 
 
 @dataclass
@@ -61,7 +57,7 @@ class Place:
         """Return why orders could not flow here now; empty where they could."""
         if fault := self.gateway.fault():
             return fault
-        if clock.monotonic() - self.feeds.heard > BUS_SILENT_S:
+        if self.feeds.silent:
             return "the bus does not answer"
         return ""
 

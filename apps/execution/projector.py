@@ -52,6 +52,7 @@ class Projector(App[ProjectorSettings]):
 
     async def run(self) -> None:
         """Project until asked to stop."""
+        metrics.BOOKS_UP.set_function(lambda: float(not self._trouble))
         async with Journal.of(self.settings) as journal:
             work = asyncio.create_task(self._project_for_ever(journal))
             look = asyncio.create_task(self._look_at_tail(journal))

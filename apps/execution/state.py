@@ -126,12 +126,16 @@ class State(msgspec.Struct, kw_only=True):
             last_ns, already = recent[-1]
             self.accepted_ns = (*recent[:-1], (max(last_ns, at_ns), already + orders))
         else:
-            kept = (entry for entry in recent if entry[0] > at_ns - SECOND_NS)
+            kept = (entry for entry in recent if abs(entry[0] - at_ns) <= SECOND_NS)
             self.accepted_ns = (*kept, (at_ns, orders))
 
     def accepted_last_second(self, now_ns: int) -> int:
-        """Return how many orders were accepted in the second before an event."""
-        return sum(count for at_ns, count in self.accepted_ns if at_ns > now_ns - SECOND_NS)
+        """Return how many orders were accepted in the second before an event.
+
+        What lies more than a second ahead was accepted before the clock was set back.
+        """
+        first_ns, last_ns = now_ns - SECOND_NS, now_ns + SECOND_NS
+        return sum(count for at_ns, count in self.accepted_ns if first_ns < at_ns <= last_ns)
 
     def source_of(self, site: str) -> str:
         """Return the id on a site's own bus of the last decision journaled from there."""

@@ -15,7 +15,7 @@ from apps.core.messages import Decision, Portfolio
 from apps.core.settings import ExecutionSettings
 from apps.execution.app import Execution
 from apps.execution.events import Decided
-from apps.execution.feeds import Feeds
+from apps.execution.feeds import SILENT_S, Feeds
 from apps.execution.gateway import Gateway
 from apps.execution.place import Place
 from apps.execution.risk import Market
@@ -62,6 +62,11 @@ class VirtualFeeds:
         self.market = bus.market
         self.heard = 0.0
         self._bus, self._put, self._loop = bus, put, loop
+
+    @property
+    def silent(self) -> bool:
+        """Whether the bus has not answered for too long."""
+        return clock.monotonic() - self.heard > SILENT_S
 
     async def run(self, source: str, room: Callable[[], bool]) -> None:
         """Read decisions after an id, for ever."""

@@ -7,17 +7,22 @@ import functools
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from decimal import Decimal
+
+import msgspec
 
 from apps.core import etcd as store
 from apps.core.bus import Bus
-from apps.core.etcd import NoSpace
-from apps.core.messages import Side
+from apps.core.etcd import NoSpace, OutcomeUnknown
+from apps.core.messages import OrderState, Side
 from tests.integration.execution.platform import (
+    PRICES,
     Heard,
     Platform,
     decision,
     eventually,
     hearing,
+    level,
     market,
     platform,
     reconciled,
@@ -53,6 +58,8 @@ async def orders_go_on(running: Platform, heard: Heard, number: int) -> None:
 def broken(
     strike: Callable[[Platform, Bus, Heard], Awaitable[None]],
     journal: Callable[[], AbstractContextManager[servers.EtcdServer]] = servers.etcd,
+    *,
+    books: bool = False,
 ) -> None:
     """Run a platform that trades, strike it, and compare all accounts at the end."""
 
@@ -63,12 +70,14 @@ def broken(
             await submit(bus, [decision(0, ("AAPL", BUY, 5))])
             await orders_go_on(running, heard, 0)
             await strike(running, bus, heard)
+            if books:
+                await level(running)
         for name, findings in (await reconciled(running)).items():
             assert findings.clean, (name, findings)
 
-    with platform(journal=journal) as running:
-        running.start("venue")
-        running.start("execution")
+    with platform(journal=journal, books=books) as running:
+        for name in running.processes:
+            running.start(name)
         asyncio.run(go(running))
 
 
@@ -94,20 +103,20 @@ def test_without_a_quorum_new_orders_stop_and_that_is_said() -> None:
 def test_a_journal_over_its_quota_stops_new_orders_and_gets_room_by_itself() -> None:
     async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
         async with running.journal() as other:
-            filler, written = b"x" * 500_000, 0
-            try:
-                while written < 100:
-                    await other.store.attempt([], [store.put("/other", filler)], [])
-                    written += 1
-            except NoSpace:
-                pass
-            assert 0 < written < 100
-            await eventually(
-                "it is said", lambda: running.metric("trading_journal_writable") == 0, SOON_S
-            )
+            put, refused = store.put("/other", b"x" * 500_000), False
+            for _ in range(100):
+                try:
+                    await other.store.attempt([], [put], [])
+                except NoSpace:
+                    refused = True
+                    break
+                except OutcomeUnknown:  # a busy machine
+                    continue
+            assert refused
             await submit(bus, [decision(1, ("AAPL", BUY, 5))])
         # All but the last of the filler is superseded: compacting gives it back.
         await orders_go_on(running, heard, 1)
+        assert running.metric('trading_journal_room_made_total{result="made"}') >= 1
 
     broken(strike, functools.partial(servers.etcd, 1, "--quota-backend-bytes=4000000"))
 
@@ -134,3 +143,78 @@ def test_a_full_disk_under_the_journal_stops_new_orders_until_there_is_room() ->
             await orders_go_on(running, heard, 1)
 
         broken(strike, functools.partial(servers.etcd, 1, disk=disk))
+
+
+def test_a_slow_journal_makes_orders_late_and_loses_none() -> None:
+    """A member that is stopped most of the time answers as one whose disk is slow."""
+
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        member, over = running.etcd.process, asyncio.Event()
+
+        async def slow() -> None:
+            while not over.is_set():
+                for number, rest_s in ((signal.SIGSTOP, 0.12), (signal.SIGCONT, 0.06)):
+                    member.popen.send_signal(number)  # type: ignore[union-attr]
+                    await asyncio.sleep(rest_s)
+
+        slowing = asyncio.create_task(slow())
+        try:
+            for number in range(1, 41):
+                await submit(bus, [decision(number, ("AAPL", BUY, 5), ("GE", Side.SELL, 3))])
+                await asyncio.sleep(0.05)
+            await eventually("all are done", lambda: len(heard.done) == 41)
+        finally:
+            over.set()
+            await slowing
+        assert {done.verdict for done in heard.done.values()} == {"done"}
+        all_of_them = running.metric("trading_journal_append_seconds_count")
+        quick = running.metric('trading_journal_append_seconds_bucket{le="0.05"}')
+        assert quick < all_of_them * 0.99, "what the alert on slow appends goes by"
+
+    broken(strike)
+
+
+def test_a_bus_that_is_lost_stops_decisions_and_is_said_and_comes_back() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        assert running.metric("trading_bus_up") == 1
+        running.valkey.process.kill()
+        await eventually("it is said", lambda: running.metric("trading_bus_up") == 0, 3.0)
+        assert "bus" in running.ready("execution")
+        running.valkey.process.start()
+        await eventually("the bus is back", lambda: running.metric("trading_bus_up") == 1)
+        await submit(bus, [decision(1, ("AAPL", BUY, 5))])
+        await orders_go_on(running, heard, 1)
+
+    broken(strike)
+
+
+def test_books_that_are_lost_stop_no_order_and_get_every_record_once() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        assert running.postgres is not None
+        await level(running)
+        assert running.metric("trading_books_up", "projector") == 1
+        running.postgres.process.kill()
+        for number in range(1, 6):
+            await submit(bus, [decision(number, ("AAPL", BUY, 5))])
+            await orders_go_on(running, heard, number)
+        await eventually("it is said", lambda: running.metric("trading_books_up", "projector") == 0)
+        assert "PostgreSQL" in running.ready("projector")
+        running.postgres.process.start()
+
+    broken(strike, books=True)
+
+
+def test_what_the_venue_refuses_is_counted_and_over() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        await market(bus, 1, {**PRICES, "XYZ": Decimal("10.0000")})
+        asked = decision(1, ("AAPL", BUY, 5))
+        (one,) = asked.intents
+        unlisted = msgspec.structs.replace(one, symbol="XYZ", limit=Decimal("10.0000"))
+        await submit(bus, [msgspec.structs.replace(asked, intents=(unlisted,))])
+        await orders_go_on(running, heard, 1)
+        assert running.metric('trading_venue_refusals_total{what="order"}') == 1
+        assert heard.orders()[unlisted.id].state is OrderState.REJECTED
+        await submit(bus, [decision(2, ("AAPL", BUY, 5))])
+        await orders_go_on(running, heard, 2)
+
+    broken(strike)

@@ -42,6 +42,15 @@ def test_a_clock_that_is_set_back_keeps_what_was_accepted_after() -> None:
     assert state.accepted_last_second(7 * SECOND_NS) == 0
 
 
+def test_a_clock_that_is_set_back_by_an_hour_does_not_use_up_the_rate() -> None:
+    state, hour_ns = State(), 3_600 * SECOND_NS
+    state.accept(5, 2 * hour_ns)
+    assert state.accepted_last_second(hour_ns) == 0
+    state.accept(3, hour_ns)
+    assert state.accepted_last_second(hour_ns + SECOND_NS // 2) == 3
+    assert len(state.accepted_ns) == 1, "what lies ahead is let go of"
+
+
 def test_in_doubt_are_those_whose_state_says_so() -> None:
     orders = [
         order(id="new", acknowledged=True),

@@ -8,7 +8,8 @@ from apps.core.fix import Received, compose, parse
 from apps.core.messages import OrderType, Side, TimeInForce
 from apps.core.records import ReportKind
 from apps.execution import wire
-from tests.unit.execution.made import intent, order
+from apps.execution.gateway import refusal
+from tests.unit.execution.made import fill, intent, order, report, unknown
 
 AT_NS = 1_262_725_200_123_456_000
 
@@ -62,6 +63,26 @@ def test_rejections_carry_their_own_reason() -> None:
 def test_what_is_no_report_says_so(bad: Received) -> None:
     with pytest.raises(wire.NotAReport):
         wire.report(bad, venue="V", received_ns=1)
+
+
+def test_what_the_venue_refuses_is_told_apart() -> None:
+    cancel = report(kind=ReportKind.CANCEL_REJECT, exec_type="", ord_status="0")
+    asked = {"kind": ReportKind.REJECT, "exec_type": "", "ord_status": ""}
+    told = [
+        report(),
+        fill("E1", 50, 50),
+        unknown(),
+        report(exec_type="8", ord_status="8", reason_code=2),
+        report(exec_type="8", ord_status="8", reason_code=6),
+        cancel,
+        report(**asked, refused="F"),
+        report(**asked, refused="D"),
+        report(**asked, refused="H"),
+        report(**asked, refused="D", throttled=True),
+    ]
+    assert [refusal(one) for one in told] == [
+        *("", "", "", "order", "duplicate", "cancel", "cancel", "order", "", "throttled"),
+    ]
 
 
 def test_requests_carry_what_the_venue_needs() -> None:
