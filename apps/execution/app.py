@@ -16,12 +16,15 @@ from importlib import metadata
 
 import msgspec
 import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from apps.core import clock, etcd, retention
 from apps.core.app import App, NotReady
 from apps.core.bus import Bus
 from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
-from apps.core.journal import Journal
+from apps.core.journal import Journal, KillView
 from apps.core.leader import Deposed, Leader
 from apps.core.settings import ExecutionSettings
 from apps.core.sites import Presence, overview, presence_key
@@ -37,6 +40,7 @@ from apps.execution.place import Place, agreed
 from apps.execution.replay import replay
 from apps.execution.standby import Standby
 from apps.execution.state import State
+from apps.execution.stopping import Asked, Stopping, foreseen
 from apps.execution.teller import Teller, Told
 
 log = structlog.get_logger()
@@ -61,6 +65,7 @@ class Execution(App[ExecutionSettings]):
         self._phase = "starting"
         self._role: Following | Leading | None = None
         self._standby: Standby | None = None
+        self._stopping: Stopping | None = None
         self._release = metadata.version("opsctl")
         self._agreed = agreed(settings)
 
@@ -108,6 +113,7 @@ class Execution(App[ExecutionSettings]):
         self._standby = standby = Standby(intents, {})
         place.take = standby.take
         self._furnish(place, bus)
+        self._stopping = Stopping(place, self._saw_kill)
         self._phase = ""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_again(place, replayed.messages, state))
@@ -216,6 +222,34 @@ class Execution(App[ExecutionSettings]):
                 return self._role.sequencer.waiting < ROOM
             case _:
                 return self._standby is None or len(self._standby.decisions) < STANDBY_ROOM
+
+    # Stopping without the journal
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Offer `opsctl halt` what it asks for where the journal does not answer it."""
+        return [Route("/stop", self._stop, methods=["POST"])]
+
+    async def _stop(self, request: Request) -> Response:
+        """Cancel on this site's session, and let no order leave until the halt is journaled."""
+        try:
+            asked = msgspec.json.decode(await request.body(), type=Asked)
+        except msgspec.MsgspecError as fault:
+            return JSONResponse({"detail": f"not a request to stop: {fault}"}, status_code=400)
+        role, stopping = self._role, self._stopping
+        if role is None or stopping is None:
+            why = self._phase or "waiting for the journal"
+            return JSONResponse({"detail": f"knows of no order yet: {why}"}, status_code=503)
+        trouble = role.unwritable(clock.monotonic())
+        if not trouble:
+            why = "the journal takes writes: opsctl halt stops trading and cancels what is open"
+            return JSONResponse({"detail": why}, status_code=409)
+        done = stopping.stop(asked, foreseen(role.state, role.reports), trouble)
+        return Response(msgspec.json.encode(done), media_type="application/json")
+
+    def _saw_kill(self, view: KillView) -> None:
+        """Take note of a kill switch that was read; a follower's stream brings it."""
+        if isinstance(self._role, Leading):
+            self._role.leader.saw(view)
 
     # What the other sites and people see
 

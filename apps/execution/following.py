@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from apps.core.candidacy import Known, Won
 from apps.core.etcd import NoSpace, OutcomeUnknown, Unreachable
 from apps.core.journal import KillView
 from apps.core.leader import Leader
-from apps.core.records import Batch
+from apps.core.records import Batch, ReportSeen
 from apps.core.retention import archive_up_to
 from apps.core.stream import (
     BatchSeen,
@@ -88,6 +89,15 @@ class Following:
         """The epoch that is followed."""
         held = self._election.leader
         return held.epoch if held else 0
+
+    @property
+    def reports(self) -> Sequence[ReportSeen]:
+        """Reports that the journal does not say yet, as far as this site knows."""
+        return self.standby.reports
+
+    def unwritable(self, now: float) -> str:
+        """Return why nothing seems to be journaled; empty where somebody writes."""
+        return "" if now - self.heard <= SILENT_S else "the journal is silent"
 
     def take(self, event: Event) -> None:
         """Keep what reaches this site."""
@@ -269,7 +279,7 @@ class Following:
                 if self.leader not in {"", self._place.site}:
                     self._renew()
                 self._step(election.AbleChanged(not self.fault()))
-                metrics.JOURNAL_WRITABLE.set(now - self.heard <= SILENT_S)
+                metrics.JOURNAL_WRITABLE.set(not self.unwritable(now))
             self._step(election.Looked(_now()))
             due_s = (self._election.due_ns - _now()) / 1e9
             with contextlib.suppress(TimeoutError):

@@ -16,7 +16,7 @@ import structlog
 from apps.core import fix
 from apps.core.clock import Clock
 from apps.core.fix import Engine, Logon, Logout, Pair, Purpose, Received, comp_id
-from apps.core.journal import KillView
+from apps.core.journal import Halt, KillView
 from apps.core.records import ReportKind, ReportSeen
 from apps.core.settings import ExecutionSettings
 from apps.execution import metrics, wire
@@ -76,6 +76,8 @@ class Gateway:
         self._settings = settings
         self.leading: Leading | None = None
         """Who leads, while that is this process; nothing leaves without it."""
+        self.stopped: Halt | None = None
+        """A halt asked of this site, until it is in the journal; no order leaves under it."""
         self._put = put
         self._clock = clock
         self.proof_s = settings.detection_ms / 2_000
@@ -170,7 +172,7 @@ class Gateway:
         """Return why an order must not leave now; empty where it may."""
         if self.leading is None:
             return "this site does not lead"
-        halt = self.leading.kill.halt
+        halt = self.stopped or self.leading.kill.halt
         if halt is not None:
             return f"halted by {halt.by}" + (f": {halt.reason}" if halt.reason else "")
         if market_seq > order.expires_seq:

@@ -13,6 +13,7 @@ from apps.core.etcd import Unreachable
 from apps.core.journal import KillView
 from apps.core.leader import Deposed, Leader
 from apps.core.messages import Decision, OrderState
+from apps.core.records import ReportSeen
 from apps.core.sites import Presence, overview
 from apps.execution import metrics
 from apps.execution.events import Context, Event, KillSeen, Renewed, Silent, TookOver
@@ -96,6 +97,11 @@ class Leading:
     def epoch(self) -> int:
         """The epoch that is led."""
         return self.leader.mine.epoch
+
+    @property
+    def reports(self) -> Sequence[ReportSeen]:
+        """Reports that are not journaled yet."""
+        return self.sequencer.reports
 
     def take(self, event: Event) -> None:
         """Decide on what happened."""
@@ -288,7 +294,7 @@ class Leading:
 
     def _look_at_journal(self) -> None:
         """Say as soon as it is so that nothing can be journaled, and again that it can."""
-        reason = self._unwritable(clock.monotonic())
+        reason = self.unwritable(clock.monotonic())
         writable = not reason
         metrics.JOURNAL_WRITABLE.set(writable)
         if writable is not self._writable:
@@ -300,7 +306,7 @@ class Leading:
         if self.leader.full and self._making_room is None:
             self._making_room = asyncio.create_task(self._make_room())
 
-    def _unwritable(self, now: float) -> str:
+    def unwritable(self, now: float) -> str:
         """Return why nothing can be journaled; empty where writes are confirmed."""
         silent_s, trouble = now - self.leader.confirmed, self.leader.trouble
         if silent_s > (REFUSED_S if trouble else STALE_S):
@@ -327,7 +333,7 @@ class Leading:
     def fault(self) -> str:
         """Return what keeps orders from flowing; empty where nothing does."""
         now = clock.monotonic()
-        return self._unwritable(now) or self._place.fault() or self._off() or self._stuck(now)
+        return self.unwritable(now) or self._place.fault() or self._off() or self._stuck(now)
 
     def _off(self) -> str:
         """Return that the session which all sites share is not logged on; empty where it is."""

@@ -60,6 +60,9 @@ INTENTS = Counter("trading_intents_judged_total", "Verdicts of pre-trade risk", 
 ORDERS_SENT = Counter("trading_orders_sent_total", "Orders written to a session")
 ORDERS_WITHHELD = Counter("trading_orders_withheld_total", "Journaled orders not sent")
 REPORTS = Counter("trading_reports_total", "Reports of the venue", ["session"])
+UNJOURNALED_CANCELS = Counter(
+    "trading_unjournaled_cancels_total", "Cancels sent without the journal, on request"
+)
 FILLS = Counter("trading_fills_total", "Executions booked")
 DIVERGENCES = Counter(
     "trading_divergences_total", "Other content that arrived under a known decision id"

@@ -399,6 +399,14 @@ def held(order: Order, reason: str) -> Order:
     return msgspec.structs.replace(order, doubt=True, held=True, declined=reason, reason=reason)
 
 
+def next_cancel(order: Order) -> str:
+    """Return the ClOrdID of a cancel: of the one under way, or of the next one of the order.
+
+    Whoever knows as many records names it alike, so that a repetition is the same request.
+    """
+    return order.cancel or f"{order.id}{CANCEL}{order.cancels + 1}"
+
+
 def cancelling(order: Order, cancel: str) -> Order:
     """Return the order with a cancel under way."""
     return msgspec.structs.replace(order, cancel=cancel, cancels=order.cancels + 1)

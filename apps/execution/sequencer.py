@@ -19,7 +19,7 @@ from apps.core.clock import Clock, utc_ns
 from apps.core.journal import KillView
 from apps.core.leader import KillChanged
 from apps.core.messages import Decision
-from apps.core.records import DecisionTaken, JournalRecord, SessionSeen
+from apps.core.records import DecisionTaken, JournalRecord, ReportSeen, SessionSeen
 from apps.execution import metrics
 from apps.execution.apply import apply
 from apps.execution.decide import Stepped, step
@@ -81,6 +81,7 @@ class Sequencer:
         self._progress: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._busy = False
+        self._at_work: list[Event] = []
         self._soon: asyncio.TimerHandle | None = None
 
     def put(self, event: Event) -> None:
@@ -123,7 +124,7 @@ class Sequencer:
             await self._wake.wait()
             self._wake.clear()
             while events := self._next():
-                self._busy = True
+                self._busy, self._at_work = True, events
                 try:
                     await self._commit(events)
                 except BaseException:
@@ -131,7 +132,7 @@ class Sequencer:
                     self._return(events)
                     raise
                 finally:
-                    self._busy = False
+                    self._busy, self._at_work = False, []
 
     def _next(self) -> list[Event]:
         events: list[Event] = []
@@ -170,6 +171,12 @@ class Sequencer:
         self._inbox.clear()
         self._decisions.clear()
         return events
+
+    @property
+    def reports(self) -> list[ReportSeen]:
+        """Reports that are not journaled yet, in the order of their arrival."""
+        waiting = (*self._at_work, *self._lazy, *self._inbox)
+        return [event.report for event in waiting if isinstance(event, Reported)]
 
     @property
     def idle(self) -> bool:

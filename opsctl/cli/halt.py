@@ -12,7 +12,7 @@ from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOpt
 
 if TYPE_CHECKING:
     from opsctl.deploy.kill_switch import Switch
-    from opsctl.deploy.outcome import Switched
+    from opsctl.deploy.outcome import SiteStopped, Switched
     from opsctl.model.tiers import LatencyTier
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -30,7 +30,8 @@ def halt(
     """Kill switch: no order leaves from now on.
 
     Asks nothing, also where the environment is live. Exits 0 only when the order path has
-    confirmed that it obeys, and says after how many milliseconds.
+    confirmed that it obeys, and says after how many milliseconds. Where the journal does not
+    answer, each site cancels what is open on its own session, and the exit code is 1.
     """
     act("halt", environment, tier, reason, output)
 
@@ -57,9 +58,29 @@ def act(
         raise typer.Exit(1)
 
 
+UNWRITTEN = (
+    "the journal does not answer, so the kill switch is not written. No order leaves without "
+    "the journal; each site was asked to cancel, and to write the halt once it can"
+)
+
+
+def _of_site(one: SiteStopped) -> str:
+    if not one.answered:
+        return f"  {one.site}: did nothing ({one.detail})"
+    told = f"  {one.site}: sent {len(one.cancelled)} cancels"
+    more = {
+        "not sent, its session is down": one.unsent,
+        "open on another site's session": one.left,
+        "in doubt": one.in_doubt,
+    }
+    return told + "".join(f"; {len(ids)} {what}" for what, ids in more.items() if ids)
+
+
 def sentence(result: Switched) -> str:
     """Return what the kill switch did, for a reader."""
     name, after = result.environment, f"after {result.effective_ms:.0f} ms"
+    if result.sites:
+        return "\n".join((f"{name}: {UNWRITTEN}", *(_of_site(one) for one in result.sites)))
     if result.halted:
         since = f"{result.at:%Y-%m-%dT%H:%M:%SZ} by {result.by}"
         why = f": {result.reason}" if result.reason else ""

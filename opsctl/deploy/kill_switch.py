@@ -6,13 +6,15 @@ It takes no lock of the environment: halting must work while a deploy runs.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from opsctl import evidence
 from opsctl.deploy import identity
-from opsctl.deploy.outcome import Switched
+from opsctl.deploy.outcome import SiteStopped, Switched
+from opsctl.deploy.stopping import stop_sites
 from opsctl.deploy.store import store_of
 from opsctl.errors import OpsctlError
 from opsctl.health.journal import open_journal
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from opsctl.targets.base import Target
 
 Switch = Literal["halt", "resume"]
+
+
+class Silent(OpsctlError):
+    """The journal did not answer."""
 
 
 def switch(
@@ -36,10 +42,11 @@ def switch(
 ) -> Switched:
     """Stop trading, or let it go on; return whether and how soon that took effect.
 
-    `show` gets the answer at once, before the evidence is written and anchored.
+    `show` gets the answer at once, before the evidence is written and anchored. Where the
+    journal does not answer to a halt, each site is asked to stop by itself.
 
     Raises:
-        OpsctlError: the journal does not answer.
+        OpsctlError: the journal does not answer, and to a halt no site either.
     """
     name = environment.name
     with evidence.recorded(
@@ -48,8 +55,14 @@ def switch(
         identity=identity.known(name),
         arguments={"reason": reason} if to == "halt" else {},
     ) as run:
-        found = asyncio.run(_switch(to, environment, target, by, reason))
-        result = _answer(name, found)
+        began = time.monotonic()
+        try:
+            result = _answer(name, asyncio.run(_switch(to, environment, target, by, reason)))
+        except Silent:
+            sites = stop_sites(target, by=by, reason=reason) if to == "halt" else []
+            if not any(one.answered for one in sites):
+                raise
+            result = _stopped(name, tuple(sites), time.monotonic() - began)
         show(result)
         run.store = store_of(target)
         run.result = result.model_dump(mode="json")
@@ -68,11 +81,26 @@ async def _switch(
                 return await journal.halt(by=by, reason=reason)
             return await journal.resume()
         except JournalError as fault:
-            raise OpsctlError(
+            raise Silent(
                 f"the journal does not answer, so the kill switch stays as it was: {fault}",
                 hint="without the journal no order leaves either; opsctl status shows what runs, "
                 "opsctl deploy starts what is missing",
             ) from fault
+
+
+def _stopped(name: str, sites: tuple[SiteStopped, ...], took_s: float) -> Switched:
+    """Return that the kill switch is not written, and what the sites did meanwhile."""
+    return Switched(
+        environment=name,
+        halted=False,
+        changed=False,
+        effective=False,
+        effective_ms=round(took_s * 1_000, 1),
+        at=None,
+        by=None,
+        reason=None,
+        sites=sites,
+    )
 
 
 def _answer(name: str, found: Halted) -> Switched:

@@ -51,12 +51,30 @@ class Link(Value):
     expires: datetime
 
 
+class SiteStopped(Value):
+    """What a site did that was asked to stop without the journal; ids of orders.
+
+    `cancelled`: a cancel was sent; `unsent`: its session was down; `left`: open on another
+    site's session; `in_doubt`: nobody knows whether the venue has them. `detail` says why the
+    site did nothing, or what it lacks of the journal.
+    """
+
+    site: str
+    answered: bool
+    cancelled: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    in_doubt: tuple[str, ...] = ()
+    detail: str = ""
+
+
 class Switched(Value):
     """What `halt` or `resume` did to the kill switch.
 
     `changed` is false where it stood so already. `effective` says that the leader of the
     order path has confirmed that it obeys, `effective_ms` how long after the request that
-    was. `at`, `by` and `reason` are those of the halt, null where trading goes on.
+    was. `at`, `by` and `reason` are those of the halt, null where trading goes on. `sites`:
+    the journal did not answer, so each site was asked to stop by itself.
     """
 
     environment: str
@@ -67,3 +85,4 @@ class Switched(Value):
     at: datetime | None
     by: str | None
     reason: str | None
+    sites: tuple[SiteStopped, ...] = ()

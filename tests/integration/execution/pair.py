@@ -47,6 +47,7 @@ class Pair:
     home: Path
     settings: dict[str, ExecutionSettings]
     valkeys: dict[str, ValkeyServer]
+    etcd: servers.EtcdServer
     execution: dict[str, Process] = field(default_factory=dict)
 
     def bus(self, site: str) -> Bus:
@@ -127,7 +128,7 @@ def pair(*, profile: Mapping[str, object] = FIRM, **overrides: object) -> Iterat
         valkeys = {site: stack.enter_context(servers.valkey()) for site in SITES}
         fix_port = free_port()
         links = {site: free_port() for site in SITES}
-        made = Pair(home, {}, valkeys)
+        made = Pair(home, {}, valkeys, etcd)
         for site in SITES:
             made.settings[site] = ExecutionSettings.of(
                 **{

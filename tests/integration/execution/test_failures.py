@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from decimal import Decimal
 
+import httpx
 import msgspec
 
 from apps.core import etcd as store
@@ -17,6 +18,7 @@ from apps.core.etcd import NoSpace, OutcomeUnknown
 from apps.core.messages import OrderState, Side
 from tests.integration.execution.platform import (
     PRICES,
+    TOKEN,
     Heard,
     Platform,
     decision,
@@ -28,7 +30,7 @@ from tests.integration.execution.platform import (
     reconciled,
     submit,
 )
-from tests.integration.execution.test_execution import venue_rows
+from tests.integration.execution.test_execution import resting, venue_rows
 from tests.support import servers
 
 BUY = Side.BUY
@@ -215,6 +217,75 @@ def test_what_the_venue_refuses_is_counted_and_over() -> None:
         assert running.metric('trading_venue_refusals_total{what="order"}') == 1
         assert heard.orders()[unlisted.id].state is OrderState.REJECTED
         await submit(bus, [decision(2, ("AAPL", BUY, 5))])
+        await orders_go_on(running, heard, 2)
+
+    broken(strike)
+
+
+def ask_to_stop(running: Platform) -> httpx.Response:
+    """Ask execution to stop by itself, as `opsctl halt` does where the journal is silent."""
+    return httpx.post(
+        f"http://127.0.0.1:{running.ports['execution']}/stop",
+        json={"by": "alice", "reason": "no journal"},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+
+
+async def cancelled_without_the_journal(running: Platform, bus: Bus, heard: Heard) -> str:
+    """Leave an order resting, take the journal away, and stop; return the order's id."""
+    order = await resting(running, heard, bus, 1)
+    early = ask_to_stop(running)
+    assert early.status_code == 409, "while the journal takes writes, it alone halts"
+    assert "opsctl halt" in early.json()["detail"]
+    running.etcd.process.kill()
+    await new_orders_stop(running, bus, heard, 2)
+    done = ask_to_stop(running)
+    assert (done.status_code, done.json()["cancelled"]) == (200, [order])
+    await eventually("it is cancelled", lambda: [*cancels(running)] == [order])
+    again = ask_to_stop(running).json()
+    assert order not in again["left"]
+    assert running.metric("trading_unjournaled_cancels_total") >= 1
+    return order
+
+
+def cancels(running: Platform) -> list[str]:
+    return [row["orig_cl_ord_id"] for row in venue_rows(running, "cancel") if row["orig_cl_ord_id"]]
+
+
+def test_without_the_journal_a_site_cancels_its_own_and_the_halt_is_journaled_later() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        order = await cancelled_without_the_journal(running, bus, heard)
+        accepted = len(venue_rows(running, "accept"))
+        running.etcd.process.start()
+        # Decided before the halt, and on its way to the journal since: it must not leave.
+        await eventually("settled", lambda: "test-2" in heard.done)
+        await eventually(
+            "the cancel is journaled", lambda: heard.orders()[order].state is OrderState.CANCELED
+        )
+        await eventually("the halt holds", lambda: running.metric("trading_halted") == 1)
+        async with running.journal() as journal:
+            halt = (await journal.kill_switch()).halt
+            assert halt is not None
+            assert (halt.by, halt.reason) == ("alice", "no journal")
+            assert len(venue_rows(running, "accept")) == accepted
+            assert (await journal.resume()).acknowledged
+        await submit(bus, [decision(3, ("AAPL", BUY, 5))])
+        await orders_go_on(running, heard, 3)
+        assert cancels(running) == [order]
+
+    broken(strike)
+
+
+def test_what_the_venue_said_to_a_process_that_died_unjournaled_is_sent_again() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        order = await cancelled_without_the_journal(running, bus, heard)
+        running.server("execution").kill()
+        running.etcd.process.start()
+        running.start("execution")
+        await eventually(
+            "the cancel is journaled", lambda: heard.orders()[order].state is OrderState.CANCELED
+        )
+        assert running.metric('trading_reports_repeated_total{session="OPS-A-ORD"}') > 0
         await orders_go_on(running, heard, 2)
 
     broken(strike)

@@ -14,13 +14,14 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
 
+import httpx
 import pytest
 
 from apps.core.bus import INTENTS
 from apps.core.messages import Decision, Intent, Side, TimeInForce
 from apps.core.records import CancelsRequested, DoubtSettled, ReportSeen
 from tests.integration.execution.pair import SITES, Load, Pair, hand_over, led_by, pair, under_load
-from tests.integration.execution.platform import DAY, FAR, PRICES, eventually
+from tests.integration.execution.platform import DAY, FAR, PRICES, TOKEN, eventually
 
 SHARED = "OPS-ORD"
 
@@ -200,3 +201,40 @@ def test_what_the_throttle_refuses_is_made_again() -> None:
         assert lines(running, "reject") == []
 
     on_a_pair(work, {"max_requests_per_s": most})
+
+
+@pytest.mark.parametrize("across", [True, False], ids=["across", "own-session"])
+def test_without_the_journal_a_site_cancels_for_one_that_is_gone_where_the_venue_lets_it(
+    across: bool,
+) -> None:
+    def stop(running: Pair, *, others: bool) -> dict[str, list[str]]:
+        answer = httpx.post(
+            f"http://127.0.0.1:{running.settings['b'].http_port}/stop",
+            json={"by": "alice", "reason": "a test", "others": others},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        assert answer.status_code == httpx.codes.OK, answer.text
+        done: dict[str, list[str]] = answer.json()
+        return done
+
+    async def work(running: Pair) -> None:
+        assert await running.leader() == "a"
+        async with resting(running, 3) as ids:
+            running.etcd.process.kill()
+            running.execution["a"].kill()
+            await eventually("it is said", lambda: "journal" in running.ready("b"))
+            own = stop(running, others=False)
+            assert (own["cancelled"], own["left"]) == ([], ids)
+            all_of_them = stop(running, others=True)
+            assert all_of_them["cancelled"] == (ids if across else [])
+            assert all_of_them["left"] == ([] if across else ids)
+            if across:
+                await eventually("all are cancelled", lambda: cancelled(running) >= {*ids})
+            running.etcd.process.start()
+            running.execution["a"].start()
+            await eventually("all are cancelled", lambda: cancelled(running) >= {*ids})
+            await running.until_ready(*SITES)
+        async with running.journal() as journal:
+            assert (await journal.kill_switch()).halted
+
+    on_a_pair(work, {"cross_session_cancel": across})

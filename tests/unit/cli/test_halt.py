@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from opsctl.cli.halt import sentence
-from opsctl.deploy.outcome import Switched
+from opsctl.deploy.outcome import SiteStopped, Switched
 from tests.unit.cli.conftest import Opsctl
 from tests.unit.deploy.fake import FakeTarget
 
@@ -45,6 +45,18 @@ def _switched(*, halted: bool, changed: bool = True, effective: bool = True) -> 
 )
 def test_what_is_said(result: Switched, said: str) -> None:
     assert said in sentence(result)
+
+
+def test_what_each_site_did_without_the_journal_is_said() -> None:
+    done = SiteStopped(site="a", answered=True, cancelled=("x", "y"), in_doubt=("z",), detail="-")
+    gone = SiteStopped(site="b", answered=False, detail="nothing listens")
+    nothing = _switched(halted=False, effective=False)
+    lines = sentence(nothing.model_copy(update={"sites": (done, gone)})).splitlines()
+    assert "the kill switch is not written" in lines[0]
+    assert lines[1:] == [
+        "  a: sent 2 cancels; 1 in doubt",
+        "  b: did nothing (nothing listens)",
+    ]
 
 
 @pytest.mark.parametrize("command", ["halt", "resume"])

@@ -1,0 +1,131 @@
+"""Stopping a site that cannot reach the journal: cancels, and a halt that is journaled later.
+
+The one thing that leaves unjournaled is an OrderCancelRequest: it can only take exposure away,
+its ClOrdID is the one that a journaled cancel would bear, and a second copy is refused as a
+duplicate. What the venue answers waits with all other reports until it can be journaled, or is
+resent where the process ends before. docs/adr/0008-cancels-without-a-quorum.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import msgspec
+import structlog
+
+from apps.core.etcd import EtcdError
+from apps.core.journal import Halt, KillView
+from apps.core.records import ReportSeen
+from apps.execution import metrics, oms
+from apps.execution.apply import apply
+from apps.execution.gateway import Gateway
+from apps.execution.oms import Order
+from apps.execution.place import Place
+from apps.execution.state import State
+
+log = structlog.get_logger()
+
+AGAIN_S = 0.2
+"""How soon the halt is tried again at the journal."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to stop; with `others`, orders of other sites' sessions are cancelled, too."""
+
+    by: str
+    reason: str = ""
+    others: bool = False
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done: ids of orders, and the journal's trouble.
+
+    `cancelled`: a cancel was written to the session. `unsent`: it could not be. `left`: open on
+    a session that is not this site's to cancel on. `in_doubt`: nobody knows whether the venue
+    has them; they are asked for once the journal is back.
+    """
+
+    site: str
+    cancelled: tuple[str, ...]
+    unsent: tuple[str, ...]
+    left: tuple[str, ...]
+    in_doubt: tuple[str, ...]
+    trouble: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to cancel: order -> ClOrdID; and what not."""
+
+    cancels: dict[str, str]
+    left: tuple[str, ...]
+    in_doubt: tuple[str, ...]
+
+
+def foreseen(state: State, reports: Iterable[ReportSeen]) -> State:
+    """Return the state as it will be once the reports that wait are journaled."""
+    ahead = state.fork()
+    for report in reports:
+        apply(ahead, report)
+    return ahead
+
+
+def plan(state: State, may: Callable[[Order], bool]) -> Plan:
+    """Return the cancels of what the venue is known to have and `may` be cancelled from here."""
+    opened = [o for o in state.open_orders() if not o.settled and o.end is oms.End.NONE]
+    known = [order for order in opened if order.exists]
+    return Plan(
+        cancels={order.id: oms.next_cancel(order) for order in known if may(order)},
+        left=tuple(order.id for order in known if not may(order)),
+        in_doubt=tuple(order.id for order in opened if not order.exists),
+    )
+
+
+class Stopping:
+    """Stops one site; a halt asked for here keeps orders in until the journal has it."""
+
+    def __init__(self, place: Place, saw: Callable[[KillView], None]) -> None:
+        """Prepare; `saw` is told of the kill switch once the halt is in the journal."""
+        self._place = place
+        self._saw = saw
+        self._journaling: asyncio.Task[None] | None = None
+
+    def stop(self, asked: Asked, ahead: State, trouble: str) -> Stopped:
+        """Let no order leave from here on, and cancel what is open in the state `ahead`."""
+        place, gateway = self._place, self._place.gateway
+        gateway.stopped = Halt(at_ns=place.utc_ns(), by=asked.by, reason=asked.reason)
+        if self._journaling is None:
+            self._journaling = asyncio.create_task(self._journal(asked))
+        wanted = plan(ahead, lambda order: _may(gateway, order, others=asked.others))
+        sent = {o for o, c in wanted.cancels.items() if gateway.cancel(ahead.orders[o], c)}
+        metrics.UNJOURNALED_CANCELS.inc(len(sent))
+        done = Stopped(
+            site=place.site,
+            cancelled=tuple(order for order in wanted.cancels if order in sent),
+            unsent=tuple(order for order in wanted.cancels if order not in sent),
+            left=wanted.left,
+            in_doubt=wanted.in_doubt,
+            trouble=trouble,
+        )
+        log.error("stopped without the journal", by=asked.by, **msgspec.structs.asdict(done))
+        return done
+
+    async def _journal(self, asked: Asked) -> None:
+        """Write the kill switch as soon as the journal takes it; then it alone says what holds."""
+        journal = self._place.journal
+        while True:
+            try:
+                await journal.halt(by=asked.by, reason=asked.reason)
+                view = await journal.kill_switch(patience_s=1.0)
+                break
+            except EtcdError:
+                await asyncio.sleep(AGAIN_S)
+        self._saw(view)
+        self._place.gateway.stopped = None
+        self._journaling = None
+        log.warning("the halt is in the journal", by=asked.by)
+
+
+def _may(gateway: Gateway, order: Order, *, others: bool) -> bool:
+    own = order.session == gateway.session or order.sent > 1
+    return own or (others and gateway.may_cancel(order))
