@@ -113,11 +113,10 @@ class Gateway:
         """Log on, expecting on each session what follows the last journaled message.
 
         A message that the engine counted as received, and whose append was lost with the
-        process, is thereby asked for again.
+        process, is thereby asked for again: all of them, where none was ever journaled.
         """
         for session in self._own:
-            if session in inbound:
-                self._engine.expect(session, inbound[session] + 1)
+            self._engine.expect(session, inbound.get(session, 0) + 1)
         self._engine.start()
 
     def close(self) -> None:
