@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import uuid
@@ -66,7 +67,7 @@ class Execution(App[ExecutionSettings]):
         self._role: Following | Leading | None = None
         self._standby: Standby | None = None
         self._stopping: Stopping | None = None
-        self._release = metadata.version("opsctl")
+        self._release = _release()
         self._agreed = agreed(settings)
 
     async def run(self) -> None:
@@ -319,6 +320,12 @@ class Execution(App[ExecutionSettings]):
                 raise NotReady("the journal is silent: nobody leads")
             if not role.leader:
                 raise NotReady("nobody leads yet")
+
+
+@functools.cache
+def _release() -> str:
+    """Return the release that this process runs; it lies in a file."""
+    return metadata.version("opsctl")
 
 
 def _news(now: Presence, last: Presence | None) -> bool:

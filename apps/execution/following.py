@@ -282,8 +282,10 @@ class Following:
                 metrics.JOURNAL_WRITABLE.set(not self.unwritable(now))
             self._step(election.Looked(_now()))
             due_s = (self._election.due_ns - _now()) / 1e9
+            # Where it is past due, we cannot lead or are asking: time alone changes neither.
+            wait_s = min(tick_s, max(due_s, 0.001)) if due_s > 0 else tick_s
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(tick_s, max(due_s, 0.001))):
+                async with asyncio.timeout(wait_s):
                     await self._look.wait()
             self._look.clear()
 
@@ -306,7 +308,7 @@ class Following:
 
     def _step(self, event: election.Event) -> None:
         self._election, action = election.step(self._election, event)
-        if isinstance(event, election.LinkChanged):
+        if isinstance(event, election.LinkChanged | election.Unanswered):
             self._look.set()
         match action:
             case election.Challenge():

@@ -134,7 +134,11 @@ def utc(at_ns: int) -> str:
 
 def _utc_ns(text: str) -> int:
     whole, _, fraction = text.partition(".")
-    at = datetime.strptime(whole, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
+    if len(whole) != 17 or (whole[8], whole[11], whole[14]) != ("-", ":", ":"):
+        raise ValueError(f"UTCTimestamp {text!r}")
+    year, month, day = int(whole[:4]), int(whole[4:6]), int(whole[6:8])
+    clock = int(whole[9:11]), int(whole[12:14]), int(whole[15:])
+    at = datetime(year, month, day, *clock, tzinfo=UTC)  # ten times as fast as strptime
     return int(at.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
