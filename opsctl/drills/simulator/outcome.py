@@ -28,4 +28,6 @@ class Simulation(Value):
     runs_per_minute: float
     takeovers: int
     orders_accepted: int
+    code: str
+    """A digest of the code that was run: the app's, and the simulator's."""
     failures: tuple[Failure, ...] = ()

@@ -9,13 +9,22 @@ import msgspec
 
 SITES = ("a", "b")
 SYMBOLS = ("AAA", "BBB", "CCC")
-FAULTS_FROM_S, FAULTS_UNTIL_S = 1.15, 1.9
-"""When faults begin; all are over 0.6 s later at the latest."""
+FAULTS_FROM_S, FAULTS_UNTIL_S = 1.1, 1.45
+"""When faults begin; all are over some 0.7 s later at the latest."""
+DECISIONS_FROM_S, DECISIONS_UNTIL_S = 1.1, 1.55
+SOON_S = 0.13
+"""How soon a fault that belongs to another follows it: within detection and takeover."""
 
 FaultKind = Literal[
-    "crash", "freeze", "freeze_in_send", "cut_journal", "stall", "losing", "break_watch", "cut_fix",
-    "link_down", "handover", "halt",
+    "crash", "crash_all", "freeze", "freeze_in_send", "crash_in_send", "cut_in_send",
+    "cut_journal", "stall", "losing", "break_watch", "compact", "cut_fix", "link_down",
+    "handover", "halt", "clock_step",
 ]  # fmt: skip
+KINDS: tuple[FaultKind, ...] = FaultKind.__args__  # type: ignore[attr-defined]
+WEIGHTS = (4, 2, 4, 6, 2, 3, 4, 3, 4, 2, 1, 4, 2, 5, 4, 1)
+"""How often each kind is drawn, of all together."""
+FOLLOWING = (4, 2, 4, 3, 2, 3, 4, 3, 4, 2, 1, 4, 2, 8, 12, 1)
+"""And where one follows another: what a person does then is drawn more often."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +55,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     late_s: tuple[float, float] = (0.0, 0.0)
     """When it reaches the bus of each site, after `at_s`."""
     diverges: bool = False
+    lives: int = 100
+    """For how many days of market data it may be sent; the day of its making is 0."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,11 +65,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     duplicate_check: Literal["firm", "session", "none"] = "firm"
     status_request: bool = True
+    status_scope: Literal["firm", "session"] = "firm"
+    cross_session_cancel: bool = True
     cancel_on_disconnect: bool = False
+    drifts: tuple[float, float] = (0.0, 0.0)
+    """By how much each site's clocks run fast, of the true time."""
     decisions: tuple[Decided, ...] = ()
     faults: tuple[Fault, ...] = ()
     days: tuple[float, ...] = ()
-    """When market data moves on by a day; decisions live for two."""
+    """When market data moves on by a day."""
 
     @property
     def over_s(self) -> float:
@@ -69,20 +84,31 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def drawn(seed: int) -> Plan:
-    """Return the plan of a seed."""
+    """Return the plan of a seed.
+
+    Much of what breaks a protocol needs several things at once, so that faults are drawn
+    close to one another, and decisions close to faults, more often than chance would have it.
+    """
     chance = Random(seed)
+    faults = _faults(chance)
+    drifting = chance.random() < 0.1
     return Plan(
         seed=seed,
         duplicate_check=chance.choices(("firm", "session", "none"), (8, 1, 1))[0],
         status_request=chance.random() < 0.9,
+        status_scope="session" if chance.random() < 0.1 else "firm",
+        cross_session_cancel=chance.random() < 0.9,
         cancel_on_disconnect=chance.random() < 0.3,
-        decisions=tuple(_decision(chance) for _ in range(chance.randint(3, 9))),
-        faults=tuple(_fault(chance) for _ in range(chance.randint(0, 4))),
-        days=tuple(sorted(chance.uniform(1.0, 2.5) for _ in range(chance.randint(0, 3)))),
+        drifts=(chance.uniform(-0.02, 0.02), chance.uniform(-0.02, 0.02))
+        if drifting
+        else (0.0, 0.0),
+        decisions=tuple(_decision(chance, faults) for _ in range(chance.randint(3, 8))),
+        faults=faults,
+        days=tuple(sorted(chance.uniform(1.1, 1.7) for _ in range(chance.randint(0, 2)))),
     )
 
 
-def _decision(chance: Random) -> Decided:
+def _decision(chance: Random, faults: tuple[Fault, ...]) -> Decided:
     legs = tuple(
         Leg(
             symbol=chance.choice(SYMBOLS),
@@ -93,20 +119,32 @@ def _decision(chance: Random) -> Decided:
         )
         for _ in range(chance.randint(1, 2))
     )
+    at_s = chance.uniform(DECISIONS_FROM_S, DECISIONS_UNTIL_S)
+    if faults and chance.random() < 0.5:
+        at_s = chance.choice(faults).at_s + chance.uniform(-0.01, 0.02)
     return Decided(
-        at_s=chance.uniform(1.15, 2.0),
+        at_s=at_s,
         legs=legs,
         late_s=(chance.expovariate(500), chance.expovariate(500)),
         diverges=chance.random() < 0.03,
+        lives=chance.choice((0, 1, 100, 100)),
     )
 
 
-def _fault(chance: Random) -> Fault:
-    kinds: tuple[FaultKind, ...] = FaultKind.__args__  # type: ignore[attr-defined]
-    kind = chance.choice(kinds)
-    at_s = chance.uniform(FAULTS_FROM_S, FAULTS_UNTIL_S)
-    for_s = chance.choice((0.01, 0.06, 0.15, 0.3, 0.6))
-    return Fault(kind=kind, at_s=at_s, site=chance.choice(SITES), for_s=for_s)
+def _faults(chance: Random) -> tuple[Fault, ...]:
+    found: list[Fault] = []
+    for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 3, 4))):
+        follows = bool(found) and chance.random() < 0.5
+        at_s = chance.uniform(FAULTS_FROM_S, FAULTS_UNTIL_S)
+        if follows:
+            at_s = found[-1].at_s + chance.uniform(0.0, SOON_S)
+        kind = chance.choices(KINDS, FOLLOWING if follows else WEIGHTS)[0]
+        for_s = chance.choices((0.01, 0.06, 0.11, 0.15, 0.3, 0.6), (2, 3, 3, 3, 2, 1))[0]
+        for_s *= chance.uniform(0.9, 1.1)
+        if kind == "freeze_in_send" and chance.random() < 0.6:
+            for_s = chance.uniform(0.08, 0.13)  # it wakes while its successor asks and enters
+        found.append(Fault(kind=kind, at_s=at_s, site=chance.choice(SITES), for_s=for_s))
+    return tuple(found)
 
 
 def smaller(plan: Plan) -> list[Plan]:

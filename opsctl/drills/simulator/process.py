@@ -20,8 +20,9 @@ from apps.execution.gateway import Gateway
 from apps.execution.place import Place
 from apps.execution.risk import Market
 from apps.execution.teller import Teller, Told
+from opsctl.drills.simulator.engine import VirtualEngine
 from opsctl.drills.simulator.store import Client
-from opsctl.drills.simulator.venue import VirtualEngine
+from opsctl.drills.simulator.venue import VirtualVenue
 from opsctl.drills.simulator.world import Loop, World
 
 LOOK_S = 0.25
@@ -29,13 +30,14 @@ LOOK_S = 0.25
 
 
 class SiteBus:
-    """What lies on one site's bus: it outlives the process that reads it."""
+    """What outlives a site's process: what lies on its bus, and its FIX engine's store."""
 
     def __init__(self) -> None:
         """Begin empty."""
         self.decisions: list[Decision] = []
         self.market = Market()
         self.told: list[Told] = []
+        self.fix_numbers: dict[str, int] = {}
         self.changed: list[Callable[[], None]] = []
 
     def put(self, decision: Decision) -> None:
@@ -79,7 +81,7 @@ class VirtualFeeds:
             while at < len(self._bus.decisions) and room():
                 decision = self._bus.decisions[at]
                 at += 1
-                self._put(Decided(f"{at}-0", decision, self._loop.world.utc_ns()))
+                self._put(Decided(f"{at}-0", decision, self._loop.utc_ns()))
             rung.clear()
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -115,6 +117,7 @@ class Simulated(Execution):
         self,
         settings: ExecutionSettings,
         world: World,
+        venue: VirtualVenue,
         loop: Loop,
         bus: SiteBus,
         number: int,
@@ -122,14 +125,15 @@ class Simulated(Execution):
     ) -> None:
         """Keep the world; `links` takes whoever is told of the links to the other sites."""
         super().__init__(settings)
-        self.world, self.loop, self.bus, self.number = world, loop, bus, number
+        self.world, self.venue, self.loop = world, venue, loop
+        self.bus, self.number = bus, number
         self.links = links
         self.place: Place | None = None
         self.engine: VirtualEngine | None = None
 
     async def trade(self, client: Client) -> None:
         """Run for ever."""
-        journal = Journal.on(self.settings.environment, cast("Any", client), self.world.utc_ns)
+        journal = Journal.on(self.settings.environment, cast("Any", client), self.loop.utc_ns)
         await self._trade(journal, cast("Bus", None))
 
     def _place(self, journal: Journal, bus: Bus) -> Place:
@@ -138,7 +142,7 @@ class Simulated(Execution):
             f"{self.settings.site}/{self.number}",
             journal,
             cast("Teller", VirtualTeller(self.bus)),
-            self.world.utc_ns,
+            self.loop.utc_ns,
         )
         return self.place
 
@@ -146,12 +150,13 @@ class Simulated(Execution):
         place.feeds = cast("Feeds", VirtualFeeds(self.bus, place.put, self.loop))
 
         def engine(**given: Any) -> VirtualEngine:
-            self.engine = VirtualEngine(**given)
-            self.engine.loop = self.loop
+            self.engine = VirtualEngine(
+                self.venue, self.loop, numbers=self.bus.fix_numbers, **given
+            )
             return self.engine
 
         place.gateway = Gateway(
-            self.settings, place.put, self.world.utc_ns, cast("type[Engine]", engine)
+            self.settings, place.put, self.loop.utc_ns, cast("type[Engine]", engine)
         )
 
     async def _keep_links(self, changed: Callable[[str, bool], None]) -> None:
@@ -189,6 +194,9 @@ def settings_of(site: str, folder: Path, plan: Any) -> ExecutionSettings:
         peers=others,
         duplicate_check=plan.duplicate_check,
         status_request=plan.status_request,
+        status_scope=plan.status_scope,
+        cross_session_cancel=plan.cross_session_cancel,
+        on_disconnect="cancel" if plan.cancel_on_disconnect else "keep",
         price_collar_bps=500,
         max_position_notional_usd=1_000,
         max_gross_notional_usd=2_400,

@@ -12,7 +12,6 @@ import gc
 import logging
 import sys
 import tempfile
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,30 +19,28 @@ import msgspec
 import structlog
 
 from apps.core import clock
-from apps.core.journal import Halt
 from apps.core.messages import Decision, Intent, OrderType, Side, TimeInForce
 from apps.core.settings import ExecutionSettings
-from apps.core.sites import HANDOVER, Handover
 from apps.execution.following import Following
 from apps.execution.leading import Leading
 from apps.execution.risk import Market
-from opsctl.drills.simulator.plan import SITES, SYMBOLS, Fault, Leg, Plan
+from opsctl.drills.simulator.faults import Faults
+from opsctl.drills.simulator.links import Links
+from opsctl.drills.simulator.plan import SITES, SYMBOLS, Leg, Plan
 from opsctl.drills.simulator.process import Simulated, settings_of
 from opsctl.drills.simulator.site import Site
 from opsctl.drills.simulator.store import Client, Store
-from opsctl.drills.simulator.venue import VirtualEngine, VirtualVenue
+from opsctl.drills.simulator.venue import VirtualVenue
 from opsctl.drills.simulator.witness import Violation, Witness
 from opsctl.drills.simulator.world import Loop, World
 
-RESTART_S = 0.2
 QUIET_S = 0.05
 """How long after its last fault and decision a run is told to settle."""
 END_S = 30.0
 """What is not settled in this time never will be."""
-LOOK_S = 0.1
+LOOK_S = 0.02
 PRICE = Decimal(10)
 LIMIT = Decimal("10.1")
-LINK_S = 0.001
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +61,14 @@ class Run:
     def __init__(self, plan: Plan) -> None:
         """Prepare the world; `whole` runs it."""
         self.plan = plan
+        self.profile = Plan(
+            seed=0,
+            duplicate_check=plan.duplicate_check,
+            status_request=plan.status_request,
+            status_scope=plan.status_scope,
+            cross_session_cancel=plan.cross_session_cancel,
+            cancel_on_disconnect=plan.cancel_on_disconnect,
+        )
         self.world = World(plan.seed)
         self.store = Store(self.world)
         self.legs: dict[str, Leg] = {}
@@ -72,7 +77,11 @@ class Run:
         self.store.on_commit = self.witness.committed
         self.venue.on_change = self.witness.check_exposure
         self.sites = {name: Site(name) for name in SITES}
-        self._links: dict[tuple[str, str], Callable[[bool], None]] = {}
+        self.links = Links(self.world, self.sites)
+        self.faults = Faults(
+            self.world, self.store, self.venue, self.sites, self.links, self._start
+        )
+        self.faults.epochs = self.witness.epochs
 
     def _leg(self, order: str) -> Leg:
         return self.legs[order]
@@ -81,10 +90,10 @@ class Run:
 
     def whole(self) -> Outcome:
         """Run to the end; return what came of it."""
-        before = clock.run_on(lambda: self.world.now)
+        before = clock.run_on(self.world.monotonic)
         try:
             self._begin()
-            self.world.run(self.plan.over_s + QUIET_S, lambda: bool(self.witness.fault))
+            self.world.run(self.plan.over_s + QUIET_S)
             self._heal()
             self._until_settled()
             self._last_order()
@@ -111,13 +120,14 @@ class Run:
             self._market(self.sites[name], 1)
             self.world.at(1.0 + 0.001 * at, functools.partial(self._start, self.sites[name]))
         for fault in self.plan.faults:
-            self.world.at(fault.at_s, functools.partial(self._strike, fault))
+            self.world.at(fault.at_s, functools.partial(self.faults.strike, fault))
         for number, planned in enumerate(self.plan.decisions):
             legs = planned.legs
             for at, name in enumerate(SITES):
                 seq, site = number + 1, self.sites[name]
                 qty = 1 if planned.diverges and at else 0
-                decision = self._decision(seq, legs, more=qty)
+                today = 1 + sum(day <= planned.at_s for day in self.plan.days)
+                decision = self._decision(seq, legs, expires=today + planned.lives, more=qty)
                 self.world.at(
                     planned.at_s + planned.late_s[at],
                     functools.partial(self._arrive, site, decision),
@@ -132,7 +142,9 @@ class Run:
         site.bus.decisions.sort(key=lambda d: d.seq) if not site.alive else None
         site.bus.ring()
 
-    def _decision(self, seq: int, legs: tuple[Leg, ...], *, more: int = 0) -> Decision:
+    def _decision(
+        self, seq: int, legs: tuple[Leg, ...], *, expires: int, more: int = 0
+    ) -> Decision:
         intents = []
         for at, leg in enumerate(legs):
             name = f"s-{seq}-{at}"
@@ -149,7 +161,7 @@ class Run:
                 )
             )
         return Decision(
-            strategy="s", seq=seq, day="2010-01-05", expires_seq=seq + 100, intents=tuple(intents)
+            strategy="s", seq=seq, day="2010-01-05", expires_seq=expires, intents=tuple(intents)
         )
 
     def _market(self, site: Site, seq: int) -> None:
@@ -163,17 +175,18 @@ class Run:
             return
         site.starts += 1
         name = f"{site.name}/{site.starts}"
-        loop = site.loop = Loop(self.world, name, self._failed)
+        rate = 1.0 + self.plan.drifts[SITES.index(site.name)]
+        loop = site.loop = Loop(self.world, name, self._failed, rate=rate, skew_ns=site.skew_ns)
         client = site.client = Client(self.store, loop)
-        settings = _settings(site.name, self.plan.duplicate_check, self.plan.status_request)
-        VirtualEngine.venue = self.venue
+        settings = _settings(site.name, self.profile)
         app = site.app = Simulated(
             settings,
             self.world,
+            self.venue,
             loop,
             site.bus,
             site.starts,
-            lambda changed: self._linked(site, changed),
+            lambda changed: self.links.open(site, changed),
         )
         self.world.note(name, "starts")
 
@@ -192,103 +205,6 @@ class Run:
     def _failed(self, what: str) -> None:
         self.witness.fault = self.witness.fault or f"a process failed: {what}"
 
-    def _linked(self, site: Site, changed: Callable[[str, bool], None]) -> None:
-        """Open the links between this process and the other's, as far as both are there."""
-        other = self.sites["b" if site.name == "a" else "a"]
-        loop = site.loop
-
-        def tell(up: bool) -> None:
-            if loop is not None and not loop.dead:
-                loop.inside(lambda: changed(other.name, up))
-
-        self._links[(site.name, other.name)] = tell
-        if other.alive and (other.name, site.name) in self._links:
-            self._link(True)
-
-    def _link(self, up: bool) -> None:
-        for tell in self._links.values():
-            self.world.after(LINK_S, functools.partial(tell, up))
-
-    # Faults
-
-    def _strike(self, fault: Fault) -> None:
-        self.world.note(fault.site, f"{fault.kind} for {fault.for_s} s")
-        site = self.sites[fault.site]
-        if site.alive:
-            self._strike_site(fault, site)
-        match fault.kind:
-            case "stall":
-                self.store.stalled_until = self.world.now + min(fault.for_s, 0.4)
-            case "link_down":
-                self._link(False)
-                self.world.after(fault.for_s, functools.partial(self._link, True))
-            case "handover":
-                self._ask_handover(fault.site)
-            case "halt":
-                self._switch(True)
-                self.world.after(fault.for_s, functools.partial(self._switch, False))
-            case _:
-                pass
-
-    def _strike_site(self, fault: Fault, site: Site) -> None:
-        client, loop, app = site.client, site.loop, site.app
-        assert client is not None  # noqa: S101 - it is alive
-        assert loop is not None  # noqa: S101
-        match fault.kind:
-            case "crash":
-                self._crash(site)
-            case "freeze":
-                loop.freeze(fault.for_s)
-            case "freeze_in_send" if app is not None and app.engine is not None:
-                app.engine.freeze_next_s = fault.for_s
-            case "cut_journal":
-                client.cut_until = self.world.now + fault.for_s
-                client.break_watches()
-            case "losing":
-                client.losing = 0.3
-                self.world.after(fault.for_s, functools.partial(setattr, client, "losing", 0.0))
-            case "break_watch":
-                client.break_watches()
-            case "cut_fix":
-                self.venue.cut(f"OPS-{site.name.upper()}-ORD")
-                if fault.for_s > 0.1:
-                    self.venue.cut(f"OPS-{site.name.upper()}-DROP")
-            case _:
-                pass
-
-    def _crash(self, site: Site) -> None:
-        assert site.loop is not None  # noqa: S101 - it is alive
-        site.loop.kill()
-        for watcher in tuple(self.store.watchers):
-            if watcher.client is site.client:
-                self.store.watchers.remove(watcher)
-        for purpose in ("ORD", "DROP"):
-            self.venue.cut(f"OPS-{site.name.upper()}-{purpose}")
-        self._links.pop((site.name, "b" if site.name == "a" else "a"), None)
-        self._link(False)
-        self.world.after(RESTART_S, functools.partial(self._start, site))
-
-    def _ask_handover(self, to: str) -> None:
-        from apps.core import etcd
-
-        if not self.witness.epochs:
-            return
-        asked = Handover(
-            id="x", to=to, epoch=self.witness.epochs[-1], by="drill", at_ns=self.world.utc_ns()
-        )
-        key = f"/simulated/{HANDOVER}"
-        self.store.transact([], [etcd.put(key, msgspec.json.encode(asked))], [])
-
-    def _switch(self, on: bool) -> None:
-        from apps.core import etcd
-
-        key = "/simulated/kill"
-        if on:
-            halt = Halt(at_ns=self.world.utc_ns(), by="drill", reason="a drill")
-            self.store.transact([], [etcd.put(key, msgspec.json.encode(halt))], [])
-        else:
-            self.store.transact([], [etcd.delete(key)], [])
-
     def _heal(self) -> None:
         """End everything that still goes wrong."""
         self.witness.check()
@@ -297,22 +213,26 @@ class Run:
             if site.client is not None:
                 site.client.cut_until = site.client.losing = 0.0
             if site.app is not None and site.app.engine is not None:
-                site.app.engine.freeze_next_s = 0.0
-        self._link(True)
-        self._switch(False)
+                site.app.engine.behave()
+        self.links.all(True)
+        self.faults.switch(False)
 
     def _until_settled(self) -> None:
         """Let time go on until nothing is open that can be settled."""
         while True:
-            self.world.run(self.world.now + LOOK_S, lambda: bool(self.witness.fault))
+            self.world.run(self.world.now + LOOK_S)
             self.witness.check()
-            for order in tuple(self.venue.orders.values()):
-                if order.open:
-                    self.venue.trade(order, order.qty)
+            self._fill()
             if self._settled():
                 return
             if self.world.now > END_S:
                 raise Violation(f"not settled: {self._unsettled()}")
+
+    def _fill(self) -> None:
+        """Let what rests at the venue trade: nothing is open for ever."""
+        for order in tuple(self.venue.orders.values()):
+            if order.open:
+                self.venue.trade(order, order.qty)
 
     def _settled(self) -> bool:
         return not self._unsettled()
@@ -332,9 +252,9 @@ class Run:
 
     def _may_stay(self, order: str) -> bool:
         """Whether an order may be held in doubt for good: nothing proves what became of it."""
-        known = self.witness.state.orders[order]
-        fenced = self.plan.duplicate_check == "firm" and self.plan.status_request
-        return known.held and not fenced
+        known, plan = self.witness.state.orders[order], self.plan
+        asked = plan.status_request and plan.status_scope == "firm"
+        return known.held and not (plan.duplicate_check == "firm" and asked)
 
     def _last_order(self) -> None:
         """Show that a fresh decision still gets through."""
@@ -346,12 +266,12 @@ class Run:
         shares = self.witness.state.portfolio.positions.get(symbol)
         buy = shares is None or shares.qty <= 0
         leg = Leg(symbol=symbol, buy=buy, qty=1, fills=1)
-        decision = self._decision(seq, (leg,))
+        decision = self._decision(seq, (leg,), expires=100)
         for site in self.sites.values():
             site.bus.put(decision)
         until = self.world.now + 5.0
         while self.world.now < until:
-            self.world.run(self.world.now + LOOK_S, lambda: bool(self.witness.fault))
+            self.world.run(self.world.now + LOOK_S)
             self.witness.check()
             known = self.witness.state.orders.get(f"s-{seq}-0")
             if known is not None and known.settled:
@@ -361,8 +281,9 @@ class Run:
         else:
             raise Violation("no progress: a fresh decision was not carried out within 5 s")
         while not self._settled():
-            self.world.run(self.world.now + LOOK_S, lambda: bool(self.witness.fault))
+            self.world.run(self.world.now + LOOK_S)
             self.witness.check()
+            self._fill()
             if self.world.now > until + 5:
                 raise Violation(f"not settled at the end: {self._unsettled()}")
 
@@ -372,19 +293,25 @@ def run(plan: Plan) -> Outcome:
     configured = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     unraisable, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    collecting = gc.isenabled()
+    gc.disable()  # when garbage is thrown away must not depend on the runs before
     try:
         # Coroutines of processes that were killed complain as they are thrown away.
         return Run(plan).whole()
     finally:
-        gc.collect()
+        # What the run has made is young, as nothing was collected meanwhile; what its
+        # coroutines still held as they were thrown away is free after that.
+        gc.collect(0)
+        gc.collect(1)
+        if collecting:
+            gc.enable()
         sys.unraisablehook = unraisable
         structlog.configure(**configured)
 
 
-@functools.lru_cache(maxsize=64)
-def _settings(site: str, duplicate_check: str, status_request: bool) -> ExecutionSettings:
-    plan = Plan(seed=0, duplicate_check=duplicate_check, status_request=status_request)  # type: ignore[arg-type]
-    return settings_of(site, _folder(), plan)
+@functools.lru_cache(maxsize=256)
+def _settings(site: str, profile: Plan) -> ExecutionSettings:
+    return settings_of(site, _folder(), profile)
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
@@ -18,6 +17,7 @@ import msgspec
 
 from opsctl.drills.simulator.outcome import Failure, Simulation
 from opsctl.drills.simulator.plan import Plan, drawn, smaller
+from opsctl.drills.simulator.record import Counted, Record, code
 from opsctl.drills.simulator.running import Outcome, run
 from opsctl.errors import UsageError
 
@@ -28,17 +28,6 @@ TIMELINE_LINES = 200
 
 Told = Callable[[int, int], None]
 """Takes how many seeds are done, and how many failed."""
-
-
-class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """A chunk of seeds that was run; a line of the record."""
-
-    first: int
-    runs: int
-    seconds: float
-    takeovers: int
-    accepted: int
-    failed: tuple[int, ...] = ()
 
 
 def chunk(first: int, runs: int) -> Counted:
@@ -63,29 +52,27 @@ def chunk(first: int, runs: int) -> Counted:
 def simulate(first: int, runs: int, *, told: Told, record: Path | None = None) -> Simulation:
     """Run seeds `first` to `first + runs - 1`; those that stand in `record` are not run again.
 
-    Raises `UsageError` where the record is none.
+    Raises `UsageError` where the record is none, or of other code.
     """
     began = time.monotonic()
-    known = {each.first: each for each in _known(record)}
+    kept = Record(record)
     wanted = [(at, min(CHUNK, first + runs - at)) for at in range(first, first + runs, CHUNK)]
-    missing = [each for each in wanted if each[0] not in known]
-    done = [known[at] for at, _ in wanted if at in known]
+    missing = [each for each in wanted if each not in kept.known]
+    done = [kept.known[each] for each in wanted if each in kept.known]
     interrupted = False
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ready) as pool:
         try:
             for counted in pool.map(chunk, *zip(*missing, strict=True)) if missing else ():
                 done.append(counted)
-                if record is not None:
-                    with record.open("a", encoding="utf-8") as out:
-                        out.write(msgspec.json.encode(counted).decode() + "\n")
+                kept.add(counted)
                 told(sum(c.runs for c in done), sum(len(c.failed) for c in done))
         except KeyboardInterrupt:
             interrupted = True
             pool.shutdown(wait=False, cancel_futures=True)
     failed = [seed for counted in done for seed in counted.failed]
     total, seconds = sum(c.runs for c in done), time.monotonic() - began
-    ran = sum(size for _, size in missing) if not interrupted else total
+    ran = sum(c.runs for c in done if (c.first, c.runs) in missing)
     return Simulation(
         verdict="failed" if failed else "interrupted" if interrupted else "passed",
         first=first,
@@ -95,6 +82,7 @@ def simulate(first: int, runs: int, *, told: Told, record: Path | None = None) -
         runs_per_minute=round(ran / seconds * 60, 0) if seconds else 0.0,
         takeovers=sum(c.takeovers for c in done),
         orders_accepted=sum(c.accepted for c in done),
+        code=code(),
         failures=tuple(failure(drawn(seed)) for seed in failed[:MOST_FAILURES]),
     )
 
@@ -144,22 +132,9 @@ def replay(file: Path) -> Simulation:
         runs_per_minute=0.0,
         takeovers=max(0, found.epochs - 1),
         orders_accepted=found.accepted,
+        code=code(),
         failures=(failure(plan),) if found.violation else (),
     )
-
-
-def _known(record: Path | None) -> Iterator[Counted]:
-    if record is None or not record.exists():
-        return
-    for line in record.read_text(encoding="utf-8").splitlines():
-        try:
-            yield msgspec.json.decode(line, type=Counted)
-        except msgspec.DecodeError:
-            try:
-                json.loads(line)
-            except ValueError:
-                continue  # torn as it was written: run again
-            raise UsageError(f"{record} is no record of a simulation") from None
 
 
 def _ready() -> None:

@@ -18,6 +18,8 @@ class Site:
         self.app: Simulated | None = None
         self.client: Client | None = None
         self.starts = 0
+        self.skew_ns = 0
+        """How far the site's time of day is ahead."""
 
     @property
     def alive(self) -> bool:

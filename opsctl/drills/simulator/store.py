@@ -56,6 +56,8 @@ class Store:
         self.revision = 1
         self.keys: dict[bytes, tuple[bytes, int]] = {}
         self.log: list[tuple[int, bytes, bytes | None]] = []
+        self.compacted = 0
+        """The newest revision before which nothing is remembered."""
         self.stalled_until = 0.0
         """While the members elect, nothing is answered."""
         self.watchers: list[Watcher] = []
@@ -77,6 +79,11 @@ class Store:
             for watcher in tuple(self.watchers):
                 watcher.push(changes)
         return Answer(holds, _Header(self.revision), responses)
+
+    def compact(self, revision: int) -> None:
+        """Forget what keys held before a revision."""
+        self.compacted = max(self.compacted, revision)
+        self.log = [change for change in self.log if change[0] >= self.compacted]
 
     def _holds(self, one: Any) -> bool:
         value, mod = self.keys.get(bytes(one.key), (b"", 0))
@@ -233,9 +240,12 @@ class Client:
         ]
 
     async def watch(self, start: str, end: str, revision: int) -> AsyncIterator[list[Change]]:
-        """Yield the changes from a revision on; `Unreachable` when the stream breaks."""
+        """Yield the changes from a revision on (0: from now on); `Unreachable` when it breaks."""
         watcher = Watcher(self, start.encode(), end.encode())
-        watcher.push([change for change in self.store.log if change[0] >= revision])
+        store = self.store
+        if 0 < revision < store.compacted:
+            raise Unreachable("watch canceled: compacted")
+        watcher.push([c for c in store.log if revision and c[0] >= revision])
         self.store.watchers.append(watcher)
         try:
             while True:
@@ -257,7 +267,8 @@ class Client:
                 watcher.break_off()
 
     async def compact(self, revision: int) -> None:
-        """Forget nothing: a run is short."""
+        """Forget what keys held before a revision."""
+        self.store.compact(revision)
 
     async def defragment(self) -> None:
         """Do nothing."""

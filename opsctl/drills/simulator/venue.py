@@ -1,4 +1,4 @@
-"""A venue of the simulator's own, and the FIX engine of a process towards it.
+"""A venue of the simulator's own.
 
 An independent, small model of what docs/venue.md promises: it shares no code with the venue
 app nor with the firm, so that it can be the witness of a run. Messages are the fields that
@@ -11,14 +11,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from apps.core.fix import Event, Logon, Logout, Pair, Received
+from apps.core.fix import Pair, Received
 from opsctl.drills.simulator.plan import Leg, Plan
-from opsctl.drills.simulator.world import Loop, World
+from opsctl.drills.simulator.world import World
 
-RECONNECT_S = 0.06
 SENDS_ORDERS = "-ORD"
+
+
+class Engine(Protocol):
+    """What the venue tells of a process's FIX engine."""
+
+    def connected(self, connection: Connection) -> None:
+        """Be logged on."""
+
+    def disconnected(self, session: str) -> None:
+        """Lose a session."""
+
+    def received(self, message: Received) -> None:
+        """Take a message."""
 
 
 @dataclass
@@ -46,11 +58,13 @@ class Session:
 class Connection:
     """What lies between a process and the venue on one session: alive until it is cut."""
 
-    def __init__(self, engine: VirtualEngine, session: str) -> None:
+    def __init__(self, engine: Engine, session: str) -> None:
         """Connect."""
         self.engine = engine
         self.session = session
         self.alive = True
+        self.cut_after = False
+        """Whether it is cut as soon as the venue has taken the next request."""
         self.next_in = 0.0
         self.next_out = 0.0
 
@@ -80,7 +94,7 @@ class VirtualVenue:
 
     # Sessions
 
-    def connect(self, engine: VirtualEngine, name: str, expected: int) -> None:
+    def connect(self, engine: Engine, name: str, expected: int) -> None:
         """Log a session on, and send what its firm has not seen."""
         session = self.sessions.setdefault(name, Session(name))
         if session.connection is not None and session.connection.alive:
@@ -117,7 +131,8 @@ class VirtualVenue:
         self.world.at(connection.next_out, arrive)
 
     def _lag(self) -> float:
-        return self.world.between(0.0002, 0.002)
+        world = self.world
+        return world.between(2e-4, 2e-3) if world.chance(0.97) else world.between(2e-3, 2e-2)
 
     # Requests
 
@@ -128,6 +143,8 @@ class VirtualVenue:
         def arrive() -> None:
             if connection.alive:
                 self._take(connection, msg_type, fields)
+                if connection.cut_after and msg_type == "D":
+                    self.cut(connection.session)
 
         self.world.at(connection.next_in, arrive)
 
@@ -138,7 +155,11 @@ class VirtualVenue:
                 self._enter(session, fields)
             case "F":
                 order = self.orders.get(fields[41])
-                if order is not None and order.open:
+                others = order is not None and order.session != session
+                if others and not self.plan.cross_session_cancel:
+                    late = [(11, fields[11]), (41, fields[41]), (39, "0")]
+                    self._send(session, "9", [*late, (102, "99")])
+                elif order is not None and order.open:
                     self._end(order, cancel=fields[11])
                 else:
                     late = [(11, fields[11]), (41, fields[41]), (39, "8")]
@@ -195,7 +216,8 @@ class VirtualVenue:
     def _status(self, session: str, fields: dict[int, str]) -> None:
         order = self.orders.get(fields[11])
         echo = [(790, fields[790])] if 790 in fields else []
-        if order is None:
+        hidden = self.plan.status_scope == "session" and order and order.session != session
+        if order is None or hidden:
             self._report(session, self._of(fields), "I", status="8", extra=[(103, "5"), *echo])
             return
         if order.open:
@@ -253,106 +275,6 @@ class VirtualVenue:
     def _next(self, letter: str) -> str:
         self._numbers += 1
         return f"{letter}{self._numbers}"
-
-
-class VirtualEngine:
-    """A process's FIX engine, with the interface that the gateway uses."""
-
-    venue: VirtualVenue
-    loop: Loop
-
-    def __init__(self, *, own: list[str], on_event: Callable[[Event], None], **_: object) -> None:
-        """Prepare sessions; `start` logs on. Class attributes say in which world and process."""
-        self._own = own
-        self._on_event = on_event
-        self._expected: dict[str, int] = dict.fromkeys(own, 1)
-        self._up: dict[str, Connection] = {}
-        self._started = False
-        self.freeze_next_s = 0.0
-        """How long the process freezes inside the next send, before the bytes leave."""
-
-    def expect(self, session: str, inbound: int) -> None:
-        """Ask for what follows this number at the next logon."""
-        self._expected[session] = inbound
-
-    def start(self) -> None:
-        """Log on, and again after every loss."""
-        self._started = True
-        for session in self._own:
-            self._dial(session)
-
-    def stop(self) -> None:
-        """Log out; a dead process's are cut already."""
-        self._started = False
-        for session in () if self.loop.dead else self._own:
-            self.venue.cut(session)
-
-    def _dial(self, session: str) -> None:
-        def dial() -> None:
-            if self._started and not self.loop.dead and session not in self._up:
-                if self.loop.frozen_until > self.venue.world.now:
-                    self._dial(session)
-                else:
-                    self.venue.connect(self, session, self._expected[session])
-                    if session not in self._up:
-                        self._dial(session)
-
-        self.venue.world.after(self.venue.world.between(0.5, 1.5) * RECONNECT_S, dial)
-
-    def log_out(self, session: str, why: str) -> None:
-        """Log out; what was sent before has arrived or never will."""
-        self.venue.cut(session)
-
-    def logged_on(self, session: str) -> bool:
-        """Return whether a session is logged on."""
-        return session in self._up
-
-    def send(self, session: str, msg_type: str, pairs: list[Pair]) -> bool:
-        """Write a message; it leaves now, or when a process that froze here wakes."""
-        connection = self._up.get(session)
-        if connection is None:
-            return False
-        fields = dict(pairs)
-        world = self.venue.world
-        if msg_type == "D":
-            self.venue.entered_at.append((world.now, session, fields[11]))
-        if self.freeze_next_s and msg_type == "D":
-            seconds, self.freeze_next_s = self.freeze_next_s, 0.0
-            world.note(self.loop.name, f"freezes for {seconds} s before {fields[11]} leaves")
-            self.loop.freeze(seconds)
-            world.after(seconds, lambda: self._leave(connection, msg_type, fields))
-        else:
-            self._leave(connection, msg_type, fields)
-        return True
-
-    def _leave(self, connection: Connection, msg_type: str, fields: dict[int, str]) -> None:
-        if not self.loop.dead and connection.alive:
-            self.venue.request(connection, msg_type, fields)
-
-    # What the venue tells
-
-    def connected(self, connection: Connection) -> None:
-        """Be logged on."""
-        self._up[connection.session] = connection
-        self.loop.inside(lambda: self._on_event(Logon(connection.session)))
-
-    def disconnected(self, session: str) -> None:
-        """Lose a session; dial again."""
-        self._up.pop(session, None)
-        self.loop.inside(lambda: self._on_event(Logout(session)))
-        self._dial(session)
-
-    def received(self, message: Received) -> None:
-        """Hand a message on; a number that was seen is dropped, as the engine does."""
-        if message.seq < self._expected[message.session]:
-            return
-
-        def take() -> None:
-            if message.seq == self._expected[message.session]:
-                self._expected[message.session] += 1
-                self._on_event(message)
-
-        self.loop.inside(take)
 
 
 def _utc(at_ns: int) -> str:

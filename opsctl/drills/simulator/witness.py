@@ -30,8 +30,7 @@ class Witness:
         """Begin with an empty journal."""
         self.world = world
         self.venue = venue
-        self.fault = ""
-        """The first thing that did not hold."""
+        self._fault = ""
         self.state = State()
         self.epochs: list[int] = []
         self.records: list[JournalRecord] = []
@@ -40,6 +39,16 @@ class Witness:
         """When the kill switch was on, from when the leader had said that it obeys."""
         self._kill_seen = 0
         self._kill_mod = 0
+
+    @property
+    def fault(self) -> str:
+        """The first thing that did not hold; it ends the world."""
+        return self._fault
+
+    @fault.setter
+    def fault(self, what: str) -> None:
+        self._fault = what
+        self.world.stopped = self.world.stopped or bool(what)
 
     def committed(self, revision: int, key: bytes, value: bytes | None) -> None:
         """Take note of a write of the store."""

@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from random import Random
-from typing import Any, cast
+from typing import Any
+
+_set_running_loop: Callable[[Any], None] = events._set_running_loop
 
 TURN_S = 20e-6
 """What a turn of a loop takes: the smallest time between a wake and what follows."""
@@ -29,7 +31,11 @@ class World:
         """Begin at second 1."""
         self.random = Random(seed)
         self.now = 1.0
+        self.rate = 1.0
+        """How fast the clocks of the process run that has its turn."""
         self.steps = 0
+        self.stopped = False
+        """Whether nothing more is to happen: something that must hold did not."""
         self.history: list[tuple[float, str, str]] = []
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -38,14 +44,19 @@ class World:
         """Return the time of day."""
         return EPOCH_NS + int(self.now * 1e9)
 
+    def monotonic(self) -> float:
+        """Return the monotonic clock as the process sees it that has its turn."""
+        return self.now * self.rate
+
     def at(self, when: float, what: Callable[[], None]) -> None:
         """Do something at a time; what is due at once keeps its order."""
-        number = self._count = self._count + 1
-        heapq.heappush(self._heap, (max(when, self.now), number, what))
+        self._count = number = self._count + 1
+        heapq.heappush(self._heap, (when if when > self.now else self.now, number, what))
 
     def after(self, delay_s: float, what: Callable[[], None]) -> None:
         """Do something after a time."""
-        self.at(self.now + delay_s, what)
+        self._count = number = self._count + 1
+        heapq.heappush(self._heap, (self.now + delay_s, number, what))
 
     def between(self, least: float, most: float) -> float:
         """Return a number by chance."""
@@ -59,16 +70,59 @@ class World:
         """Write a line of the history."""
         self.history.append((self.now, where, what))
 
-    def run(self, until: float, over: Callable[[], bool] = lambda: False) -> None:
-        """Let events happen up to a time, or until `over` says so."""
-        heap = self._heap
-        while heap and heap[0][0] <= until:
-            self.now, _, what = heapq.heappop(heap)
+    def run(self, until: float) -> None:
+        """Let events happen up to a time, or until the world is `stopped`."""
+        heap, pop = self._heap, heapq.heappop
+        while heap and heap[0][0] <= until and not self.stopped:
+            self.now, _, what = pop(heap)
             self.steps += 1
             what()
-            if over():
-                return
-        self.now = max(self.now, until)
+        if not self.stopped:
+            self.now = max(self.now, until)
+
+
+class Call:
+    """A callback that a loop will run: as much of a handle as asyncio asks of one."""
+
+    __slots__ = ("_args", "_context", "_loop", "_what", "dropped")
+
+    def __init__(
+        self,
+        loop: Loop,
+        what: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+    ) -> None:
+        """Keep what to call; one without a context of its own runs in the world's."""
+        self._loop, self._what, self._args, self._context = loop, what, args, context
+        self.dropped = False
+
+    def cancel(self) -> None:
+        """Do not run it."""
+        self.dropped = True
+
+    def cancelled(self) -> bool:
+        """Return whether it will not run."""
+        return self.dropped
+
+    def run(self) -> None:
+        """Run it; what it raises is told to the loop."""
+        try:
+            if self._context is None:
+                self._what(*self._args)
+            else:
+                self._context.run(self._what, *self._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as fault:  # noqa: BLE001 - as asyncio's own handle does
+            self._loop.call_exception_handler({"message": f"in {self._what}", "exception": fault})
+
+    def due(self) -> None:
+        """Let the loop run it with its next turn, which is now."""
+        loop = self._loop
+        if not (self.dropped or loop.dead):
+            loop.ready.append(self)
+            loop.schedule(loop.world.now)
 
 
 class Loop:
@@ -77,13 +131,26 @@ class Loop:
     As much of a loop as asyncio's tasks, futures and timeouts ask of one.
     """
 
-    def __init__(self, world: World, name: str, failed: Callable[[str], None]) -> None:
-        """Begin; `failed` hears of what no task has caught."""
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        failed: Callable[[str], None],
+        *,
+        rate: float = 1.0,
+        skew_ns: int = 0,
+    ) -> None:
+        """Begin; `failed` hears of what no task has caught.
+
+        The process's clocks run at `rate`, and its time of day is ahead by `skew_ns`.
+        """
         self.world = world
+        self.rate = rate
+        self.skew_ns = skew_ns
         self.name = name
         self.dead = False
         self.frozen_until = 0.0
-        self._ready: deque[events.Handle] = deque()
+        self.ready: deque[Call] = deque()
         self._scheduled = False
         self._failed = failed
 
@@ -100,7 +167,7 @@ class Loop:
     def kill(self) -> None:
         """Throw it away between two callbacks."""
         self.dead = True
-        self._ready.clear()
+        self.ready.clear()
 
     def inside(self, what: Callable[[], None]) -> None:
         """Let something reach the process from outside, as soon as it runs."""
@@ -111,44 +178,52 @@ class Loop:
         self._scheduled = False
         if self.dead:
             return
-        if self.frozen_until > self.world.now:
-            self._schedule(self.frozen_until)
+        world, ready = self.world, self.ready
+        if self.frozen_until > world.now:
+            self.schedule(self.frozen_until)
             return
-        events._set_running_loop(_loop(self))
+        _set_running_loop(self)
+        world.rate = self.rate
         try:
-            for _ in range(len(self._ready)):
-                handle = self._ready.popleft()
-                if not handle._cancelled:
-                    handle._run()
+            for _ in range(len(ready)):
+                call = ready.popleft()
+                if not call.dropped:
+                    call.run()
                 if self.dead:
                     return
-                if self.frozen_until > self.world.now:
+                if self.frozen_until > world.now:
                     break  # frozen in the middle of its work
         finally:
-            events._set_running_loop(None)
-        if self._ready:
-            self._schedule(self.world.now + TURN_S)
+            _set_running_loop(None)
+        if ready:
+            self.schedule(world.now + TURN_S)
 
-    def _schedule(self, when: float) -> None:
+    def schedule(self, when: float) -> None:
+        """Take a turn at a time, if none is due before."""
         # What a dead process still does is its coroutines being thrown away.
-        if not self._scheduled and not self.dead:
+        if not (self._scheduled or self.dead):
             self._scheduled = True
             self.world.at(when, self._turn)
 
     # What asyncio asks of a loop
 
     def time(self) -> float:
-        """Return the world's time."""
-        return self.world.now
+        """Return the process's monotonic clock."""
+        return self.world.now * self.rate
+
+    def utc_ns(self) -> int:
+        """Return the time of day, as the process's clock has it."""
+        return EPOCH_NS + int(self.time() * 1e9) + self.skew_ns
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> events.Handle:
+    ) -> Call:
         """Run a callback with the next turn."""
-        handle = events.Handle(callback, args, _loop(self), context)
-        self._ready.append(handle)
-        self._schedule(self.world.now + TURN_S)
-        return handle
+        call = Call(self, callback, args, context)
+        self.ready.append(call)
+        if not self._scheduled:
+            self.schedule(self.world.now + TURN_S)
+        return call
 
     def call_later(
         self,
@@ -156,9 +231,11 @@ class Loop:
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> events.TimerHandle:
+    ) -> Call:
         """Run a callback after a time."""
-        return self.call_at(self.world.now + delay, callback, *args, context=context)
+        call = Call(self, callback, args, context)
+        self.world.after(delay / self.rate, call.due)
+        return call
 
     def call_at(
         self,
@@ -166,21 +243,15 @@ class Loop:
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> events.TimerHandle:
+    ) -> Call:
         """Run a callback at a time."""
-        handle = events.TimerHandle(when, callback, args, _loop(self), context)
-
-        def due() -> None:
-            if not self.dead and not handle._cancelled:
-                self._ready.append(handle)
-                self._schedule(self.world.now)
-
-        self.world.at(when, due)
-        return handle
+        call = Call(self, callback, args, context)
+        self.world.at(when / self.rate, call.due)
+        return call
 
     def create_future(self) -> asyncio.Future[Any]:
         """Return a future of this loop."""
-        return asyncio.Future(loop=_loop(self))
+        return asyncio.Future(loop=self)  # type: ignore[arg-type]
 
     def create_task(
         self,
@@ -190,7 +261,7 @@ class Loop:
         context: Context | None = None,
     ) -> asyncio.Task[Any]:
         """Return a task of this loop."""
-        return asyncio.Task(coro, loop=_loop(self), name=name, context=context)
+        return asyncio.Task(coro, loop=self, name=name, context=context)  # type: ignore[arg-type]
 
     def run_in_executor(
         self, executor: object, func: Callable[..., Any], *args: Any
@@ -215,15 +286,8 @@ class Loop:
         """Return whether it was thrown away."""
         return False
 
-    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
-        """Take note of nothing: a cancelled timer does nothing when it is due."""
-
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hear of what nobody caught."""
         if not self.dead:
             fault = context.get("exception")
             self._failed(f"{self.name}: {context['message']}: {fault!r}")
-
-
-def _loop(loop: Loop) -> asyncio.AbstractEventLoop:
-    return cast("asyncio.AbstractEventLoop", loop)

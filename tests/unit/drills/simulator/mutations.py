@@ -12,9 +12,10 @@ import msgspec
 from apps.core import candidacy, etcd, leader
 from apps.core.journal import KillView, Leadership
 from apps.core.records import Batch, encode_batch
-from apps.execution import decide, oms, settle
+from apps.execution import decide, oms, risk, settle
 from apps.execution.actions import Send
 from apps.execution.events import Reported
+from apps.execution.following import Following
 from apps.execution.gateway import Gateway
 from apps.execution.sequencer import Sequencer
 from apps.execution.standby import Standby
@@ -184,3 +185,87 @@ def kill_switch_not_compared() -> Patches:
         mock.patch.object(Gateway, "withholds", withholds),
         mock.patch.object(decide, "_halted", return_value=""),
     ]
+
+
+@mutation
+def duplicate_rejection_taken_for_rejection() -> Patches:
+    """An order that the venue refuses as a duplicate counts as refused, and not as there."""
+    real = oms.report
+
+    def report(order: Any, seen: Any) -> Any:
+        if oms.answer(seen) is oms.Answer.DUPLICATE and not order.settled:
+            return oms.Step(order=msgspec.structs.replace(order, end=oms.End.REJECTED, doubt=False))
+        return real(order, seen)
+
+    return [mock.patch.object(oms, "report", report)]
+
+
+@mutation
+def replay_not_to_the_elections_revision() -> Patches:
+    """A successor trades on what its stream has brought so far."""
+    real = candidacy._won
+    lead = Following.until_leading
+
+    async def won(*given: Any) -> Any:
+        return msgspec.structs.replace(await real(*given), batches=())
+
+    async def until_leading(self: Any) -> Any:
+        won = await lead(self)
+        self.state.index = won.leader.tail
+        return won
+
+    return [
+        mock.patch.object(candidacy, "_won", won),
+        mock.patch.object(Following, "until_leading", until_leading),
+    ]
+
+
+@mutation
+def inbound_numbers_from_the_engines_store() -> Patches:
+    """What the engine has handed over counts as journaled."""
+
+    def open_(self: Any, inbound: Any) -> None:
+        self._engine.start()
+
+    return [mock.patch.object(Gateway, "open", open_)]
+
+
+@mutation
+def reentry_after_the_kill_switch() -> Patches:
+    """What was decided before a halt is entered again during it."""
+    real = Gateway.withholds
+
+    def refusal(self: Any, order: Any) -> str:
+        view = msgspec.structs.replace(self._view(without=order.id), doubted={}, halt="")
+        return risk.recheck(order.intent, view, self.context.limits)
+
+    def withholds(self: Any, order: Any, *, market_seq: int) -> str:
+        why = real(self, order, market_seq=market_seq)
+        return "" if why.startswith("halted") and order.sent > 1 else why
+
+    return [
+        mock.patch.object(decide._Deciding, "_refusal", refusal),
+        mock.patch.object(Gateway, "withholds", withholds),
+    ]
+
+
+# Faults that the simulator has found in this code, planted again
+
+
+@mutation
+def events_of_a_deposed_leader_dropped() -> Patches:
+    """What a leader was appending as it was deposed is forgotten, reports included."""
+    return [mock.patch.object(Sequencer, "_return", return_value=None)]
+
+
+@mutation
+def the_engines_number_where_none_is_journaled() -> Patches:
+    """A session of which nothing was journaled goes on by the engine's own number."""
+
+    def open_(self: Any, inbound: Any) -> None:
+        for session in self._own:
+            if session in inbound:
+                self._engine.expect(session, inbound[session] + 1)
+        self._engine.start()
+
+    return [mock.patch.object(Gateway, "open", open_)]
