@@ -65,6 +65,7 @@ bench: setup ## measure the figures of the README on this machine
 soak: setup ## repeats and matrices too long for the suite; resumable; result in docs/evidence
 	@$(RUN) python -m tests.soak
 	@$(RUN) python -m tests.soak.drills
+	@$(RUN) python -m tests.soak.simulator
 
 .PHONY: docs
 docs: setup ## write the generated parts of the docs (schemas, commands)
