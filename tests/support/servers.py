@@ -103,6 +103,10 @@ class Process:
                 extra_groups=[] if self._user else None,
             )
 
+    def with_environment(self, more: dict[str, str]) -> None:
+        """Add variables, for when it is started next."""
+        self._env = {**(os.environ if self._env is None else self._env), **more}
+
     @property
     def alive(self) -> bool:
         """Whether it runs."""
@@ -287,7 +291,7 @@ def certificates(home: Path) -> Certificates:
             .issuer_name(ca_name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(

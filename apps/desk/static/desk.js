@@ -73,13 +73,13 @@ const tables = {
   }),
 };
 
-const shown = { environment: "", keep: 60, link: "starting", status: null, epoch: 0, handover: null };
+const shown = { environment: "", keep: 60, link: "starting", status: null, epoch: 0, handover: null, services: [] };
 
 const notices = () => {
   const status = shown.status ?? { books: "starting", bus: "starting", halted: false, difference: "", detail: "" };
   const recent = shown.handover && Date.now() - shown.handover.at < HANDOVER_SHOWN_MS;
   const handover = recent ? shown.handover : null;
-  showNotices({ status, link: shown.link, environment: shown.environment, handover });
+  showNotices({ status, link: shown.link, environment: shown.environment, handover, services: shown.services });
 };
 
 const HANDOVER_SHOWN_MS = 60_000;
@@ -109,7 +109,11 @@ const apply = (chart, changes, { fresh }) => {
   if (changes.figures) showFigures(changes.figures);
   if (changes.latency) showLatency(changes.latency);
   if (changes.tape) showTape(changes.tape);
-  if (changes.services) showServices(changes.services);
+  if (changes.services) {
+    shown.services = changes.services;
+    showServices(changes.services);
+    notices();
+  }
   if (changes.gone) tables.positions.drop(changes.gone);
   for (const name of ["positions", "orders", "fills", "decisions"]) {
     if (changes[name]) tables[name].put(changes[name], { keep: shown.keep, fresh });

@@ -59,7 +59,7 @@ const notice = (tone, head, text) => {
   return made;
 };
 
-export const showNotices = ({ status, link, environment, handover }) => {
+export const showNotices = ({ status, link, environment, handover, services }) => {
   const found = [];
   if (handover) {
     const at = handover.at.toISOString().slice(0, 19);
@@ -68,6 +68,8 @@ export const showNotices = ({ status, link, environment, handover }) => {
   if (status.halted) {
     found.push(notice("bad", "Halted", `No order leaves. To go on: opsctl resume ${environment}`));
   }
+  const path = services.find(({ name }) => name === "execution");
+  if (path && !path.ready) found.push(notice("bad", "No new orders", path.detail || "Execution does not answer."));
   if (link === "down") found.push(notice("warn", "Not live", "The desk does not answer; connecting again."));
   for (const [name, meaning] of [
     ["books", "Figures go on from the bus alone."],

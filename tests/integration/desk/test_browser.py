@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from apps.core.messages import Side
 from tests.integration.desk.conftest import Shown
+from tests.integration.desk.stage import await_ready, desk
 from tests.support.browser import Tab, tab
 
 LINE = """() => {
@@ -82,6 +83,19 @@ def test_the_page_is_alive(shown: Shown, opened: Tab) -> None:
     assert opened.faults == []
     strangers = [url for url in opened.asked if not url.startswith((shown.desk.address, "data:"))]
     assert strangers == []
+
+
+def test_what_keeps_orders_in_is_said(shown: Shown) -> None:
+    gone = {"execution": "http://127.0.0.1:1"}
+    with (
+        desk(shown.postgres, shown.valkey, shown.firm.database, peers=gone) as running,
+        tab() as found,
+    ):
+        await_ready(running)
+        found.page.goto(f"{running.address}/login?code={running.code()}")
+        notice = found.page.get_by_role("alert")
+        expect(notice).to_contain_text("No new orders")
+        expect(notice).to_contain_text("does not listen")
 
 
 def test_a_restarted_desk_is_found_again(shown: Shown, opened: Tab) -> None:

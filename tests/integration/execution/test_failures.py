@@ -30,8 +30,9 @@ from tests.integration.execution.platform import (
     reconciled,
     submit,
 )
-from tests.integration.execution.test_execution import resting, venue_rows
+from tests.integration.execution.test_execution import Load, resting, venue_rows
 from tests.support import servers
+from tests.support.wall_clock import WallClock, wall_clock
 
 BUY = Side.BUY
 SOON_S = 2.0
@@ -174,6 +175,33 @@ def test_a_slow_journal_makes_orders_late_and_loses_none() -> None:
         assert quick < all_of_them * 0.99, "what the alert on slow appends goes by"
 
     broken(strike)
+
+
+def test_a_wall_clock_that_is_set_under_execution_loses_and_refuses_nothing() -> None:
+    async def go(running: Platform, clock: WallClock) -> None:
+        async with hearing(running) as (bus, heard):
+            await market(bus)
+            running.until_ready("execution")
+            load = Load(running)
+            for hours in (1, -1, 0):
+                clock.set(hours * 3_600)
+                assert abs(running.metric("trading_clock_shift_seconds") - hours * 3_600) < 5
+                done = len(heard.done)
+                await asyncio.sleep(3.0)  # the FIX engine looks at its own timers once a second
+                await eventually("more are done", lambda done=done: len(heard.done) > done + 50)  # type: ignore[misc]
+            await load.stop()
+            await eventually("every decision is done", lambda: len(heard.done) >= load.count)
+            running.until_ready("execution")
+        reasons = {done.reason for done in heard.done.values() if done.verdict != "done"}
+        assert not reasons
+        for name, findings in (await reconciled(running)).items():
+            assert findings.clean, (name, findings)
+
+    with wall_clock() as clock, platform() as running:
+        running.processes["execution"].with_environment(clock.environment)
+        running.start("venue")
+        running.start("execution")
+        asyncio.run(go(running, clock))
 
 
 def test_a_bus_that_is_lost_stops_decisions_and_is_said_and_comes_back() -> None:
