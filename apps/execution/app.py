@@ -55,6 +55,15 @@ PRESENT_S, UNCHANGED_S = 0.1, 0.5
 ASK_S = 0.5
 
 
+CLOCK_S = 1.0
+"""How often the wall clock is looked at."""
+SET_BACK_NS = 2_000_000_000
+
+
+class ClockSetBack(Exception):
+    """The FIX engine would not dial a lost session before the clock has caught up."""
+
+
 class Execution(App[ExecutionSettings]):
     """Order management, journal and FIX gateway of one site."""
 
@@ -121,6 +130,7 @@ class Execution(App[ExecutionSettings]):
             group.create_task(place.teller.run())
             group.create_task(place.feeds.run(intents, self._room))
             group.create_task(self._connect(place, inbound))
+            group.create_task(self._mind_clock(place))
             if not place.alone:
                 group.create_task(self._keep_links(self._linked(place)))
                 group.create_task(self._present(place))
@@ -158,6 +168,20 @@ class Execution(App[ExecutionSettings]):
             await asyncio.Event().wait()
         finally:
             await asyncio.to_thread(place.gateway.close)
+
+    async def _mind_clock(self, place: Place) -> None:
+        """End where a session is lost under a clock that was set back; it is started anew.
+
+        The engine waits between two dials by the wall clock, and begins with a dial.
+        """
+        latest_ns = 0
+        while True:
+            now_ns = place.utc_ns()
+            latest_ns = max(latest_ns, now_ns)
+            behind_ns = latest_ns - now_ns
+            if behind_ns > SET_BACK_NS and (lost := place.gateway.fault()):
+                raise ClockSetBack(f"the clock was set back by {behind_ns / 1e9:.0f} s, and {lost}")
+            await asyncio.sleep(CLOCK_S)
 
     async def _tell_again(self, place: Place, messages: Sequence[Told], state: State) -> None:
         """Tell the bus what it may have missed when the former process ended."""

@@ -159,6 +159,9 @@ class Simulated(Execution):
             self.settings, place.put, self.loop.utc_ns, cast("type[Engine]", engine)
         )
 
+    async def _mind_clock(self, place: Place) -> None:
+        """Do nothing: the world has one clock, and its engine dials by that."""
+
     async def _keep_links(self, changed: Callable[[str, bool], None]) -> None:
         self.links(changed)
         await asyncio.Event().wait()

@@ -204,6 +204,31 @@ def test_a_wall_clock_that_is_set_under_execution_loses_and_refuses_nothing() ->
         asyncio.run(go(running, clock))
 
 
+def test_a_session_that_is_lost_under_a_clock_set_back_is_dialled_by_a_new_process() -> None:
+    async def go(running: Platform, clock: WallClock) -> None:
+        execution = running.processes["execution"]
+        async with hearing(running) as (bus, heard):
+            await market(bus)
+            running.until_ready("execution")
+            clock.set(-3_600)
+            await submit(bus, [decision(1, ("AAPL", BUY, 5))])
+            await orders_go_on(running, heard, 1)
+            assert execution.alive, "a clock that was set back takes no session away"
+            running.server("venue").kill()
+            await eventually("it ends", lambda: not execution.alive)
+            assert "the clock was set back by 3600 s" in execution.log().replace("3599", "3600")
+            running.start("venue")
+            running.start("execution")
+            await submit(bus, [decision(2, ("AAPL", BUY, 5))])
+            await orders_go_on(running, heard, 2)
+
+    with wall_clock() as clock, platform() as running:
+        running.processes["execution"].with_environment(clock.environment)
+        running.start("venue")
+        running.start("execution")
+        asyncio.run(go(running, clock))
+
+
 def test_a_bus_that_is_lost_stops_decisions_and_is_said_and_comes_back() -> None:
     async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
         assert running.metric("trading_bus_up") == 1
