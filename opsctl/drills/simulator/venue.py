@@ -45,6 +45,13 @@ class AtVenue:
     filled: int = 0
     open: bool = True
 
+    @property
+    def status(self) -> str:
+        """Its OrdStatus."""
+        if self.open:
+            return "1" if self.filled else "0"
+        return "4" if self.filled < self.qty else "2"
+
 
 @dataclass
 class Session:
@@ -89,6 +96,10 @@ class VirtualVenue:
         self.sessions: dict[str, Session] = {}
         self.on_change: Callable[[], None] = lambda: None
         """Told whenever an order was accepted or traded, before anybody hears of it."""
+        self._own: dict[tuple[str, str], AtVenue] = {}
+        """Orders by their session and ClOrdID."""
+        self._all: list[AtVenue] = []
+        """Those of a ClOrdID that was used again included."""
         self._legs = legs
         self._numbers = 0
 
@@ -115,7 +126,7 @@ class VirtualVenue:
         self.world.note("venue", f"{name} is cut")
         connection.engine.disconnected(name)
         if self.plan.cancel_on_disconnect and name.endswith(SENDS_ORDERS):
-            for order in tuple(self.orders.values()):
+            for order in self._all:
                 if order.session == name and order.open:
                     self._end(order)
 
@@ -154,16 +165,7 @@ class VirtualVenue:
             case "D":
                 self._enter(session, fields)
             case "F":
-                order = self.orders.get(fields[41])
-                others = order is not None and order.session != session
-                if others and not self.plan.cross_session_cancel:
-                    late = [(11, fields[11]), (41, fields[41]), (39, "0")]
-                    self._send(session, "9", [*late, (102, "99")])
-                elif order is not None and order.open:
-                    self._end(order, cancel=fields[11])
-                else:
-                    late = [(11, fields[11]), (41, fields[41]), (39, "8")]
-                    self._send(session, "9", [*late, (102, "0" if order else "1")])
+                self._cancel(session, fields)
             case "H" if self.plan.status_request:
                 self._status(session, fields)
             case _:
@@ -171,15 +173,15 @@ class VirtualVenue:
 
     def _enter(self, session: str, fields: dict[int, str]) -> None:
         name = fields[11]
-        known = self.orders.get(name)
-        fence = {"firm": True, "session": known and known.session == session, "none": False}
-        if known is not None and fence[self.plan.duplicate_check]:
+        fence = {"firm": name in self.orders, "session": (session, name) in self._own}
+        if fence.get(self.plan.duplicate_check, False):
             self.world.note("venue", f"{name} rejected: duplicate")
-            self._report(session, self._of(fields), "8", status="8", extra=[(103, "6")])
+            self._told(self._of(session, fields), "8", status="8", extra=[(103, "6")])
             return
         self.accepted[name] += 1
         order = AtVenue(name, session, fields[55], fields[54], int(fields[38]))
-        self.orders[name] = order
+        self.orders[name] = self._own[session, name] = order
+        self._all.append(order)
         self.world.note("venue", f"{name} accepted on {session}")
         self.on_change()
         self._told(order, "0", status="0")
@@ -209,29 +211,51 @@ class VirtualVenue:
             order, "F", status=status, exec_id=exec_id, extra=[(32, str(shares)), (31, "10")]
         )
 
-    def _end(self, order: AtVenue, *, cancel: str = "") -> None:
+    def _cancel(self, session: str, fields: dict[int, str]) -> None:
+        order = self._find(session, fields[41])
+        others = order is not None and order.session != session
+        if order is None:
+            refused = "8", "1"
+        elif others and not self.plan.cross_session_cancel:
+            refused = order.status, "99"
+        elif not order.open:
+            refused = order.status, "0"
+        else:
+            self._end(order, cancel=fields[11], by=session if others else "")
+            return
+        late = [(11, fields[11]), (41, fields[41])]
+        self._send(session, "9", [*late, (39, refused[0]), (102, refused[1])])
+
+    def _end(self, order: AtVenue, *, cancel: str = "", by: str = "") -> None:
         order.open = False
-        self._told(order, "4", status="4", extra=[(41, order.id)] if cancel else [], name=cancel)
+        asked = [(41, order.id)] if cancel else []
+        self._told(order, "4", status="4", extra=asked, name=cancel, by=by)
+
+    def _find(self, session: str, name: str) -> AtVenue | None:
+        """Return the order of a ClOrdID, the session's own first."""
+        return self._own.get((session, name)) or self.orders.get(name)
 
     def _status(self, session: str, fields: dict[int, str]) -> None:
-        order = self.orders.get(fields[11])
+        order = self._find(session, fields[11])
         echo = [(790, fields[790])] if 790 in fields else []
         hidden = self.plan.status_scope == "session" and order and order.session != session
         if order is None or hidden:
-            self._report(session, self._of(fields), "I", status="8", extra=[(103, "5"), *echo])
-            return
-        if order.open:
-            status = "1" if order.filled else "0"
+            self._report(
+                session, self._of(session, fields), "I", status="8", extra=[(103, "5"), *echo]
+            )
         else:
-            status = "4" if order.filled < order.qty else "2"
-        self._report(session, order, "I", status=status, extra=echo)
+            self._report(session, order, "I", status=order.status, extra=echo)
 
     # Reports
 
     def _told(self, order: AtVenue, exec_type: str, **more: Any) -> None:
-        """Report an event of an order to its session, and by drop copy to every site."""
-        exec_id = more.pop("exec_id", "") or self._next("E")
-        self._report(order.session, order, exec_type, exec_id=exec_id, **more)
+        """Report an event of an order to its session, and by drop copy to every site.
+
+        `by` is the other session that asked for it, if one did: it is told, too.
+        """
+        exec_id, by = more.pop("exec_id", "") or self._next("E"), more.pop("by", "")
+        for name in (order.session, by) if by else (order.session,):
+            self._report(name, order, exec_type, exec_id=exec_id, **more)
         for name in [name for name in self.sessions if not name.endswith(SENDS_ORDERS)]:
             self._report(name, order, exec_type, exec_id=exec_id, **more)
 
@@ -257,7 +281,7 @@ class VirtualVenue:
                 (55, order.symbol),
                 (54, order.side),
                 (38, str(order.qty)),
-                (14, str(order.filled if order.id in self.orders else 0)),
+                (14, str(order.filled)),
                 (60, _utc(self.world.utc_ns())),
                 *extra,
             ],
@@ -269,8 +293,10 @@ class VirtualVenue:
         if session.connection is not None and session.connection.alive:
             self._deliver(session.connection, len(session.sent))
 
-    def _of(self, fields: dict[int, str]) -> AtVenue:
-        return AtVenue(fields[11], "", fields[55], fields[54], int(fields.get(38, "0")), open=False)
+    def _of(self, session: str, fields: dict[int, str]) -> AtVenue:
+        return AtVenue(
+            fields[11], session, fields[55], fields[54], int(fields.get(38, "0")), open=False
+        )
 
     def _next(self, letter: str) -> str:
         self._numbers += 1

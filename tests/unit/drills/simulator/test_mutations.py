@@ -10,7 +10,7 @@ from tests.unit.drills.simulator.mutations import MUTATIONS, planted
 
 MOST = 2_000
 FOUND = {
-    "send_before_append": 0,
+    "send_before_append": 1,
     "no_epoch_check": 61,
     "settle_by_reentry_without_a_fence": 156,
     "unknown_taken_for_absence": 5,
