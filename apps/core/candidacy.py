@@ -63,6 +63,7 @@ async def challenge(journal: Journal, known: Known, *, owner: str, site: str) ->
     )
     answer = await journal.store.attempt(
         [
+            *journal.ours(),
             etcd.mod_is(journal.key("leader"), known.leader_mod),
             etcd.mod_is(journal.key("heartbeat"), known.beat_mod),
             etcd.mod_is(journal.key("tail"), known.tail_mod),

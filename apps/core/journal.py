@@ -1,9 +1,10 @@
 """The journal of the order path: reading it, following it, and the kill switch.
 
-Keys, all under `/{environment}/`: `leader` (epoch and owner), `tail` (index of the last
-record), `heartbeat`, `kill` (present means halted), `batch/{first record:020d}`,
-`snapshot/{record:020d}`. Appending takes leadership: `apps.core.leader`. Readers count in
-record indexes, never in the store's revisions.
+Keys, all under `/{environment}/`: `identity` (whose journal it is: `apps.core.identity`),
+`leader` (epoch and owner), `tail` (index of the last record), `heartbeat`, `kill` (present
+means halted), `batch/{first record:020d}`, `snapshot/{record:020d}`. Appending takes
+leadership: `apps.core.leader`. Readers count in record indexes, never in the store's
+revisions.
 
 The command line uses `Journal.halt`, `Journal.resume` and `Journal.kill_switch`:
 
@@ -17,7 +18,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -27,6 +28,7 @@ from apps.core.etcd import Credentials, Etcd, EtcdError, NoSpace, OutcomeUnknown
 from apps.core.records import Batch, decode_batch
 from apps.core.settings import JournalSettings
 
+IDENTITY = "identity"
 READ_BATCHES = 200
 """How many batches one read of the journal asks for."""
 POLL_S = 1.0
@@ -143,10 +145,15 @@ class Journal:
         key: Path,
         deadline_ms: int = 50,
         archived: Path | None = None,
+        identity: str = "",
     ) -> None:
-        """Prepare a client; `archived` is the folder of batches that left the journal."""
+        """Prepare a client; `archived` is the folder of batches that left the journal.
+
+        `identity` is the UUID of the environment that the client acts for.
+        """
         store = Etcd(endpoints, Credentials(ca, cert, key), deadline_s=deadline_ms / 1_000)
         self._on(environment, store, archived, utc_ns)
+        self.identity = identity
 
     @classmethod
     def on(cls, environment: str, store: Etcd, clock: Clock) -> Self:
@@ -160,6 +167,7 @@ class Journal:
         self.prefix = f"/{environment}/"
         self.archived = archived
         self.clock = clock
+        self.identity = ""
 
     @classmethod
     def of(cls, settings: JournalSettings) -> Journal:
@@ -172,6 +180,7 @@ class Journal:
             key=settings.journal_key_file,
             deadline_ms=settings.journal_deadline_ms,
             archived=settings.journal_archive,
+            identity=settings.journal_identity,
         )
 
     async def __aenter__(self) -> Self:
@@ -189,6 +198,11 @@ class Journal:
     def key(self, name: str) -> str:
         """Return the full name of a key."""
         return self.prefix + name
+
+    def ours(self) -> list[Any]:
+        """Return the comparison "this is our environment's journal", for an election."""
+        mine = self.identity.encode()
+        return [etcd.value_is(self.key(IDENTITY), mine)] if mine else []
 
     def batch_key(self, first: int) -> str:
         """Return the key of the batch whose first record has that index."""

@@ -85,7 +85,9 @@ class Leader:
             )
             try:
                 await journal.store.attempt(
-                    [etcd.mod_is(key, leader.mod)], [etcd.put(key, msgspec.json.encode(mine))], []
+                    [etcd.mod_is(key, leader.mod), *journal.ours()],
+                    [etcd.put(key, msgspec.json.encode(mine))],
+                    [],
                 )
             except (OutcomeUnknown, NoSpace) as fault:
                 log.warning("election without an answer", reason=str(fault))

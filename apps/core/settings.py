@@ -69,6 +69,10 @@ class BooksSettings(CoreSettings):
     db_password_file: Path
 
 
+def _empty(value: object) -> bool:
+    return not value
+
+
 class JournalSettings(CoreSettings):
     """How to reach the journal (etcd, mutual TLS)."""
 
@@ -78,6 +82,9 @@ class JournalSettings(CoreSettings):
     journal_cert_file: Path
     journal_key_file: Path
     journal_deadline_ms: Annotated[int, Field(gt=0, le=50)] = 50
+    journal_identity: Annotated[str, Field(exclude_if=_empty)] = ""
+    """The environment's UUID: the journal must bear it. Empty (what an older release was
+    deployed with): any journal will do."""
     journal_archive: Path | None = None
     """Folder of batches that left the journal; without one nothing ever leaves it."""
 
@@ -179,10 +186,6 @@ class RiskSettings(CoreSettings):
     max_gross_notional_usd: Decimal = Decimal("1100000")
     price_collar_bps: Annotated[int, Field(gt=0)] = 300
     max_orders_per_s: Annotated[int, Field(gt=0)] = 500
-
-
-def _empty(value: object) -> bool:
-    return not value
 
 
 class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings):

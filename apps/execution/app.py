@@ -30,6 +30,7 @@ from apps.core.leader import Deposed, Leader
 from apps.core.settings import ExecutionSettings
 from apps.core.sites import Presence, overview, presence_key
 from apps.execution import metrics
+from apps.execution.belonging import until_ours
 from apps.execution.election import Terms
 from apps.execution.feeds import Feeds
 from apps.execution.following import SILENT_S, Following
@@ -108,6 +109,7 @@ class Execution(App[ExecutionSettings]):
     async def _trade(self, journal: Journal, bus: Bus) -> None:
         settings = self.settings
         self._phase = "waiting for the journal"
+        await until_ours(journal, self._waits)
         place = self._place(journal, bus)
         owner = place.owner
         # A site that is alone leads from here on: whoever led before can append nothing more.
@@ -135,6 +137,9 @@ class Execution(App[ExecutionSettings]):
                 group.create_task(self._keep_links(self._linked(place)))
                 group.create_task(self._present(place))
             group.create_task(self._roles(place, state, standby, leader))
+
+    def _waits(self, why: str) -> None:
+        self._phase = why
 
     # What a simulated world makes of other stuff
 

@@ -39,6 +39,11 @@ JOURNAL_INDEX = Gauge("trading_journal_index", "Index of the last journaled reco
 EPOCH = Gauge("trading_epoch", "The epoch that this process leads")
 LEADING = Gauge("trading_leading", "1 while this process leads the order path")
 TAKEOVERS = Counter("trading_takeovers_total", "Leaderships won by this process", ["how"])
+STANDS_ASIDE = Gauge(
+    "trading_stands_aside",
+    "1 while this process takes no part because of what it finds in the journal",
+    ["why"],
+)
 HALTED = Gauge("trading_halted", "1 while the kill switch is on")
 IN_DOUBT = Gauge("trading_orders_in_doubt", "Orders that may be at the venue, unanswered")
 OPEN_ORDERS = Gauge("trading_orders_open", "Orders that are not settled")

@@ -21,6 +21,7 @@ from apps.core.journal import Gap, Journal, Unreachable
 from apps.core.migrations import migrate
 from apps.core.settings import ProjectorSettings
 from apps.execution import books, metrics
+from apps.execution.belonging import until_ours
 
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ class Projector(App[ProjectorSettings]):
                 await asyncio.gather(work, look, stop, return_exceptions=True)
 
     async def _project_for_ever(self, journal: Journal) -> None:
+        await until_ours(journal, self._waits)
         while True:
             try:
                 await self._project(journal)
@@ -77,6 +79,9 @@ class Projector(App[ProjectorSettings]):
             except (books.Moved, Gap) as fault:
                 self._failed(str(fault))
             await asyncio.sleep(RETRY_S)
+
+    def _waits(self, why: str) -> None:
+        self._trouble = why
 
     def _failed(self, reason: str) -> None:
         if reason != self._trouble:

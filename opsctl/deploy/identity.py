@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 from opsctl.deploy.files import remove, write_whole
@@ -17,11 +16,14 @@ def known(name: str) -> str | None:
         return None
 
 
-def ensure(name: str) -> str:
-    """Return the identity of an environment, made on first use; its lock must be held."""
+def ensure(name: str, chosen: str) -> str:
+    """Return the identity of an environment, on first use the one that its target has chosen.
+
+    The environment's lock must be held.
+    """
     found = known(name)
     if found is None:
-        found = str(uuid.uuid4())
+        found = chosen
         write_whole(_path(name), found + "\n")
     return found
 

@@ -25,6 +25,7 @@ from opsctl.deploy.progress import Progress
 from opsctl.deploy.records import Deployment, InProgress
 from opsctl.deploy.store import store_of
 from opsctl.errors import Interrupted, OpsctlError, UsageError
+from opsctl.health.journal import refuse_foreign
 from opsctl.model.environment import Environment
 from opsctl.model.feasibility import rehearsal
 from opsctl.state import environment_folder
@@ -68,6 +69,7 @@ class Pipeline:
             _refuse_other_sites(environment, former)
             target = self.means.open_target(environment)
             wanted = Wanted("deploy", environment, target, target.services(), former)
+            _refuse_foreign(wanted)
             plan = difference(name, wanted.services, target.observe())
             self.progress.planned(plan)
             if plan.empty and wanted.same and unfinished is None:
@@ -100,6 +102,7 @@ class Pipeline:
             wanted = Wanted(
                 "rollback", chosen.environment, target, chosen.services, former, restores=chosen
             )
+            _refuse_foreign(wanted)
             plan = difference(name, wanted.services, target.observe())
             self.progress.planned(plan)
             return _carry_out(wanted, plan, change, began, arguments, verify=verify)
@@ -210,7 +213,7 @@ def _carry_out(
     """Apply a plan, and leave a deployment, its verification and its evidence."""
     name = wanted.environment.name
     wanted.target.preflight(wanted.services)
-    me = identity.ensure(name)
+    me = identity.ensure(name, wanted.target.host.identity)
     committed = False
     try:
         with evidence.recorded(
@@ -265,6 +268,12 @@ def _reach_or_restore(wanted: Wanted, plan: Plan, change: Change) -> None:
         raise
     except (OpsctlError, OSError) as fault:
         raise change.restore(wanted, fault) from fault
+
+
+def _refuse_foreign(wanted: Wanted) -> None:
+    name, host = wanted.environment.name, wanted.target.host
+    mine = identity.known(name) or host.identity
+    refuse_foreign(wanted.environment, wanted.services, host, mine)
 
 
 def _refuse_other_target(environment: Environment, former: Deployment | None) -> None:

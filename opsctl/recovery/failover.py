@@ -11,16 +11,17 @@ from functools import partial
 from typing import Any
 
 from apps.core.etcd import EtcdError, Unreachable
+from apps.core.identity import owner
 from apps.core.journal import Journal
 from apps.core.sites import Handover
 from opsctl import evidence
 from opsctl.deploy import identity
 from opsctl.deploy.store import store_of
 from opsctl.errors import Interrupted, OpsctlError, UsageError
-from opsctl.health.journal import journal_at, members, open_journal
+from opsctl.health.journal import foreign, journal_at, members, open_journal
 from opsctl.model.environment import WITNESS, Environment
 from opsctl.recovery import emergency
-from opsctl.recovery.healing import heal
+from opsctl.recovery.healing import QUORUM_S, heal
 from opsctl.recovery.leading import Moved, epoch_of
 from opsctl.recovery.look import Look, look
 from opsctl.recovery.outcome import Failover, Mode, Refusal
@@ -123,6 +124,11 @@ class _Work:
                 ) from fault
 
     async def _with(self, journal: Journal, sites: tuple[str, ...]) -> Failover:
+        bears = await owner(journal, patience_s=QUORUM_S)
+        mine = identity.known(self.environment.name)
+        if bears and mine and bears != mine:
+            why = f"the journal is another environment's: {foreign(bears, mine)}"
+            return self._refused(None, [Refusal(check="identity", reason=why)])
         healed = await heal(journal)
         if healed:
             self._note(healed)

@@ -12,6 +12,7 @@ Verdict = Literal["done", "refused", "failed"]
 Check = Literal[
     "sites",
     "quorum",
+    "identity",
     "already",
     "leader",
     "presence",

@@ -15,7 +15,7 @@ MOST_BEHIND = 200
 MOST_APART_NS = 100_000_000
 """How far the clocks of two sites may differ."""
 
-HARMFUL: frozenset[Check] = frozenset({"sites", "quorum", "already", "presence"})
+HARMFUL: frozenset[Check] = frozenset({"sites", "quorum", "identity", "already", "presence"})
 """What even an emergency does not go past: nothing would be won, or nobody would lead."""
 
 

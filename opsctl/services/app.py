@@ -56,6 +56,7 @@ def journal(environment: Environment, site: str, host: Host) -> dict[str, object
         if to != site
     ]
     return {
+        "journal_identity": host.identity,
         "journal_archive": f"{host.folder(ARCHIVIST, site, 'data')}/archive",
         "journal_endpoints": [str(at) for at in (etcd.address(host, site), *others)],
         "journal_ca_file": host.secret(etcd.CA),

@@ -161,6 +161,11 @@ class Service(Value):
 class Host(Protocol):
     """What a target tells the catalogue about the place where services will run."""
 
+    @property
+    def identity(self) -> str:
+        """The environment's UUID; chosen once, then kept."""
+        ...
+
     def program(self, package: str, binary: str) -> str:
         """Return the path of a program, such as ("postgresql", "initdb")."""
         ...

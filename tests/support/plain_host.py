@@ -10,6 +10,8 @@ from opsctl.services.base import Address
 class PlainHost:
     """Answers every question of the catalogue with a value that names what was asked."""
 
+    identity = "00000000-0000-4000-8000-000000000000"
+
     def __init__(self) -> None:
         """Know no port yet."""
         self.known: dict[str, int] = {}

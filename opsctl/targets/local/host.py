@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import uuid
+from functools import cached_property
 from typing import Literal
 
 from opsctl.errors import ToolMissing
@@ -19,6 +21,14 @@ class LocalHost:
         """Read the ports that were chosen before."""
         self._layout = layout
         self.ports = ports.Ports(layout.ports)
+
+    @cached_property
+    def identity(self) -> str:
+        """The environment's UUID: as it is written down, else a new one, to be kept."""
+        try:
+            return self._layout.identity.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return str(uuid.uuid4())
 
     def program(self, package: str, binary: str) -> str:
         """Return the path of a program; raise `ToolMissing` naming all that are missing."""

@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets as random
 import signal
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -228,7 +227,7 @@ class LocalTarget:
         """Make the folders, the identity, the secrets, and write the ports down."""
         preparation.folders(self._layout)
         if not self._identity():
-            files.write(self._layout.identity, f"{uuid.uuid4()}\n")
+            files.write(self._layout.identity, f"{self.host.identity}\n")
         self._refuse_lost_secrets(services)
         self._secrets.ensure({name for service in services for name in service.secrets})
         if self._secrets.missing([SUPERVISOR]):

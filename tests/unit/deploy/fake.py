@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +52,10 @@ class FakeHost:
     home: Path
     port: int = 1
     """Where everything listens, if anything does."""
+
+    @property
+    def identity(self) -> str:
+        return str(uuid.uuid4())
 
     def program(self, package: str, binary: str) -> str:
         return f"/programs/{package}/{binary}"

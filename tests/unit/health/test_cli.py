@@ -32,6 +32,8 @@ class FakeHost:
     def __init__(self, home: Path) -> None:
         self.home = home
 
+    identity = "5e1f"
+
     def program(self, package: str, binary: str) -> str:
         return f"/usr/bin/{binary}"
 
