@@ -58,7 +58,7 @@ def deploy(
     overrides = flags(settings, target, dr, allow_unmet)
     found = wanted(environment, tier, overrides)
     guard_live("deploy", found, records.environment(found.name), live=live, yes=yes)
-    mend(found)
+    mend(found, "deploy")
     result = Pipeline(means(), Shown()).deploy(
         found, arguments={**overrides, "verify": not no_verify}, verify=not no_verify
     )

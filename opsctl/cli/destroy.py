@@ -16,7 +16,7 @@ from opsctl.cli.common import (
     emit,
 )
 from opsctl.cli.guards import LiveOption, ask, guard_live
-from opsctl.cli.selection import standing, wanted
+from opsctl.cli.selection import mend, standing, wanted
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -46,6 +46,7 @@ def destroy(
     if not (found.live and live):
         what = "stop it, keep its data" if keep_data else "stop it and remove its data"
         ask(f"destroy {found.name}: {what}?", yes=yes)
+    mend(found, "destroy")
     result = Pipeline(means(), Shown()).destroy(
         found, keep_data=keep_data, arguments={"keep_data": keep_data}
     )

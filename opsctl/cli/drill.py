@@ -86,7 +86,7 @@ def run(
     from opsctl.targets import open_target
 
     chosen = load(scenario, _parameters(settings or ()))
-    found = deployed(environment, None)
+    found = deployed(environment, None, "drill")
     guard_live("drill", found, live=live, yes=yes)
     target = open_target(found)
 

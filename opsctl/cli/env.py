@@ -16,6 +16,7 @@ from opsctl.cli.selection import (
     SetOption,
     TargetOption,
     flags,
+    tell,
 )
 from opsctl.errors import UsageError
 from opsctl.model.environment import TargetName
@@ -69,7 +70,9 @@ def show(
     from opsctl.environments import find, load
 
     overrides = flags(settings, target, dr, allow_unmet)
-    found = describe(load(find(environment, tier), overrides))
+    name = find(environment, tier)
+    found = describe(load(name, overrides))
+    tell(name)
     emit(found, output, lambda: _show_table(found))
 
 

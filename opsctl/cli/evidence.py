@@ -173,7 +173,7 @@ def _store(name: str) -> Store:
     from opsctl.deploy.store import store_of
     from opsctl.targets import open_target
 
-    store = store_of(open_target(deployed(name, None)))
+    store = store_of(open_target(deployed(name, None, "evidence")))
     if store is None:
         raise UsageError(
             f"environment {name} has no object store",

@@ -29,7 +29,7 @@ def failback(
     from opsctl.recovery import failback as move
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, "failback")
     guard_live("failback", found, live=live, yes=yes)
     result = move(
         found,

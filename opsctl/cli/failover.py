@@ -59,7 +59,7 @@ def failover(
     from opsctl.recovery import failover as move
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, "failover")
     guard_live("failover", found, live=live, yes=yes)
     result = move(
         found,

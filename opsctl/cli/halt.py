@@ -45,7 +45,7 @@ def act(
     from opsctl.evidence.runs import who
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier, mended=False)
+    found = deployed(environment, tier, to)
 
     def show(result: Switched) -> None:
         emit(result, output, lambda: Text(sentence(result)))

@@ -36,7 +36,7 @@ def health(
     from opsctl.health import report
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, "health")
     target = open_target(found)
     services = target.services()
 

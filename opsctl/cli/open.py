@@ -39,7 +39,7 @@ def open_(
     from opsctl.health.probes import reachable
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, "open")
     target = open_target(found)
     desks = [target.host.address(DESK, site, "http") for site in found.trading_sites]
     at = next(filter(reachable, desks), None)

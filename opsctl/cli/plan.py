@@ -12,6 +12,7 @@ from opsctl.cli.selection import (
     SetOption,
     TargetOption,
     flags,
+    tell,
     wanted,
 )
 
@@ -37,6 +38,7 @@ def plan(
     from opsctl.deploy.pipeline import Pipeline
 
     found = wanted(environment, tier, flags(settings, target, dr, allow_unmet))
+    tell(found.name)
     result = Pipeline(means(), Shown()).plan(found)
 
     def table() -> Table | str:

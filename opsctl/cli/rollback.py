@@ -38,7 +38,7 @@ def rollback(
     from opsctl.deploy.means import means
     from opsctl.deploy.pipeline import Pipeline
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, "rollback")
     guard_live("rollback", found, live=live, yes=yes)
     result = Pipeline(means(), Shown()).rollback(
         found.name,

@@ -30,6 +30,12 @@ AllowUnmetOption = Annotated[
 ]
 
 
+READS = frozenset({"status", "health", "plan", "env show", "evidence"})
+"""Commands that only look at an environment: they heal nothing, and say what is unfinished."""
+AT_ONCE = frozenset({"halt"})
+"""Commands that neither heal nor look."""
+
+
 def flags(
     settings: Sequence[str] | None,
     target: TargetName | None,
@@ -81,10 +87,11 @@ def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:
     return records.environment(find(name, tier))
 
 
-def deployed(name: str | None, tier: LatencyTier | None, *, mended: bool = True) -> Environment:
-    """Return an environment as it stands, mended first where a drill was killed in it.
+def deployed(name: str | None, tier: LatencyTier | None, command: str) -> Environment:
+    """Return an environment as it stands, for a command.
 
-    What must act at once (the kill switch) does not wait for that.
+    What killed commands left in it is healed first; what only reads says that it is there.
+    What must act at once (the kill switch) does neither.
 
     Raises:
         UsageError: it is not deployed.
@@ -93,22 +100,34 @@ def deployed(name: str | None, tier: LatencyTier | None, *, mended: bool = True)
     if found is None:
         shown = name or f"--tier {tier}"
         raise UsageError(f"{name or tier} is not deployed", hint=f"opsctl deploy {shown}")
-    if mended:
-        mend(found)
+    if command in READS:
+        tell(found.name)
+    elif command not in AT_ONCE:
+        mend(found, command)
     return found
 
 
-def mend(environment: Environment) -> None:
-    """Lift the faults that a killed drill left standing in an environment."""
-    from opsctl.state import environment_folder
-
-    if not (environment_folder(environment.name) / "drill.json").exists():
-        return
-    from opsctl.cli.common import progress
-    from opsctl.drills import heal
+def mend(environment: Environment, command: str) -> None:
+    """Heal what killed commands left in an environment, before a command changes it."""
     from opsctl.targets import open_target
+    from opsctl.unfinished import heal
 
-    heal(environment, open_target, lambda text: progress.print(text, markup=False))
+    heal(environment, open_target, _say, command=command)
+
+
+def tell(name: str) -> None:
+    """Say what killed commands left in an environment, and what heals it."""
+    from opsctl.unfinished import look
+
+    for left in look(name):
+        _say(f"unfinished: {left.what} (run {left.run})")
+        _say(f"  healed by: {left.heals}")
+
+
+def _say(text: str) -> None:
+    from opsctl.cli.common import progress
+
+    progress.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _fits(name: str) -> bool:

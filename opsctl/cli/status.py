@@ -35,7 +35,7 @@ def status(
     from opsctl.health import report
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, "status")
     target = open_target(found)
     services = target.services()
     up = report.listening(services)

@@ -41,7 +41,7 @@ def verify(
     from opsctl.health.verify import verify as measured
     from opsctl.targets import open_target
 
-    found = deployed(environment, tier)
+    found = deployed(environment, tier, "verify")
     progress.print(
         f"sending {probes} probes, {rate:g} a second at most", markup=False, highlight=False
     )

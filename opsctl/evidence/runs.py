@@ -167,6 +167,27 @@ def killed() -> Iterator[tuple[Path, Started]]:
         yield folder, started
 
 
+def alive(run: str) -> bool:
+    """Return whether the process of a run still works on it, on this machine."""
+    try:
+        descriptor = os.open(runs_folder() / run / STARTED, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def ended(run: str) -> bool:
+    """Return whether a run of this machine is over, however it ended; False where it is unknown."""
+    known = RUN_ID.fullmatch(run) is not None and (runs_folder() / run).is_dir()
+    return known and not alive(run)
+
+
 class _Passing(logging.Handler):
     """Hands what is logged on to the handlers above, as if there were no debug log."""
 

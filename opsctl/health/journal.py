@@ -37,6 +37,12 @@ def open_journal(environment: Environment, services: Sequence[Service], host: Ho
     return journal_at(environment, host, found)
 
 
+def answering(environment: Environment, services: Sequence[Service], host: Host) -> Journal | None:
+    """Return a client of the members that accept a connection; None where none does."""
+    up = [m for m in members(services).values() if reachable(m.at) and _held(host, m)]
+    return journal_at(environment, host, up) if up else None
+
+
 def refuse_foreign(
     environment: Environment, services: Sequence[Service], host: Host, mine: str
 ) -> None:
@@ -49,11 +55,11 @@ def refuse_foreign(
     """
     from apps.core.etcd import EtcdError
 
-    up = [m for m in members(services).values() if reachable(m.at) and _held(host, m)]
-    if not up:
+    journal = answering(environment, services, host)
+    if journal is None:
         return
     with contextlib.suppress(EtcdError):
-        found = asyncio.run(_owner(environment, host, up))
+        found = asyncio.run(_owner(journal))
         if found not in ("", mine):
             raise OpsctlError(
                 f"the journal of {environment.name} belongs to another environment: "
@@ -69,10 +75,10 @@ def foreign(found: str, mine: str) -> str:
     return f"it bears the identity {found}, and this environment's is {mine}"
 
 
-async def _owner(environment: Environment, host: Host, up: Sequence[JournalProbe]) -> str:
+async def _owner(journal: Journal) -> str:
     from apps.core.identity import owner
 
-    async with journal_at(environment, host, up) as journal:
+    async with journal:
         return await owner(journal, patience_s=OWNER_S)
 
 

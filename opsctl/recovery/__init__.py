@@ -1,13 +1,13 @@
 """Moving the order path from one site to another, and back.
 
-`failover` and `failback` are the commands' work; `heal` removes the request that a killed
-opsctl left in the journal, and is for every command that finds one.
+`failover` and `failback` are the commands' work; `left` tells of a request that a killed opsctl
+left in the journal, `heal` removes it.
 """
 
 from __future__ import annotations
 
 from opsctl.recovery.failover import failback, failover
-from opsctl.recovery.healing import heal
+from opsctl.recovery.healing import heal, left
 from opsctl.recovery.outcome import Failover, Refusal
 
-__all__ = ["Failover", "Refusal", "failback", "failover", "heal"]
+__all__ = ["Failover", "Refusal", "failback", "failover", "heal", "left"]

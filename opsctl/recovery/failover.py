@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,10 +17,10 @@ from opsctl import evidence
 from opsctl.deploy import identity
 from opsctl.deploy.store import store_of
 from opsctl.errors import Interrupted, OpsctlError, UsageError
+from opsctl.evidence import runs
 from opsctl.health.journal import foreign, journal_at, members, open_journal
 from opsctl.model.environment import WITNESS, Environment
-from opsctl.recovery import emergency
-from opsctl.recovery.healing import QUORUM_S, heal
+from opsctl.recovery import emergency, healing
 from opsctl.recovery.leading import Moved, epoch_of
 from opsctl.recovery.look import Look, look
 from opsctl.recovery.outcome import Failover, Mode, Refusal
@@ -82,7 +81,7 @@ def _recorded(work: _Work, command: str, show: Show) -> Failover:
         arguments={"to": work.to, "mode": work.mode},
     ) as run:
         try:
-            result = asyncio.run(work.run())
+            result = asyncio.run(work.run(run.id))
         except KeyboardInterrupt as stop:
             raise Interrupted("stopped by Ctrl-C: nothing was asked for yet") from stop
         show(result)
@@ -104,8 +103,11 @@ class _Work:
     say: Say
     already_is_done: bool = False
     notes: list[str] = field(default_factory=list)
+    id: str = ""
+    """The run: what it leaves in the journal bears its name."""
 
-    async def run(self) -> Failover:
+    async def run(self, run: str) -> Failover:
+        self.id = run
         sites = self.environment.trading_sites
         if len(sites) < 2:
             return self._refused(None, [only_one_site(self.environment.name, sites)])
@@ -124,12 +126,12 @@ class _Work:
                 ) from fault
 
     async def _with(self, journal: Journal, sites: tuple[str, ...]) -> Failover:
-        bears = await owner(journal, patience_s=QUORUM_S)
+        bears = await owner(journal, patience_s=healing.QUORUM_S)
         mine = identity.known(self.environment.name)
         if bears and mine and bears != mine:
             why = f"the journal is another environment's: {foreign(bears, mine)}"
             return self._refused(None, [Refusal(check="identity", reason=why)])
-        healed = await heal(journal)
+        healed = await healing.heal(journal, ended=runs.ended)
         if healed:
             self._note(healed)
         found = await self._look(journal, sites)
@@ -148,9 +150,7 @@ class _Work:
         led = found.overview.leader
         if against or led is None:
             return self._refused(found, against)
-        asked = Handover(
-            id=uuid.uuid4().hex, to=self.to, epoch=led.epoch, by=self.by, at_ns=journal.clock()
-        )
+        asked = Handover(id=self.id, to=self.to, epoch=led.epoch, by=self.by, at_ns=journal.clock())
         moved = await Planned(journal, asked).hand_over(found.overview, self.say)
         if moved.verdict == "refused":
             return self._refused(found, [Refusal(check="leader", reason=moved.detail)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from apps.core import etcd
@@ -15,20 +16,43 @@ QUORUM_S = 5.0
 """How long the journal may take to answer before it counts as without quorum."""
 ATTEMPTS = 10
 
+Ended = Callable[[str], bool]
+"""Says of a run whether it is over."""
 
-async def heal(journal: Journal) -> str | None:
+
+def _unknown(_: str) -> bool:
+    return False
+
+
+async def heal(
+    journal: Journal, *, ended: Ended = _unknown, patience_s: float | None = None
+) -> str | None:
     """Remove a handover request that a killed opsctl left; return what was removed.
 
-    None where there is none, or its opsctl may still be waiting for it. Raises
-    `Unreachable` where the journal does not answer within 5 s.
+    None where there is none, or its opsctl may still be waiting for it; `ended` says of the
+    run that asked whether it is known to be over. Raises `Unreachable` where the journal does
+    not answer within the patience (5 s).
     """
     for _ in range(ATTEMPTS):
-        seen = await overview(journal, (), patience_s=QUORUM_S)
-        if not stale(seen, journal.clock()):
+        seen = await overview(journal, (), patience_s=patience_s or QUORUM_S)
+        if not _abandoned(seen, journal.clock(), ended):
             return None
         if await remove(journal, seen.handover_mod):
-            return _removed(seen)
+            return f"removed {_request(seen)}"
     return None
+
+
+async def left(
+    journal: Journal, *, ended: Ended = _unknown, patience_s: float | None = None
+) -> str | None:
+    """Return what `heal` would remove; None where that is nothing. Raises as it does."""
+    seen = await overview(journal, (), patience_s=patience_s or QUORUM_S)
+    return _request(seen) if _abandoned(seen, journal.clock(), ended) else None
+
+
+def _abandoned(seen: Overview, now_ns: int, ended: Ended) -> bool:
+    asked = seen.handover
+    return asked is not None and (ended(asked.id) or stale(seen, now_ns))
 
 
 def stale(seen: Overview, now_ns: int) -> bool:
@@ -54,12 +78,12 @@ async def remove(journal: Journal, mod: int) -> bool:
     return bool(answer.succeeded)
 
 
-def _removed(seen: Overview) -> str:
+def _request(seen: Overview) -> str:
     asked = seen.handover
-    assert asked is not None  # noqa: S101 - `stale` has seen it
+    assert asked is not None  # noqa: S101 - `_abandoned` has seen it
     at = datetime.fromtimestamp(asked.at_ns / 1e9, UTC)
     left = f"refused by its leader ({asked.refused})" if asked.refused else "left unanswered"
     return (
-        f"removed a request of {at:%Y-%m-%dT%H:%M:%SZ} by {asked.by} to hand epoch {asked.epoch} "
+        f"a request of {at:%Y-%m-%dT%H:%M:%SZ} by {asked.by} to hand epoch {asked.epoch} "
         f"over to {asked.to}, {left}"
     )

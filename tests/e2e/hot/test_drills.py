@@ -52,9 +52,15 @@ def test_the_next_command_mends_what_a_killed_drill_left(intraday: Deployed) -> 
     finally:
         os.killpg(drill.pid, signal.SIGKILL)
         drill.wait()
-    done = intraday.run("health", intraday.name, check=False)
+    said = intraday.run("health", intraday.name, check=False).stderr
+    assert "unfinished: drill site-loss did not come to its end" in said
+    assert note.exists(), "health changes nothing"
+    done = intraday.run("open", intraday.name, "--print", check=False)
     assert "lifted what drill site-loss" in done.stderr
     assert not note.exists()
+    lines = intraday.json("evidence", "list", "-e", intraday.name)["lines"]
+    last = {line["command"]: line["outcome"] for line in lines}
+    assert (last["drill"], last["heal"]) == ("interrupted", "done")
     wait_for(
         lambda: intraday.run("health", intraday.name, check=False).returncode == 0,
         "health after the mending",

@@ -16,6 +16,7 @@ from opsctl.cli import selection
 from opsctl.cli.main import main
 from opsctl.model.environment import Environment
 from opsctl.model.tiers import LatencyTier
+from opsctl.state import environment_folder
 from tests.integration.recovery.environment import hot, target
 from tests.support.servers import Certificates, EtcdServer, Process
 
@@ -34,14 +35,15 @@ def _server(text: str) -> EtcdServer:
     return EtcdServer(found["port"], at, tls, none, (at,), (none,))
 
 
-def _deployed(name: str | None, tier: LatencyTier | None, *, mended: bool = True) -> Environment:
+def _standing(name: str | None, tier: LatencyTier | None) -> Environment:
     assert name is not None
+    environment_folder(name).mkdir(parents=True, exist_ok=True)  # as its deploy has left it
     return hot(name)
 
 
 if __name__ == "__main__":
     running = _server(Path(sys.argv.pop(1)).read_text())
-    selection.deployed = _deployed
+    selection.standing = _standing
     at = target(running, Path(os.environ["OPSCTL_STATE"]) / "host")
     targets.open_target = lambda environment: at
     # Whoever started the suite in the background had Ctrl-C ignored by all that it starts.
