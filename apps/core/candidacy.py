@@ -15,6 +15,7 @@ from apps.core.etcd import NoSpace, OutcomeUnknown
 from apps.core.journal import READ_BATCHES, Journal, Leadership, kill_view
 from apps.core.leader import Leader
 from apps.core.records import Batch, decode_batch
+from apps.core.terms import UNTOLD, Terms
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,9 @@ async def standing(journal: Journal, *, patience_s: float) -> tuple[int, int, in
     return leader, beat, tail
 
 
-async def challenge(journal: Journal, known: Known, *, owner: str, site: str) -> Won | None:
+async def challenge(
+    journal: Journal, known: Known, *, owner: str, site: str, terms: Terms = UNTOLD
+) -> Won | None:
     """Take the next epoch, if the leader has written nothing since; None where it has.
 
     Raises `OutcomeUnknown` (or `NoSpace`) where the journal does not answer; `named` then
@@ -60,6 +63,8 @@ async def challenge(journal: Journal, known: Known, *, owner: str, site: str) ->
         owner=owner,
         site=site,
         at_ns=journal.clock(),
+        release=terms.release,
+        settings=terms.settings,
     )
     answer = await journal.store.attempt(
         [

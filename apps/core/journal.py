@@ -1,10 +1,10 @@
 """The journal of the order path: reading it, following it, and the kill switch.
 
 Keys, all under `/{environment}/`: `identity` (whose journal it is: `apps.core.identity`),
-`leader` (epoch and owner), `tail` (index of the last record), `heartbeat`, `kill` (present
-means halted), `batch/{first record:020d}`, `snapshot/{record:020d}`. Appending takes
-leadership: `apps.core.leader`. Readers count in record indexes, never in the store's
-revisions.
+`leader` (epoch and owner), `update` (what may differ for now: `apps.core.terms`), `tail`
+(index of the last record), `heartbeat`, `kill` (present means halted), `batch/{first
+record:020d}`, `snapshot/{record:020d}`. Appending takes leadership: `apps.core.leader`.
+Readers count in record indexes, never in the store's revisions.
 
 The command line uses `Journal.halt`, `Journal.resume` and `Journal.kill_switch`:
 
@@ -28,7 +28,7 @@ from apps.core.etcd import Credentials, Etcd, EtcdError, NoSpace, OutcomeUnknown
 from apps.core.records import Batch, decode_batch
 from apps.core.settings import JournalSettings
 
-IDENTITY = "identity"
+IDENTITY, UPDATE = "identity", "update"
 READ_BATCHES = 200
 """How many batches one read of the journal asks for."""
 POLL_S = 1.0
@@ -86,12 +86,18 @@ class KillView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leadership(msgspec.Struct, frozen=True, kw_only=True):
-    """What the leader key holds."""
+    """What the leader key holds.
+
+    `release` and `settings` are the terms that it leads under (`apps.core.terms`); empty in
+    what a release before them wrote.
+    """
 
     epoch: int
     owner: str
     site: str
     at_ns: int
+    release: str = ""
+    settings: str = ""
     v: int = 1
 
 

@@ -21,6 +21,7 @@ from apps.core import clock, etcd
 from apps.core.etcd import EtcdError, NoSpace, OutcomeUnknown
 from apps.core.journal import Beat, Journal, KillView, Leadership, kill_view
 from apps.core.records import Batch, JournalRecord, decode_batch, encode_batch
+from apps.core.terms import UNTOLD, Terms
 
 log = structlog.get_logger()
 
@@ -62,7 +63,9 @@ class Leader:
         self._beating = asyncio.Lock()
 
     @classmethod
-    async def take(cls, journal: Journal, *, owner: str, site: str) -> Leader:
+    async def take(
+        cls, journal: Journal, *, owner: str, site: str, terms: Terms = UNTOLD
+    ) -> Leader:
         """Take the next epoch by compare-and-swap, waiting until the journal answers.
 
         `owner` must be unique to this process: it is how an election whose answer was lost
@@ -81,7 +84,12 @@ class Leader:
                 view = kill_view(kill, int(answer.header.revision))
                 return cls(journal, held, leader.mod, int(tail.value or b"0"), view)
             mine = Leadership(
-                epoch=held.epoch + 1 if held else 1, owner=owner, site=site, at_ns=journal.clock()
+                epoch=held.epoch + 1 if held else 1,
+                owner=owner,
+                site=site,
+                at_ns=journal.clock(),
+                release=terms.release,
+                settings=terms.settings,
             )
             try:
                 await journal.store.attempt(

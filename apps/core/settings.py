@@ -9,6 +9,7 @@ here: a `*_file` setting names the file that holds one.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +43,16 @@ class CoreSettings(BaseSettings):
     def of(cls, **settings: object) -> Self:
         """Return settings made of the given values alone, not of this process's environment."""
         return cls.model_validate(settings)
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Self:
+        """Return the settings that an app reads in these variables alone."""
+        given = {
+            name: json.loads(raw) if raw[:1] in ("[", "{") else raw
+            for name in cls.model_fields
+            if (raw := variables.get(f"{PREFIX}{name}".upper())) is not None
+        }
+        return cls.model_validate(given)
 
     def to_environment(self) -> dict[str, str]:
         """Return these settings as the variables that an app reads."""

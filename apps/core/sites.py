@@ -13,7 +13,8 @@ from typing import Literal
 import msgspec
 
 from apps.core import etcd
-from apps.core.journal import Beat, Journal, Leadership
+from apps.core.journal import UPDATE, Beat, Journal, Leadership
+from apps.core.terms import Update, decode
 
 HANDOVER = "handover"
 
@@ -82,6 +83,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     beat: Beat | None = None
     """The last heartbeat, of this leader or of one before."""
+    update: Update | None = None
+    """The update that is recorded, if one is."""
 
 
 def presence_key(journal: Journal, site: str) -> str:
@@ -98,10 +101,11 @@ async def overview(
         journal.key("tail"),
         journal.key(HANDOVER),
         journal.key("heartbeat"),
+        journal.key(UPDATE),
         *(presence_key(journal, site) for site in sites),
     ]
     answer = await journal.store.read(*(etcd.get(name) for name in names), patience_s=patience_s)
-    leader, tail, handover, beat, *found = (
+    leader, tail, handover, beat, update, *found = (
         etcd.pair(part.response_range, name)
         for part, name in zip(answer.responses, names, strict=True)
     )
@@ -118,4 +122,5 @@ async def overview(
         handover_mod=handover.mod,
         revision=int(answer.header.revision),
         beat=msgspec.json.decode(beat.value, type=Beat) if beat.mod else None,
+        update=decode(update.value),
     )

@@ -15,8 +15,9 @@ import msgspec
 
 from apps.core import etcd
 from apps.core.etcd import Unreachable
-from apps.core.journal import Beat, Journal, KillView, Leadership, kill_view
+from apps.core.journal import UPDATE, Beat, Journal, KillView, Leadership, kill_view
 from apps.core.records import Batch, decode_batch
+from apps.core.terms import Update, decode
 
 
 class BatchSeen(msgspec.Struct, frozen=True):
@@ -50,6 +51,12 @@ class KillSwitched(msgspec.Struct, frozen=True):
     view: KillView
 
 
+class UpdateSeen(msgspec.Struct, frozen=True):
+    """An update is recorded, or none is."""
+
+    update: Update | None
+
+
 class SnapshotSeen(msgspec.Struct, frozen=True):
     """The leader stored a snapshot of its state after this record."""
 
@@ -63,7 +70,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     beat_mod: int
 
 
-Seen = BatchSeen | BeatSeen | LeaderSeen | KillSwitched | SnapshotSeen | Standing
+Seen = BatchSeen | BeatSeen | LeaderSeen | KillSwitched | UpdateSeen | SnapshotSeen | Standing
 
 
 async def stream(journal: Journal, after: Callable[[], int]) -> AsyncGenerator[list[Seen], None]:
@@ -87,15 +94,16 @@ async def stream(journal: Journal, after: Callable[[], int]) -> AsyncGenerator[l
 
 
 async def _standing(journal: Journal) -> tuple[list[Seen], int, int]:
-    names = [journal.key(name) for name in ("leader", "heartbeat", "tail", "kill")]
+    names = [journal.key(name) for name in ("leader", "heartbeat", "tail", "kill", UPDATE)]
     answer = await journal.store.read(*(etcd.get(name) for name in names))
-    leader, beat, tail, kill = (
+    leader, beat, tail, kill, update = (
         etcd.pair(part.response_range, name)
         for part, name in zip(answer.responses, names, strict=True)
     )
     revision = int(answer.header.revision)
     found: list[Seen] = [
         Standing(tail_mod=tail.mod, beat_mod=beat.mod),
+        UpdateSeen(decode(update.value)),
         _leader(leader.value, leader.mod),
         KillSwitched(kill_view(kill, revision)),
     ]
@@ -112,6 +120,8 @@ def _seen(journal: Journal, change: etcd.Change) -> Seen | None:
         case "leader":
             mod = change.revision if value is not None else 0
             return msgspec.structs.replace(_leader(value or b"", mod), in_order=True)
+        case "update":
+            return UpdateSeen(decode(value or b""))
         case "snapshot" if value is not None:
             return SnapshotSeen(int(name.partition("/")[2]))
         case "kill":

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from importlib import metadata
 
 import msgspec
 import structlog
@@ -38,7 +36,7 @@ from apps.execution.gateway import Gateway, StoreLock
 from apps.execution.handover import Handing
 from apps.execution.leading import Leading, unlinked_beat_s
 from apps.execution.peers import Peers
-from apps.execution.place import Place, agreed
+from apps.execution.place import Place
 from apps.execution.replay import replay
 from apps.execution.standby import Standby
 from apps.execution.state import State
@@ -77,8 +75,6 @@ class Execution(App[ExecutionSettings]):
         self._role: Following | Leading | None = None
         self._standby: Standby | None = None
         self._stopping: Stopping | None = None
-        self._release = _release()
-        self._agreed = agreed(settings)
 
     async def run(self) -> None:
         """Trade until asked to stop."""
@@ -115,7 +111,7 @@ class Execution(App[ExecutionSettings]):
         # A site that is alone leads from here on: whoever led before can append nothing more.
         leader: Leader | None = None
         if place.alone:
-            leader = await Leader.take(journal, owner=owner, site=settings.site)
+            leader = await Leader.take(journal, owner=owner, site=settings.site, terms=place.terms)
         before = await self._presence_before(journal)
         self._phase = "replaying the journal"
         replayed = await replay(journal, leader.tail if leader else await journal.tail())
@@ -331,8 +327,8 @@ class Execution(App[ExecutionSettings]):
             renewed=role.renewed if isinstance(role, Following) else 0,
             outbound=place.gateway.exclusive.outbound if place.gateway.exclusive else 0,
             divergences=standby.divergences if standby else 0,
-            settings=self._agreed,
-            release=self._release,
+            settings=place.terms.settings,
+            release=place.terms.release,
             fault=role.fault(),
             at_ns=place.utc_ns(),
         )
@@ -349,12 +345,8 @@ class Execution(App[ExecutionSettings]):
                 raise NotReady("the journal is silent: nobody leads")
             if not role.leader:
                 raise NotReady("nobody leads yet")
-
-
-@functools.cache
-def _release() -> str:
-    """Return the release that this process runs; it lies in a file."""
-    return metadata.version("opsctl")
+            if differs := role.comparison.difference:
+                raise NotReady(differs.reason)
 
 
 def _news(now: Presence, last: Presence | None) -> bool:

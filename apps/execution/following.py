@@ -30,11 +30,13 @@ from apps.core.stream import (
     Seen,
     SnapshotSeen,
     Standing,
+    UpdateSeen,
     stream,
 )
 from apps.execution import election, metrics
 from apps.execution.actions import Cancel, Publish
 from apps.execution.apply import apply
+from apps.execution.comparison import Comparison
 from apps.execution.election import Election, Terms
 from apps.execution.events import Event, SessionChanged
 from apps.execution.place import Place
@@ -71,6 +73,7 @@ class Following:
         self._election = Election(terms=terms, heard_ns=_now(), looked_ns=_now())
         self._won: asyncio.Future[Won] = asyncio.get_running_loop().create_future()
         self._look = asyncio.Event()
+        self.comparison = Comparison(place.terms)
         self._in_order = False
         """Whether all that was appended before the leader key was last written is applied."""
         self._reading: asyncio.Task[None] | None = None
@@ -171,6 +174,7 @@ class Following:
                 if mod >= self._known.leader_mod:
                     self._know(leader=leader, leader_mod=mod)
                 self._in_order = in_order
+                self.comparison.led_by(leader)
                 self._step(election.LeaderSeen(_now(), leader, mod))
                 if self._place.links.get(self.leader):
                     self._step(election.LinkChanged(_now(), up=True))
@@ -182,9 +186,15 @@ class Following:
             case KillSwitched(view):
                 self.kill = view
                 metrics.HALTED.set(view.halted)
-            case SnapshotSeen(index):
-                self._archive(index)
+            case UpdateSeen() | SnapshotSeen():
+                self._noted(seen)
         return []
+
+    def _noted(self, seen: UpdateSeen | SnapshotSeen) -> None:
+        if isinstance(seen, UpdateSeen):
+            self.comparison.updated(seen.update)
+        else:
+            self._archive(seen.index)
 
     def _appended(self, batch: Batch, mod: int | None) -> list[Told]:
         if mod is not None and self._written("tail_mod", mod) and batch.epoch == self.epoch:
@@ -304,7 +314,9 @@ class Following:
 
     def fault(self) -> str:
         """Return why this site could not lead now; empty where it could."""
-        return self._place.fault() if self.heard else "the journal does not answer"
+        if not self.heard:
+            return "the journal does not answer"
+        return self.comparison.forbids or self._place.fault()
 
     def _step(self, event: election.Event) -> None:
         self._election, action = election.step(self._election, event)
@@ -333,7 +345,11 @@ class Following:
         )
         try:
             won = await candidacy.challenge(
-                self._place.journal, known, owner=self._place.owner, site=self._place.site
+                self._place.journal,
+                known,
+                owner=self._place.owner,
+                site=self._place.site,
+                terms=self._place.terms,
             )
         except (OutcomeUnknown, NoSpace) as fault:
             log.warning("challenge without an answer", reason=str(fault))

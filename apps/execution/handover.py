@@ -118,7 +118,14 @@ class Handing:
         if why_not := refusal(to, mine, epoch, there, seen.tail):
             return why_not
         assert there is not None  # noqa: S101 - or it would have been refused
-        successor = Leadership(epoch=epoch + 1, owner=there.owner, site=to, at_ns=journal.clock())
+        successor = Leadership(
+            epoch=epoch + 1,
+            owner=there.owner,
+            site=to,
+            at_ns=journal.clock(),
+            release=there.release,
+            settings=there.settings,
+        )
         await leading.drain()
         if await leading.leader.hand_over(successor, journal.key(HANDOVER), request_mod):
             raise Deposed(f"epoch {successor.epoch} was handed to site {to}")

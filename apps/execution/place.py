@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import metadata
 
 from apps.core.clock import Clock, utc_ns
 from apps.core.journal import Journal, KillView
-from apps.core.settings import ExecutionSettings, RiskSettings
+from apps.core.settings import ExecutionSettings
+from apps.core.terms import Terms, agreed
 from apps.execution.events import Context, Event, Profile
 from apps.execution.feeds import Feeds
 from apps.execution.gateway import Gateway
 from apps.execution.risk import Limits
 from apps.execution.teller import Teller
+
+RELEASE = metadata.version("opsctl")
+"""The release that this process runs; read once, since it lies in a file."""
 
 
 @dataclass
@@ -62,6 +65,11 @@ class Place:
         return ""
 
     @cached_property
+    def terms(self) -> Terms:
+        """Under what this site trades."""
+        return Terms(release=RELEASE, settings=agreed(self.settings))
+
+    @cached_property
     def _limits(self) -> Limits:
         return limits_of(self.settings)
 
@@ -104,17 +112,3 @@ def profile_of(settings: ExecutionSettings) -> Profile:
         cross_session_cancel=settings.cross_session_cancel,
         sessions=settings.sessions,
     )
-
-
-AGREED = (
-    *(name for name in RiskSettings.model_fields if name.startswith(("max_", "price_"))),
-    *Profile.__struct_fields__,
-    *("capital_usd", "detection_ms", "sites"),
-)
-"""Settings that the sites of an environment must have in common."""
-
-
-def agreed(settings: ExecutionSettings) -> str:
-    """Return a digest of the settings that sites must agree on."""
-    shared = settings.model_dump(mode="json", include=set(AGREED))
-    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]

@@ -63,8 +63,10 @@ class Change:
     progress: Progress
     interruption: Interruption
 
-    def reach(self, wanted: Wanted, plan: Plan) -> None:
-        """Apply a plan and wait until every service does its work.
+    def reach(
+        self, wanted: Wanted, plan: Plan, heard: Callable[[Event], None] = lambda _: None
+    ) -> None:
+        """Apply a plan and wait until every service does its work; `heard` gets its events.
 
         Raises:
             DeployFailed: a service does not.
@@ -72,7 +74,7 @@ class Change:
         count = _Count(len(plan.changes))
         for change in plan.changes:
             _logger.info("plan: %s %s (%s)", change.action, change.name, change.reason)
-        self._follow(wanted.target.apply(plan, wanted.services), count)
+        self._follow(wanted.target.apply(plan, wanted.services), count, heard)
         began = time.monotonic()
         self.await_health(wanted.target, wanted.services)
         self.progress.stage("health", since(began))
@@ -134,13 +136,19 @@ class Change:
         plan = difference(wanted.environment.name, services, target.observe())
         self._follow(target.apply(plan, services), _Count(len(plan.changes)))
 
-    def _follow(self, events: Iterator[Event], count: _Count) -> None:
+    def _follow(
+        self,
+        events: Iterator[Event],
+        count: _Count,
+        heard: Callable[[Event], None] = lambda _: None,
+    ) -> None:
         """Carry out a target's steps; between two of them is a safe point."""
         try:
             for event in events:
                 _logger.info("%s %s %s", event.stage, event.service, event.detail)
                 self.progress.event(event)
                 count.add(event)
+                heard(event)
                 self.interruption.check(str(count))
         finally:
             close: Callable[[], None] | None = getattr(events, "close", None)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from opsctl import evidence
+from opsctl import __version__, evidence
 from opsctl.deploy import identity, records
 from opsctl.deploy.change import Change, Wanted, since
 from opsctl.deploy.history import choose, deployments
@@ -24,6 +24,7 @@ from opsctl.deploy.outcome import Deployed, Destroyed
 from opsctl.deploy.progress import Progress
 from opsctl.deploy.records import Deployment, InProgress
 from opsctl.deploy.store import store_of
+from opsctl.deploy.update import Recorded
 from opsctl.errors import Interrupted, OpsctlError, UsageError
 from opsctl.health.journal import refuse_foreign
 from opsctl.model.environment import Environment
@@ -65,6 +66,7 @@ class Pipeline:
             if unfinished and unfinished.command == "destroy" and not unfinished.keep_data:
                 self._finish(unfinished, change)
                 former = None
+            _refuse_far_release(former)
             _refuse_other_target(environment, former)
             _refuse_other_sites(environment, former)
             target = self.means.open_target(environment)
@@ -228,7 +230,9 @@ def _carry_out(
                 )
             )
             run.result = {"changes": [c.model_dump(mode="json") for c in plan.changes]}
-            _reach_or_restore(wanted, plan, change)
+            update = Recorded(wanted.environment, wanted.services, wanted.target.host, run.id)
+            update.record()
+            _reach_or_restore(wanted, plan, change, update)
             deployment = Deployment(
                 run=run.id,
                 at=datetime.now(UTC),
@@ -238,6 +242,7 @@ def _carry_out(
                 before=wanted.before,
                 restores=wanted.restores.run if wanted.restores else None,
             )
+            update.over()
             records.commit(deployment, run.folder)
             committed = True
             verification = change.verify(wanted) if verify else None
@@ -261,19 +266,34 @@ def _carry_out(
     return result
 
 
-def _reach_or_restore(wanted: Wanted, plan: Plan, change: Change) -> None:
+def _reach_or_restore(wanted: Wanted, plan: Plan, change: Change, update: Recorded) -> None:
     try:
-        change.reach(wanted, plan)
+        change.reach(wanted, plan, update.heard)
     except Interrupted:
-        raise
+        raise  # the update stays recorded: the next change goes on from here
     except (OpsctlError, OSError) as fault:
-        raise change.restore(wanted, fault) from fault
+        failed = change.restore(wanted, fault)
+        if records.in_progress(wanted.environment.name) is None:
+            update.over()
+        raise failed from fault
 
 
 def _refuse_foreign(wanted: Wanted) -> None:
     name, host = wanted.environment.name, wanted.target.host
     mine = identity.known(name) or host.identity
     refuse_foreign(wanted.environment, wanted.services, host, mine)
+
+
+def _refuse_far_release(former: Deployment | None) -> None:
+    """Refuse to skip a release: each reads and writes what its predecessor wrote, and no more."""
+    from apps.core.terms import adjacent
+
+    if former is not None and not adjacent(former.opsctl, __version__):
+        raise UsageError(
+            f"{former.environment.name} was deployed by release {former.opsctl}, which is more "
+            f"than one from this one ({__version__})",
+            hint="deploy it with every minor release in between, one after the other",
+        )
 
 
 def _refuse_other_target(environment: Environment, former: Deployment | None) -> None:

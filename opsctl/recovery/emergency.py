@@ -36,7 +36,12 @@ async def take(journal: Journal, to: str, after: int) -> Moved:
         if led is not None and led.owner == successor.owner and led.epoch > after:
             return await _heard(journal, to, after, time.monotonic())
         mine = Leadership(
-            epoch=led.epoch + 1 if led else 1, owner=successor.owner, site=to, at_ns=journal.clock()
+            epoch=led.epoch + 1 if led else 1,
+            owner=successor.owner,
+            site=to,
+            at_ns=journal.clock(),
+            release=successor.release,
+            settings=successor.settings,
         )
         key = journal.key("leader")
         try:

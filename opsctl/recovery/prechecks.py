@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apps.core.sites import Overview, Presence
+from apps.core.terms import Terms
 from opsctl.recovery.outcome import Check, Refusal
 
 STALE_NS = 2_000_000_000
@@ -175,6 +176,8 @@ def _alike(seen: Overview, successor: Presence | None) -> Iterator[Refusal]:
         yield _unknown("settings", why)
         yield _unknown("release", why)
         return
+    if seen.update is not None and seen.update.names(_terms(leading), _terms(successor)):
+        return
     if leading.settings != successor.settings:
         yield Refusal(
             check="settings",
@@ -187,6 +190,10 @@ def _alike(seen: Overview, successor: Presence | None) -> Iterator[Refusal]:
             reason=f"the releases differ: {leading.site} runs {leading.release}, "
             f"{successor.site} runs {successor.release}",
         )
+
+
+def _terms(site: Presence) -> Terms:
+    return Terms(release=site.release, settings=site.settings)
 
 
 def _handover(seen: Overview) -> Iterator[Refusal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.core.settings import ExecutionSettings
+from apps.core.terms import agreed as digest
 from opsctl.model.environment import Environment
 from opsctl.model.topology import Link
 from opsctl.services import app, etcd, valkey, venue
@@ -15,6 +16,11 @@ NAME = "execution"
 def peer_address(host: Host, site: str) -> Address:
     """Return where the execution app of a site listens for those of other sites."""
     return host.address(NAME, site, "peer")
+
+
+def agreed(service: Service) -> str:
+    """Return the digest of what the sites agree on, of an execution app as it is deployed."""
+    return digest(ExecutionSettings.from_environment(service.environment))
 
 
 def _of_sites(environment: Environment, site: str, host: Host) -> dict[str, object]:

@@ -116,9 +116,15 @@ class Platform:
         raise KeyError(name)
 
 
-def app(home: Path, name: str, module: str, settings: CoreSettings) -> Process:
-    """Return an app as a process; warnings are errors in it, too."""
-    environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": str(ROOT)}
+def app(
+    home: Path, name: str, module: str, settings: CoreSettings, *, ahead: Path | None = None
+) -> Process:
+    """Return an app as a process; warnings are errors in it, too.
+
+    Modules and distributions of the folder `ahead` are found before all others.
+    """
+    path = f"{ahead}{os.pathsep}{ROOT}" if ahead else str(ROOT)
+    environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": path}
     environment["PYTHONWARNINGS"] = "error"
     return Process([sys.executable, "-m", module], home / f"{name}.log", env=environment)
 
