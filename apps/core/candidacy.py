@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from apps.core import etcd
+from apps.core import clock, etcd
 from apps.core.etcd import NoSpace, OutcomeUnknown
 from apps.core.journal import READ_BATCHES, Journal, Leadership, kill_view
 from apps.core.leader import Leader
@@ -66,6 +66,7 @@ async def challenge(
         release=terms.release,
         settings=terms.settings,
     )
+    asked = clock.monotonic()
     answer = await journal.store.attempt(
         [
             *journal.ours(),
@@ -82,7 +83,9 @@ async def challenge(
     if not answer.succeeded:
         return None
     revision = int(answer.header.revision)
-    return await _won(journal, known, mine, revision, answer.responses[1:], revision)
+    won = await _won(journal, known, mine, revision, answer.responses[1:], revision)
+    won.leader.confirmed = asked  # it was written under this leadership: a heartbeat can wait
+    return won
 
 
 async def named(journal: Journal, known: Known, *, owner: str, patience_s: float) -> Won | None:

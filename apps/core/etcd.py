@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,9 @@ class Etcd:
         )
         return [Pair(kv.key.decode(), bytes(kv.value), int(kv.mod_revision)) for kv in found.kvs]
 
-    async def watch(self, start: str, end: str, revision: int) -> AsyncIterator[list[Change]]:
+    async def watch(
+        self, start: str, end: str, revision: int
+    ) -> AsyncGenerator[list[Change], None]:
         """Yield the changes of keys from `revision` on; `Unreachable` when the stream breaks."""
         create = rpc.WatchCreateRequest(
             key=start.encode(), range_end=end.encode(), start_revision=revision

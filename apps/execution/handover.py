@@ -126,10 +126,12 @@ class Handing:
             release=there.release,
             settings=there.settings,
         )
-        await leading.drain()
+        # What is under way is sent before the epoch goes; its answers reach the successor by
+        # drop copy while this does, and to wait for them here would only lengthen the pause.
+        await leading.sequencer.pause()
         if await leading.leader.hand_over(successor, journal.key(HANDOVER), request_mod):
             raise Deposed(f"epoch {successor.epoch} was handed to site {to}")
-        leading.go_on()
+        leading.sequencer.go_on()
         return "the request was withdrawn, or the journal did not answer in time"
 
 

@@ -47,8 +47,6 @@ UNLINKED_BEATS = 20
 """And while another site cannot hear us by its link: it waits for two of these only."""
 ASK_S = 0.5
 """How long a question about the other sites may take."""
-DRAIN_S = 0.05
-"""How long a handover waits for the answers to what was sent."""
 
 
 class Leading:
@@ -58,7 +56,6 @@ class Leading:
         """Begin with the state after the last record before the epoch."""
         self.leader = leader
         self._place = place
-        self._draining = False
         self._up = False
         self._settling_until = 0.0
         self._beat_now = asyncio.Event()
@@ -179,20 +176,18 @@ class Leading:
     def _context(self) -> Context:
         return self._place.context(self.leader.kill)
 
-    def _gate(self) -> Gate:
-        """Return which decisions may be judged now.
+    def _gate(self, state: State) -> Gate:
+        """Return which decisions may be judged now, on a state.
 
         After a logon those on symbols in doubt wait for the answers; all the others go on.
         """
-        if self._draining:
-            return lambda _: False
         if self.leader.kill.halted:
             return lambda _: True
-        if self._place.session not in self.state.up:
+        if self._place.session not in state.up:
             return lambda _: False
-        if clock.monotonic() >= self._settling_until:
+        if self._up and clock.monotonic() >= self._settling_until:
             return lambda _: True
-        doubted = {o.symbol for o in self.state.open_orders() if o.doubt and not o.held}
+        doubted = {o.symbol for o in state.open_orders() if o.doubt and not o.held}
 
         def may(decision: Decision) -> bool:
             return not any(intent.symbol in doubted for intent in decision.intents)
@@ -312,23 +307,6 @@ class Leading:
         if silent_s > (REFUSED_S if trouble else STALE_S):
             return f"the journal does not confirm: {trouble or 'no answer'}"
         return ""
-
-    # Handing over
-
-    async def drain(self) -> None:
-        """Judge nothing more, and wait a little for the answers to what was sent."""
-        self._draining = self.sequencer.hurried = True
-        self.sequencer.wake()
-        until = clock.monotonic() + DRAIN_S
-        while clock.monotonic() < until:
-            if self.sequencer.idle and not any(o.unanswered for o in self.state.open_orders()):
-                return
-            await asyncio.sleep(0.001)
-
-    def go_on(self) -> None:
-        """Judge again: a handover did not come about."""
-        self._draining = self.sequencer.hurried = False
-        self.sequencer.wake()
 
     def fault(self) -> str:
         """Return what keeps orders from flowing; empty where nothing does."""

@@ -23,7 +23,15 @@ from apps.core.records import DecisionTaken, JournalRecord, ReportSeen, SessionS
 from apps.execution import metrics
 from apps.execution.apply import apply
 from apps.execution.decide import Stepped, step
-from apps.execution.events import Context, Decided, Event, KillSeen, Reported, SessionChanged
+from apps.execution.events import (
+    Context,
+    Decided,
+    Event,
+    KillSeen,
+    Reported,
+    SessionChanged,
+    TookOver,
+)
 from apps.execution.state import State
 
 MAX_EVENTS = 64
@@ -34,7 +42,7 @@ acknowledgement and the first execution come together, and no order waits for ei
 
 
 Gate = Callable[[Decision], bool]
-"""Whether a decision may be judged now."""
+"""Whether a decision may be judged now, on the state that it would be judged on."""
 
 
 class Appends(Protocol):
@@ -61,15 +69,13 @@ class Sequencer:
         leader: Appends,
         *,
         context: Callable[[], Context],
-        gate: Callable[[], Gate],
+        gate: Callable[[State], Gate],
         perform: Callable[[Committed], Awaitable[None]],
         clock: Clock = utc_ns,
     ) -> None:
-        """Start from a replayed state; `gate` is asked which decisions may be judged now."""
+        """Start from a replayed state; `gate` is asked which decisions may be judged on one."""
         self.state = state
         self.commits = 0
-        self.hurried = False
-        """Whether reports wait for nothing: somebody waits for them."""
         self._leader = leader
         self._context = context
         self._gate = gate
@@ -80,14 +86,16 @@ class Sequencer:
         self._lazy: list[Event] = []
         self._progress: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._busy = False
         self._at_work: list[Event] = []
+        self._paused = False
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self._soon: asyncio.TimerHandle | None = None
 
     def put(self, event: Event) -> None:
         """Take an event, to be decided with the next batch."""
         self._queue(event)
-        if self.hurried or not isinstance(event, Reported):
+        if not isinstance(event, Reported):
             self._wake.set()
         elif self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(REPORTS_S, self._reports_waited)
@@ -124,7 +132,8 @@ class Sequencer:
             await self._wake.wait()
             self._wake.clear()
             while events := self._next():
-                self._busy, self._at_work = True, events
+                self._at_work = events
+                self._at_rest.clear()
                 try:
                     await self._commit(events)
                 except BaseException:
@@ -132,25 +141,38 @@ class Sequencer:
                     self._return(events)
                     raise
                 finally:
-                    self._busy, self._at_work = False, []
+                    self._at_work = []
+                    self._at_rest.set()
+
+    async def pause(self) -> None:
+        """Take no further event; return once those under way are journaled and acted on."""
+        self._paused = True
+        await self._at_rest.wait()
+
+    def go_on(self) -> None:
+        """Take events again."""
+        self._paused = False
+        self.wake()
 
     def _next(self) -> list[Event]:
         events: list[Event] = []
+        if self._paused:
+            return events
         while self._inbox and len(events) < MAX_EVENTS:
             events.append(self._inbox.popleft())
         if any(isinstance(event, SessionChanged) for event in events):
             return events  # whether decisions may be judged now, the next look tells
         # Decisions are judged last: by then the state knows of every report before them.
         if self._decisions and len(events) < MAX_EVENTS:
-            events += self._judgeable(MAX_EVENTS - len(events))
+            events += self._judgeable(self.state, MAX_EVENTS - len(events))
         if events and self._lazy:
             events = [*self._lazy, *events]
             self._lazy.clear()
         return events
 
-    def _judgeable(self, most: int) -> list[Decided]:
+    def _judgeable(self, state: State, most: int) -> list[Decided]:
         """Take decisions that may be judged now; none overtakes another of its strategy."""
-        may = self._gate()
+        may = self._gate(state)
         found: list[Decided] = []
         kept: list[Decided] = []
         waiting: set[str] = set()
@@ -178,11 +200,6 @@ class Sequencer:
         waiting = (*self._at_work, *self._lazy, *self._inbox)
         return [event.report for event in waiting if isinstance(event, Reported)]
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits to be decided but decisions that are held back."""
-        return not self._inbox and not self._lazy and not self._busy
-
     def _return(self, events: list[Event]) -> None:
         """Put events back that did not become ours to act on, as far as is known here.
 
@@ -197,6 +214,9 @@ class Sequencer:
         while True:
             fork, context = self.state.fork(), self._context()
             stepped = step(fork, events, context)
+            if taken := self._waited(events, fork):
+                events += taken
+                stepped = _joined(stepped, step(fork, taken, context))
             self._progress |= stepped.progress
             if not stepped.records:
                 break
@@ -205,7 +225,7 @@ class Sequencer:
             try:
                 last = await self._leader.append(stepped.records, context.kill)
             except KillChanged:
-                events = [KillSeen(), *events]
+                events.insert(0, KillSeen())  # in place: they are put back if this is cancelled
                 continue
             metrics.JOURNAL_APPEND.observe(time.perf_counter() - started)
             metrics.JOURNAL_RECORDS.inc(len(stepped.records))
@@ -218,6 +238,16 @@ class Sequencer:
         _count(stepped)
         await self._perform(Committed(stepped=stepped, journaled_ns=self._utc_ns()))
 
+    def _waited(self, events: list[Event], fork: State) -> list[Decided]:
+        """Take what waited for this epoch: it travels in the append that begins it.
+
+        Nothing is sent for as long as a takeover lasts, and two appends last twice as long.
+        """
+        room = MAX_EVENTS - len(events)
+        if room <= 0 or not self._decisions or not isinstance(events[0], TookOver):
+            return []
+        return self._judgeable(fork, room)
+
     def _tell_progress(self, fork: State, stepped: Stepped, now_ns: int) -> None:
         """Let the numbers of reports that changed nothing travel with what did."""
         for session, seq in self._progress.items():
@@ -225,6 +255,14 @@ class Sequencer:
                 record = SessionSeen(session=session, event="progress", seq=seq, at_ns=now_ns)
                 apply(fork, record)
                 stepped.records.append(record)
+
+
+def _joined(first: Stepped, then: Stepped) -> Stepped:
+    return Stepped(
+        records=first.records + then.records,
+        actions=first.actions + then.actions,
+        progress=first.progress | then.progress,
+    )
 
 
 def _count(stepped: Stepped) -> None:

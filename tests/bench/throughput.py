@@ -156,7 +156,11 @@ class _Rig:
                 booked.set()
 
         sequencer = Sequencer(
-            state, self._leader, context=self._context, gate=lambda: lambda _: True, perform=perform
+            state,
+            self._leader,
+            context=self._context,
+            gate=lambda _: lambda _: True,
+            perform=perform,
         )
         performer = Performer(
             self._leader, self._gateway, sequencer, cast("Teller", _Silent()), lambda: 1

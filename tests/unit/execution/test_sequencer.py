@@ -2,13 +2,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 
 from apps.core.journal import KillView
 from apps.core.leader import KillChanged
-from apps.core.records import DecisionTaken, HaltSeen, JournalRecord, Outcome, SessionSeen
+from apps.core.records import (
+    DecisionTaken,
+    EpochTaken,
+    HaltSeen,
+    JournalRecord,
+    Outcome,
+    SessionSeen,
+)
 from apps.execution.actions import Send
-from apps.execution.events import Context, Decided, Event, Reported, SessionChanged
-from apps.execution.sequencer import REPORTS_S, Committed, Sequencer
+from apps.execution.events import Context, Decided, Event, Reported, SessionChanged, TookOver
+from apps.execution.sequencer import REPORTS_S, Committed, Gate, Sequencer
+from apps.execution.state import State
 from tests.unit.execution.made import OFF, ON, SESSION, context, decision, fill, intent, led
 
 UP = SessionChanged(SESSION, up=True)
@@ -38,16 +47,20 @@ class Rig:
         self.leader = FakeLeader()
         self.done: list[Committed] = []
         self.open = True
+        self.needed: set[str] = set()
         self.sequencer = Sequencer(
             led(),
             self.leader,
             context=self.context,
-            gate=lambda: lambda _: self.open,
+            gate=self.gate,
             perform=self.perform,
         )
 
     def context(self) -> Context:
         return context(kill=self.leader.kill)
+
+    def gate(self, state: State) -> Gate:
+        return lambda _: self.open and self.needed <= state.up.keys()
 
     async def perform(self, committed: Committed) -> None:
         self.done.append(committed)
@@ -57,11 +70,14 @@ class Rig:
         return [action.order for action in actions if isinstance(action, Send)]
 
 
-def run(*events: Event, then: Callable[[Rig], None] | None = None) -> Rig:
+def run(
+    *events: Event, then: Callable[[Rig], None] | None = None, needs: frozenset[str] = frozenset()
+) -> Rig:
     """Put events, let the loop work, do something, let it work again."""
 
     async def go() -> Rig:
         rig = Rig()
+        rig.needed |= needs
         loop = asyncio.create_task(rig.sequencer.run())
         for event in events:
             rig.sequencer.put(event)
@@ -116,6 +132,48 @@ def test_what_waits_while_an_append_travels_goes_together_in_the_next() -> None:
         last = rig.leader.batches[1][4]
         assert isinstance(last, DecisionTaken)
         assert rig.sent() == [f"i{n}" for n in range(5)]
+        loop.cancel()
+
+    asyncio.run(go())
+
+
+TOOK = TookOver(epoch=2, owner="us", capital_usd=Decimal(1_000_000))
+
+
+def test_a_takeover_judges_what_waited_in_the_append_that_begins_its_epoch() -> None:
+    made = [Decided(f"{n}-0", decision(intent(f"i{n}"), seq=10 + n), 0) for n in range(2)]
+    found = run(TOOK, UP, *made, needs=frozenset({SESSION}))
+    kinds = [[type(record) for record in batch] for batch in found.leader.batches]
+    assert kinds == [[EpochTaken, SessionSeen, DecisionTaken, DecisionTaken]]
+    assert found.sent() == ["i0", "i1"]
+
+
+def test_a_takeover_without_a_session_judges_nothing() -> None:
+    waited = Decided("1-0", decision(intent()), 0)
+    found = run(TOOK, waited, SessionChanged("OPS-A-DROP", up=True), needs=frozenset({SESSION}))
+    kinds = [[type(record) for record in batch] for batch in found.leader.batches]
+    assert kinds == [[EpochTaken, SessionSeen]]
+    assert found.sent() == []
+
+
+def test_a_kill_switch_that_changed_as_an_epoch_began_holds_back_what_waited() -> None:
+    async def go() -> None:
+        rig = Rig()
+        rig.needed = {SESSION}
+        rig.leader.go.clear()
+        loop = asyncio.create_task(rig.sequencer.run())
+        for event in (TOOK, UP, Decided("1-0", decision(intent()), 0)):
+            rig.sequencer.put(event)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        rig.leader.kill = ON
+        rig.leader.go.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        (batch,) = rig.leader.batches
+        assert [type(r) for r in batch] == [HaltSeen, EpochTaken, SessionSeen, DecisionTaken]
+        assert isinstance(batch[3], DecisionTaken)
+        assert (batch[3].outcome, rig.sent()) == (Outcome.REFUSED, [])
         loop.cancel()
 
     asyncio.run(go())
@@ -221,5 +279,48 @@ def test_nothing_is_lost_where_the_loop_is_ended_during_an_append() -> None:
         await asyncio.gather(loop, return_exceptions=True)
         assert not rig.leader.batches
         assert sorted(map(str, rig.sequencer.left())) == sorted(map(str, [report, UP, decided]))
+
+    asyncio.run(go())
+
+
+def test_a_pause_ends_what_is_under_way_and_begins_nothing() -> None:
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        rig.leader.go.clear()
+        rig.sequencer.put(Decided("1-0", decision(intent("i1"), seq=11), 0))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        rig.sequencer.put(Decided("2-0", decision(intent("i2"), seq=12), 0))
+        pausing = asyncio.create_task(rig.sequencer.pause())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not pausing.done()
+        rig.leader.go.set()
+        await pausing
+        assert rig.sent() == ["i1"]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert rig.sent() == ["i1"]
+        assert [type(event) for event in rig.sequencer.left()] == [Decided]
+        loop.cancel()
+
+    asyncio.run(go())
+
+
+def test_after_a_pause_it_goes_on_with_what_came_meanwhile() -> None:
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        await rig.sequencer.pause()
+        rig.sequencer.put(Decided("1-0", decision(intent("i1"), seq=11), 0))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert rig.sent() == []
+        rig.sequencer.go_on()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert rig.sent() == ["i1"]
+        loop.cancel()
 
     asyncio.run(go())
