@@ -219,6 +219,8 @@ class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings)
     cross_session_cancel: bool = True
     sessions: Literal["per_site", "single"] = "per_site"
     """With "single" all sites share one order session: it is held by the one that leads."""
+    drop_copy_log: Path | None = None
+    """File of the executions that the drop copy tells of; without one they are not kept."""
     journal_keep_batches: Annotated[int, Field(gt=0)] = 20_000
     """Batches after which open state is snapshotted, and older ones go to the archive."""
 

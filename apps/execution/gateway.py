@@ -20,6 +20,7 @@ from apps.core.journal import Halt, KillView
 from apps.core.records import ReportKind, ReportSeen
 from apps.core.settings import ExecutionSettings
 from apps.execution import metrics, wire
+from apps.execution.drop_copy import DropCopyLog
 from apps.execution.events import Event, Reported, SessionChanged
 from apps.execution.exclusive import Exclusive
 from apps.execution.oms import Answer, Order, answer
@@ -108,6 +109,7 @@ class Gateway:
             own = [self.session, *own]
         self._engine = engine(own=own, store=settings.fix_store, on_event=self._on_event, **given)
         self._own = own
+        self._log = DropCopyLog(settings.drop_copy_log) if settings.drop_copy_log else None
 
     def open(self, inbound: Mapping[str, int]) -> None:
         """Log on, expecting on each session what follows the last journaled message.
@@ -225,6 +227,8 @@ class Gateway:
         metrics.REPORTS.labels(message.session).inc()
         if message.poss_dup:
             metrics.REPEATED.labels(message.session).inc()
+        if self._log is not None and message.session == self.drop_copy:
+            self._log.take(message)
         try:
             seen = wire.report(message, venue=self._settings.fix_venue, received_ns=self._clock())
         except wire.NotAReport as fault:

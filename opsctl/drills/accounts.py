@@ -1,4 +1,7 @@
-"""Reading the accounts of a deployed environment: the journal, the books, the venue's record."""
+"""Reading the accounts of a deployed environment.
+
+They are the journal, the books and the drop copy of each site, and the venue's own record.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from apps.core.journal import Journal
 from apps.core.records import JournalRecord
 from apps.core.sites import Overview, overview
 from opsctl.deploy.health import secrets_of
-from opsctl.drills import record
+from opsctl.drills import drop_copy, record
+from opsctl.drills.drop_copy import DropCopy
 from opsctl.drills.reconciliation import Books
 from opsctl.drills.record import Executed, Record
 from opsctl.errors import OpsctlError
@@ -60,6 +64,14 @@ class Accounts:
             _books(s.site, s.probe, read(s.probe.secret))
             for s in self.target.services()
             if isinstance(s.probe, SqlProbe) and s.site in self.environment.trading_sites
+        ]
+
+    def drop_copies(self) -> list[DropCopy]:
+        """Return what the drop copy of every site has told it."""
+        return [
+            drop_copy.read(site, Path(log))
+            for site in self.environment.trading_sites
+            if (log := self.service("execution", site).environment.get("TRADING_DROP_COPY_LOG"))
         ]
 
     def overview(self) -> Overview:

@@ -1,4 +1,4 @@
-"""Who says what about the same orders: the client, the journal, the books, the venue; pure.
+"""Who says what about the same orders: client, journal, books, drop copies, venue; pure.
 
 Lost is what a client was told and nobody can account for; duplicated what happened twice
 for one intent. Everything that disagrees is named.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from apps.core.records import DecisionTaken, JournalRecord, ReportSeen
+from opsctl.drills.drop_copy import DropCopy
 from opsctl.drills.record import Executed, Key, Record
 from opsctl.model.value import Value
 
@@ -50,7 +51,12 @@ class Reconciled(Value):
     @property
     def clean(self) -> bool:
         """Whether every account agrees with every other."""
-        return not (self.lost or self.duplicated or self.positions or self.open_orders)
+        return not self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Everything that disagrees."""
+        return (*self.lost, *self.duplicated, *self.positions, *self.open_orders)
 
 
 def journaled(records: Collection[JournalRecord]) -> Journaled:
@@ -82,20 +88,31 @@ def reconcile(
     acknowledged: Collection[str],
     journal: Journaled,
     books: Collection[Books],
+    drop_copies: Collection[DropCopy],
     venue: Record,
 ) -> Reconciled:
     """Compare the accounts of one drill.
 
-    `journal` covers the drill alone; books and the venue's record everything since the
-    environment began.
+    `journal` covers the drill alone, a drop copy at least that; books and the venue's record
+    cover everything since the environment began.
     """
     unknown = set(acknowledged) - journal.accepted - journal.refused
     lost = [f"{order}: acknowledged, not in the journal" for order in unknown]
-    lost += _executions("the journal", _of(venue, journal.accepted), journal.executions)
+    drilled = _of(venue, journal.accepted)
+    lost += _executions("the journal", drilled, journal.executions)
     duplicated = [f"{order}: accepted more than once by the venue" for order in venue.twice]
     duplicated += [
         f"execution {'/'.join(key)}: twice in the venue's record" for key in venue.repeated
     ]
+    duplicated += _invented("the journal", journal.executions, venue)
+    for copy in drop_copies:
+        name = f"the drop copy of {copy.site}"
+        lost += _executions(name, drilled, copy.executions)
+        duplicated += _invented(name, copy.executions, venue)
+        duplicated += [
+            f"execution {'/'.join(key)}: told twice, and otherwise, by {name}"
+            for key in copy.contradicted
+        ]
     positions: list[str] = []
     open_orders: list[str] = []
     shares = venue.shares()
@@ -106,11 +123,12 @@ def reconcile(
             for order in acknowledged
             if order not in book.states and order not in journal.refused
         ]
-        lost += _executions(name, venue.executions, book.fills)
-        duplicated += [
-            f"execution {'/'.join(key)}: in {name}, not at the venue"
-            for key in book.fills.keys() - venue.executions.keys()
+        lost += [
+            f"{order}: accepted by the venue, not in {name}"
+            for order in {one.order for one in venue.accepted} - book.states.keys()
         ]
+        lost += _executions(name, venue.executions, book.fills)
+        duplicated += _invented(name, book.fills, venue)
         if dict(book.held) != shares:
             positions.append(f"{name}: {_differences(book.held, shares)}")
         open_here = {order for order, state in book.states.items() if state not in SETTLED}
@@ -132,6 +150,13 @@ def reconcile(
 
 def _of(venue: Record, orders: Collection[str]) -> dict[Key, Executed]:
     return {key: one for key, one in venue.executions.items() if one.order in orders}
+
+
+def _invented(where: str, told: Mapping[Key, Executed], venue: Record) -> list[str]:
+    return [
+        f"execution {'/'.join(key)}: in {where}, not at the venue"
+        for key in told.keys() - venue.executions.keys()
+    ]
 
 
 def _executions(

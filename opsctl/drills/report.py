@@ -75,8 +75,8 @@ def _accounts(found: Drilled) -> Iterator[str]:
         return
     yield (
         f"{result.orders_acknowledged} acknowledged orders: the client, the journal, the books "
-        "of both sites and the venue's own record were compared order by order, executions "
-        "and positions included."
+        "and the drop copy of both sites and the venue's own record were compared order by "
+        "order, executions and positions included."
     )
     named = {
         "lost": result.lost,

@@ -6,8 +6,10 @@ from opsctl.deploy.lock import held
 from opsctl.drills import underway
 from opsctl.drills.faults import Faults
 from opsctl.drills.outcome import Drilled, Series, summary, verdict_of
-from opsctl.drills.running import Mover, Say, recorded
+from opsctl.drills.running import recorded
 from opsctl.drills.scenario import Scenario
+from opsctl.drills.striking import Mover
+from opsctl.drills.timeline import Say
 from opsctl.model.environment import Environment
 from opsctl.targets.base import Target
 

@@ -10,6 +10,8 @@ from opsctl.deploy.health import secrets_of
 from opsctl.drills.accounts import Accounts
 from opsctl.health.report import probe_all
 
+STEADY_S = 60.0
+"""How long an environment may take to be steady before a drill, and after it."""
 AGAIN_S = 0.5
 LEVEL_RECORDS = 200
 """Records that a follower may lack."""

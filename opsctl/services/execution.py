@@ -56,6 +56,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             **app.bus(site, host),
             **app.journal(environment, site, host),
             **venue.initiator(environment, NAME, site, host),
+            "drop_copy_log": f"{host.folder(NAME, site, 'data')}/drop-copy.log",
             **sites,
         },
         chosen={

@@ -22,6 +22,7 @@ from apps.core.records import EpochTaken, JournalRecord
 from apps.core.settings import ExecutionSettings
 from apps.core.sites import HANDOVER, Handover, Overview, overview
 from apps.execution.reconcile import Findings, compare, of_journal, of_venue
+from opsctl.drills import drop_copy, record
 from tests.integration.execution.platform import (
     DAY,
     PRICES,
@@ -112,6 +113,12 @@ class Pair:
         venue = of_venue((self.home / "record.jsonl").read_bytes().splitlines())
         return compare(venue, of_journal(await self.records()))
 
+    def told(self) -> bool:
+        """Whether the drop copy of every site says of executions what the venue's record does."""
+        executed = record.read((self.home / "record.jsonl").read_bytes().splitlines()).executions
+        copies = [drop_copy.read(site, self.home / f"drop-copy-{site}.log") for site in SITES]
+        return all(c.executions == executed and not c.contradicted for c in copies)
+
 
 @contextlib.contextmanager
 def pair(*, profile: Mapping[str, object] = FIRM, **overrides: object) -> Iterator[Pair]:
@@ -147,6 +154,7 @@ def pair(*, profile: Mapping[str, object] = FIRM, **overrides: object) -> Iterat
                     "fix_port": fix_port,
                     "fix_password_file": home / "fix",
                     "fix_store": home / f"fix-store-{site}",
+                    "drop_copy_log": home / f"drop-copy-{site}.log",
                     "max_orders_per_s": 100_000,
                     "max_position_notional_usd": "100000000",
                     "max_gross_notional_usd": "100000000",
@@ -242,6 +250,7 @@ def under_load(
         await running.until_ready(*SITES)
         found = await running.findings()
         assert found.clean, found
+        await eventually("drop copies that tell what the venue did", running.told)
         verdicts = Counter(done.verdict for done in load.done.values())
         assert sum(verdicts.values()) == load.submitted
         assert {*verdicts} <= {"done", "refused"}

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apps.core.messages import Decision, Intent, Side
 from apps.core.records import DecisionTaken, JournalRecord, Outcome, ReportKind, ReportSeen, Verdict
-from opsctl.drills import record
+from opsctl.drills import drop_copy, record
 from opsctl.drills.reconciliation import Books, Journaled, Reconciled, journaled, reconcile
 from opsctl.drills.record import Executed, Key
 
@@ -63,11 +64,21 @@ def reported(session: str = "OPS-A-ORD", **changes: Any) -> ReportSeen:
     return ReportSeen(session=session, seq=1, **(made | changes))
 
 
+def copied(**changes: str) -> bytes:
+    """Return an execution as a drop copy's log has it."""
+    fields = {"8": "FIX.4.4", "11": "d-1-0", "17": "E1", "31": "10.5", "32": "5", "54": "1"}
+    fields |= {"55": "AAPL", "75": "20100105", "150": "F"} | {
+        f"{k[1:]}": v for k, v in changes.items()
+    }
+    return "\x01".join(f"{tag}={value}" for tag, value in (fields | {"10": "007"}).items()).encode()
+
+
 def compared(
     *,
     acknowledged: set[str] | None = None,
     records: list[JournalRecord] | None = None,
     lines: list[bytes] | None = None,
+    told: list[bytes] | None = None,
     **of_books: Any,
 ) -> Reconciled:
     books = {"site": "a", "states": {"d-1-0": "filled"}, "fills": {KEY: ONE}, "held": {"AAPL": 5}}
@@ -75,6 +86,7 @@ def compared(
         acknowledged=acknowledged if acknowledged is not None else {"d-1-0"},
         journal=journaled(records if records is not None else [decided(), reported()]),
         books=[Books(**(books | of_books))],
+        drop_copies=[drop_copy.parse("b", told if told is not None else [copied()])],
         venue=record.read(lines if lines is not None else [ACCEPT, EXECUTION]),
     )
 
@@ -90,6 +102,7 @@ def test_what_agrees_is_clean() -> None:
     [
         ({"acknowledged": {"d-1-0", "d-2-0"}}, "lost", "d-2-0: acknowledged, not in the journal"),
         ({"states": {}}, "lost", "d-1-0: acknowledged, not in the books of a"),
+        ({"states": {}}, "lost", "d-1-0: accepted by the venue, not in the books of a"),
         ({"records": [decided()]}, "lost", "not in the journal"),
         ({"fills": {}}, "lost", "execution 2010-01-05/E1/buy of d-1-0: not in the books of a"),
         (
@@ -100,6 +113,19 @@ def test_what_agrees_is_clean() -> None:
         ({"lines": [ACCEPT, ACCEPT, EXECUTION]}, "duplicated", "d-1-0: accepted more than once"),
         ({"lines": [ACCEPT, EXECUTION, EXECUTION]}, "duplicated", "twice in the venue's record"),
         ({"lines": [ACCEPT], "held": {}}, "duplicated", "in the books of a, not at the venue"),
+        ({"lines": [ACCEPT], "fills": {}, "held": {}, "told": []}, "duplicated", "in the journal,"),
+        ({"told": []}, "lost", "execution 2010-01-05/E1/buy of d-1-0: not in the drop copy of b"),
+        ({"told": [copied(_32="4")]}, "lost", "in the drop copy of b, Executed"),
+        (
+            {"told": [copied(), copied(_17="E2")]},
+            "duplicated",
+            "execution 2010-01-05/E2/buy: in the drop copy of b, not at the venue",
+        ),
+        (
+            {"told": [copied(), copied(_31="10.6")]},
+            "duplicated",
+            "execution 2010-01-05/E1/buy: told twice, and otherwise, by the drop copy of b",
+        ),
         ({"held": {"AAPL": 4}}, "positions", "the books of a: AAPL 4, by the venue 5"),
         ({"states": {"d-1-0": "sent"}}, "open_orders", "d-1-0: open in the books of a, not at"),
         (
@@ -116,7 +142,9 @@ def test_every_disagreement_is_named(given: dict[str, Any], kind: str, says: str
 
 
 def test_an_order_that_risk_refused_need_not_be_in_the_books() -> None:
-    found = compared(records=[decided(accepted=False)], lines=[], states={}, fills={}, held={})
+    found = compared(
+        records=[decided(accepted=False)], lines=[], told=[], states={}, fills={}, held={}
+    )
     assert found.clean
 
 
@@ -133,6 +161,25 @@ def test_a_record_that_was_torn_and_makers_are_left_out() -> None:
     assert list(found.executions) == [KEY]
     assert found.shares() == {"AAPL": 5}
     assert (found.resting, found.twice) == (set(), [])
+
+
+def test_a_drop_copy_that_is_told_again_alike_is_one() -> None:
+    assert compared(told=[copied(), copied()]).clean
+
+
+def test_of_a_drop_copy_only_whole_executions_count() -> None:
+    torn = copied()[:-6]
+    found = drop_copy.parse("b", [copied(_150="0"), torn, copied(_31="x"), copied(_54="9")])
+    assert found == drop_copy.DropCopy("b")
+
+
+def test_a_drop_copy_is_read_with_what_was_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "drop.log.1").write_bytes(copied() + b"\n")
+    (tmp_path / "drop.log").write_bytes(copied(_17="E2", _54="2") + b"\n")
+    found = drop_copy.read("a", tmp_path / "drop.log")
+    assert list(found.executions) == [KEY, ("2010-01-05", "E2", "sell")]
+    assert found.executions[KEY] == ONE
+    assert drop_copy.read("a", tmp_path / "none.log").executions == {}
 
 
 def test_a_cancel_ends_what_rests() -> None:

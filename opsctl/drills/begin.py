@@ -1,0 +1,76 @@
+"""What must hold before a drill strikes, and who leads then."""
+
+from __future__ import annotations
+
+import time
+
+from apps.core.etcd import EtcdError
+from apps.core.journal import Leadership
+from opsctl.drills import members
+from opsctl.drills.accounts import Accounts
+from opsctl.drills.scenario import Fault, Lose
+from opsctl.drills.steady import STEADY_S, unsteady
+from opsctl.drills.timeline import Timeline
+from opsctl.drills.traffic import Traffic
+from opsctl.drills.waiting import soon
+
+FLOW_S = 20.0
+"""How long the first acknowledgements may take."""
+FLOWING = 20
+"""Acknowledgements that are a stream."""
+CALM_S = 1.5
+"""Undisturbed orders before the fault, and after its end."""
+
+
+class Blocked(Exception):
+    """The drill was not begun: the steady state that it supposes is not there."""
+
+
+def leader_of(accounts: Accounts) -> Leadership:
+    """Return who leads; raises `Blocked` where nobody does, or the journal is silent."""
+    try:
+        leader = accounts.overview().leader
+    except EtcdError as fault:
+        raise Blocked(f"the journal does not answer: {fault}") from fault
+    if leader is None:
+        raise Blocked("no site leads the order path")
+    return leader
+
+
+def precheck(accounts: Accounts) -> Leadership:
+    """Return who leads an environment that is in its steady state; raises `Blocked`."""
+    environment = accounts.environment
+    if len(environment.trading_sites) < 2:
+        raise Blocked(
+            f"{environment.name} has one site: nothing can take over; "
+            "trading:dr: hot gives it a second one"
+        )
+    if why := unsteady(accounts, STEADY_S):
+        raise Blocked(f"the environment is not steady: {'; '.join(why)}")
+    return leader_of(accounts)
+
+
+def flow(client: Traffic) -> None:
+    """Wait until orders flow, and a little longer; raises `Blocked`."""
+    if not soon(lambda: client.acknowledged() >= FLOWING, FLOW_S):
+        raise Blocked("no stream of orders came to flow: is the kill switch on?")
+    time.sleep(CALM_S)
+
+
+def placed(fault: Fault, accounts: Accounts, former: Leadership, told: Timeline) -> Leadership:
+    """Move the journal's leading member where the fault wants it; return who leads then.
+
+    Into the site that leads or, where its loss is to leave the journal's leader alone, out
+    of it. The store elects for that, and a leader that cannot write meanwhile may be
+    succeeded; so may one under the first orders: who leads is looked up last of all. Raises
+    `Blocked` where it is another site than the one that the drill began with.
+    """
+    if isinstance(fault, Lose):
+        others = (s for s in accounts.environment.trading_sites if s != former.site)
+        to = former.site if fault.etcd_leader else next(others)
+        told.say(members.lead(accounts.environment, accounts.target, to))
+        time.sleep(CALM_S)
+    leader = leader_of(accounts)
+    if leader.site != former.site:
+        raise Blocked(f"{leader.site} took over before the fault: repeat the drill")
+    return leader

@@ -1,0 +1,69 @@
+"""Measuring a run by the venue's record and by what the client was told."""
+
+from __future__ import annotations
+
+from apps.core.fix import Purpose, comp_id
+from opsctl.drills import measurement
+from opsctl.drills.outcome import Measured
+from opsctl.drills.reconciliation import Reconciled
+from opsctl.drills.record import Accepted, Record
+from opsctl.drills.scenario import Scenario
+from opsctl.drills.succession import Succession
+from opsctl.drills.timeline import Timeline
+from opsctl.drills.traffic import Traffic
+
+
+def measure(
+    *,
+    scenario: Scenario,
+    single_session: bool,
+    client: Traffic,
+    venue: Record,
+    succession: Succession,
+    reconciled: Reconciled | None,
+    told: Timeline,
+    until_ns: int,
+) -> Measured:
+    """Return the figures of a run; the moments that they count from go to the timeline."""
+    acknowledged = client.lines()
+    accepted = [a for a in venue.accepted if a.order.startswith(client.name)]
+    fault_ns, new = told.fault_ns, succession.successor
+    rto_ms = detection_ms = takeover_ms = gap_ms = None
+    if fault_ns and new is not None:
+        found = _takeover(accepted, succession, fault_ns, single=single_session)
+        detection_ms = measurement.ms(fault_ns, new.at_ns)
+        if found is not None:
+            rto_ms = measurement.ms(*found)
+            takeover_ms = measurement.ms(new.at_ns, found[1])
+            told.add(found[0], "last acceptance on the former session")
+            told.add(found[1], "first acceptance on the successor's session")
+    elif fault_ns and not scenario.takes_over:
+        moments = [a.at_ns for a in accepted]
+        rto_ms = measurement.longest_gap_ms(moments, fault_ns, until_ns)
+    if fault_ns:
+        told_ns = [line.at_ns for line in acknowledged]
+        gap_ms = measurement.longest_gap_ms(told_ns, fault_ns, until_ns)
+    return Measured(
+        detection_ms=detection_ms,
+        takeover_ms=takeover_ms,
+        rto_ms=rto_ms,
+        acknowledgement_gap_ms=gap_ms,
+        orders_submitted=client.submitted(),
+        orders_acknowledged=len(acknowledged),
+        orders_lost=len({line.split(":")[0] for line in reconciled.lost}) if reconciled else 0,
+        orders_duplicated=len(reconciled.duplicated) if reconciled else 0,
+        positions_reconciled=not reconciled.positions if reconciled else None,
+        open_orders_reconciled=not reconciled.open_orders if reconciled else None,
+    )
+
+
+def _takeover(
+    accepted: list[Accepted], succession: Succession, fault_ns: int, *, single: bool
+) -> tuple[int, int] | None:
+    new = succession.successor
+    assert new is not None  # noqa: S101 - who calls has looked
+    former, successor = (
+        comp_id(led.site, Purpose.ORDERS, single=single) for led in (succession.former, new)
+    )
+    # On one session for all, only the time tells whose order it was.
+    return measurement.takeover(accepted, former, successor, new.at_ns if single else fault_ns)

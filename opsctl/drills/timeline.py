@@ -1,0 +1,57 @@
+"""What happened in a run of a drill, and when: told as it happens, kept for the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from opsctl.drills.measurement import ms
+from opsctl.drills.outcome import Moment
+
+Say = Callable[[str], None]
+
+
+class Timeline:
+    """The moments of one run; the fault is where it counts from."""
+
+    def __init__(self, say: Say) -> None:
+        """Begin with nothing; `say` hears what happens."""
+        self.fault_ns = 0
+        """When the fault struck, in UTC nanoseconds; 0 before."""
+        self._say = say
+        self._told: list[tuple[int, str]] = []
+
+    def say(self, what: str) -> None:
+        """Tell what happens now."""
+        self.add(time.time_ns(), what)
+        self._say(what)
+
+    def add(self, at_ns: int, what: str) -> None:
+        """Keep what was found to have happened at a time."""
+        self._told.append((at_ns, what))
+
+    def strike(self, what: str, blow: Callable[[], None], *, sudden: bool) -> None:
+        """Let the fault happen; one that is `sudden` is there when the blow is over.
+
+        To look up whom a signal goes to takes longer than a takeover's first steps; what
+        goes on for a while counts from its beginning.
+        """
+        self._say(what)
+        began_ns = time.time_ns()
+        self.fault_ns = began_ns
+        blow()
+        if sudden:
+            self.fault_ns = time.time_ns()
+        self.add(self.fault_ns, what)
+
+    def moments(self) -> tuple[Moment, ...]:
+        """Return everything in its order, counted from the fault."""
+        return tuple(
+            Moment(
+                at=datetime.fromtimestamp(at / 1e9, UTC),
+                ms=ms(self.fault_ns or at, at),
+                what=what,
+            )
+            for at, what in sorted(self._told)
+        )
