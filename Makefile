@@ -64,6 +64,7 @@ bench: setup ## measure the figures of the README on this machine
 .PHONY: soak
 soak: setup ## repeats and matrices too long for the suite; resumable; result in docs/evidence
 	@$(RUN) python -m tests.soak
+	@$(RUN) python -m tests.soak.watch
 	@$(RUN) python -m tests.soak.drills
 	@$(RUN) python -m tests.soak.simulator
 

@@ -9,60 +9,38 @@ stands there is not run again. The table goes to docs/evidence/survival-daily.md
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from opsctl.state import toolchain_folder
 from tests.bench.__main__ import machine
+from tests.soak.recorded import OPSCTL, Recorded, deployed, opsctl
 from tests.support import chaos
 from tests.support.chaos import Outcome
 from tests.support.servers import folder
 
-OPSCTL = str(Path(sys.executable).with_name("opsctl"))
-ROUNDS = Path(".cache/soak/rounds.jsonl")
-PAGE = Path("docs/evidence/survival-daily.md")
-RECORDS = PAGE.with_suffix(".jsonl")
+KEPT = Recorded(Path(".cache/soak/rounds.jsonl"), Path("docs/evidence/survival-daily.md"))
 NAME = "daily"
-
-
-def opsctl(*words: str) -> None:
-    """Run a command; stop where it fails."""
-    done = subprocess.run([OPSCTL, *words], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"opsctl {' '.join(words)} exited {done.returncode}:\n{done.stderr}")
-
-
-@contextmanager
-def deployed() -> Iterator[None]:
-    """Deploy the environment from nothing, and destroy it afterwards."""
-    with folder() as state:
-        os.environ["OPSCTL_STATE"] = str(state)
-        opsctl("deploy", NAME, "--no-verify")
-        try:
-            yield
-        finally:
-            opsctl("destroy", NAME, "--yes")
 
 
 def each_in_turn(_: int) -> Outcome:
     """Kill every process in turn."""
-    with deployed():
+    with deployed(NAME):
         return chaos.kill_each_in_turn(NAME)
 
 
 def all_at_once(_: int) -> Outcome:
     """Kill every process at once, and deploy again."""
-    with deployed():
+    with deployed(NAME):
         return chaos.kill_all_at_once(NAME, lambda: opsctl("deploy", NAME, "--no-verify"))
 
 
@@ -105,21 +83,14 @@ KINDS: dict[str, Callable[[int], Outcome]] = {
 }
 
 
-def finished() -> list[dict[str, object]]:
-    """Return the rounds that were run already."""
-    if not ROUNDS.exists():
-        return []
-    return [json.loads(line) for line in ROUNDS.read_text().splitlines()]
-
-
-def page(rounds: list[dict[str, object]]) -> str:
+def page(rounds: list[dict[str, Any]]) -> str:
     """Return the evidence page."""
     lines = [
         "# Survival of the daily tier",
         "",
         f"Command: `make soak` ({len(rounds)} rounds). Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
-        f"Every round: [{RECORDS.name}]({RECORDS.name}).",
+        f"Every round: [{KEPT.evidence.name}]({KEPT.evidence.name}).",
         "",
         "A client keeps 20 decisions a second (two orders each) flowing while processes are",
         "killed with SIGKILL. Afterwards the venue's record, the journal's projection in",
@@ -146,21 +117,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     wanted: int = parser.parse_args().rounds
     os.environ.setdefault("OPSCTL_TOOLCHAIN", str(toolchain_folder()))
-    ROUNDS.parent.mkdir(parents=True, exist_ok=True)
     for kind, run in KINDS.items():
-        done = sum(1 for r in finished() if r["kind"] == kind)
+        done = sum(1 for r in KEPT.runs() if r["kind"] == kind)
         for number in range(done, wanted):
             print(f"-- {kind}: round {number + 1} of {wanted}", flush=True)
             outcome = run(number)
-            with ROUNDS.open("a") as out:
-                out.write(json.dumps({"kind": kind, "round": number, **asdict(outcome)}) + "\n")
+            KEPT.add({"kind": kind, "round": number, **asdict(outcome)})
             if outcome.faults:
                 print("\n".join(outcome.faults[:20]))
-    rounds = finished()
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(rounds))
-    RECORDS.write_text(ROUNDS.read_text())
-    print(PAGE.read_text())
+    rounds = KEPT.runs()
+    KEPT.publish(page(rounds))
+    print(KEPT.page.read_text())
     return 1 if any(r["faults"] for r in rounds) else 0
 
 

@@ -1,9 +1,11 @@
 """Repeats every drill on the intraday tier, and writes what came out.
 
-    make soak        (or: python -m tests.soak.drills --runs 20)
+    make soak        (or: python -m tests.soak.drills --runs 200)
 
-Resumable: every finished run is a line in `.cache/soak/drills.jsonl`, and is not run again.
-The table goes to docs/evidence/drills-intraday.md, every run beside it.
+Resumable: every finished run is a line in `.cache/soak/drills.jsonl`, and is not made again.
+The table goes to docs/evidence/drills-intraday.md, every run beside it. A leader freezes for
+the 30 s of its scenario; the site is lost as often without the journal's leading member as
+with it.
 """
 
 from __future__ import annotations
@@ -13,62 +15,80 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from opsctl.drills.measurement import percentile
 from opsctl.state import toolchain_folder
 from tests.bench.__main__ import machine
-from tests.soak.__main__ import OPSCTL, opsctl
-from tests.support.servers import folder
+from tests.soak.recorded import OPSCTL, Recorded, deployed
 
 NAME = "intraday"
-SCENARIOS: dict[str, tuple[str, ...]] = {
-    "leader-kill": (),
-    "leader-freeze": ("--set", "hold_s=5"),
-    "site-loss": ("--set", "hold_s=5"),
-    "planned-handover": (),
-    "partition-sites": ("--set", "hold_s=5"),
-}
-RUNS = Path(".cache/soak/drills.jsonl")
-PAGE = Path("docs/evidence/drills-intraday.md")
-RECORDS = PAGE.with_suffix(".jsonl")
+AT_ONCE = 5
+"""Runs of one command: a soak that is killed has to make no more of them again."""
+IN_VAIN = 3
+"""Commands in a row without a run that could begin, after which the soak gives up."""
+RECORDED = Recorded(Path(".cache/soak/drills.jsonl"), Path("docs/evidence/drills-intraday.md"))
+KEPT = ("id", "scenario", "verdict", "parameters", "goal", "measured", "findings")
 HEAD = (
     "| drill | runs | passed | goal | RTO p50 | p99 | max | acknowledged | lost | doubled "
-    "| not reconciled |"
+    "| not reconciled | not begun |"
 )
-KEPT = ("id", "scenario", "verdict", "parameters", "goal", "measured", "findings")
 
 
-@contextmanager
-def deployed() -> Iterator[None]:
-    """Deploy the environment from nothing, and destroy it afterwards."""
-    with folder() as state:
-        os.environ["OPSCTL_STATE"] = str(state)
-        opsctl("deploy", NAME, "--no-verify")
-        try:
-            yield
-        finally:
-            opsctl("destroy", NAME, "--yes")
+class Kind(NamedTuple):
+    """A scenario and how it is set; `says` is what tells it from others of the scenario."""
+
+    scenario: str
+    settings: Mapping[str, bool | float] = {}
+    says: Mapping[str, bool | float] = {}
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        with_it = self.says.get("etcd_leader")
+        if with_it is None:
+            return self.scenario
+        return f"{self.scenario}, {'with' if with_it else 'without'} the leader of etcd"
+
+    def is_of(self, run: Mapping[str, Any]) -> bool:
+        """Whether a run is one of these."""
+        parameters: dict[str, Any] = run["parameters"]
+        return bool(run["scenario"] == self.scenario and self.says.items() <= parameters.items())
+
+    def words(self) -> list[str]:
+        """Return the settings as options of the command."""
+        given = {**self.settings, **self.says}
+        return [word for k, v in given.items() for word in ("--set", f"{k}={_written(v)}")]
 
 
-def run(scenario: str) -> dict[str, Any]:
-    """Run a drill once; return what is kept of it."""
-    words = ("drill", "run", scenario, NAME, *SCENARIOS[scenario], "--output", "json")
+KINDS = (
+    Kind("leader-kill"),
+    Kind("leader-freeze", says={"hold_s": 30.0}),
+    Kind("site-loss", {"hold_s": 5.0}, {"etcd_leader": True}),
+    Kind("site-loss", {"hold_s": 5.0}, {"etcd_leader": False}),
+    Kind("planned-handover"),
+    Kind("partition-sites", {"hold_s": 5.0}),
+)
+
+
+def begun(kind: Kind, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs of a kind that could begin: only they say anything of the platform."""
+    return [run for run in runs if kind.is_of(run) and run["verdict"] != "blocked"]
+
+
+def repeat(kind: Kind, count: int) -> list[dict[str, Any]]:
+    """Run a drill so many times; return what is kept of each."""
+    words = ["drill", "run", kind.scenario, NAME, *kind.words()]
+    words += ["--repeat", str(count), "--output", "json"]
     done = subprocess.run([OPSCTL, *words], capture_output=True, text=True, check=False)
     try:
         found = json.loads(done.stdout)
     except ValueError:
         sys.exit(f"opsctl {' '.join(words)} exited {done.returncode}:\n{done.stderr}")
-    return {key: found[key] for key in KEPT}
-
-
-def finished() -> list[dict[str, Any]]:
-    """Return the runs that were made already."""
-    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.exists() else []
+    return [{key: run[key] for key in KEPT} for run in found.get("runs", [found])]
 
 
 def page(runs: list[dict[str, Any]]) -> str:
@@ -76,27 +96,28 @@ def page(runs: list[dict[str, Any]]) -> str:
     lines = [
         "# Drills of the intraday tier",
         "",
-        f"Command: `make soak` ({len(runs)} runs, 200 orders a second).",
+        f"Command: `python -m tests.soak.drills` ({len(runs)} runs, 200 orders a second).",
         f"Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
-        f"Every run: [{RECORDS.name}]({RECORDS.name}). docs/drills.md says what is measured.",
+        f"Every run: [{RECORDED.evidence.name}]({RECORDED.evidence.name}). docs/drills.md says",
+        "what is measured.",
         "",
         HEAD,
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    lines += [_row(name, [r for r in runs if r["scenario"] == name]) for name in SCENARIOS]
+    lines += [_row(kind, runs) for kind in KINDS]
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, runs: list[dict[str, Any]]) -> str:
+def _row(kind: Kind, every: list[dict[str, Any]]) -> str:
+    runs = begun(kind, every)
     measured = [r["measured"] for r in runs]
     took = [m["rto_ms"] for m in measured if m["rto_ms"] is not None]
-    goal = runs[0]["goal"]["rto_ms"] if runs else None
     cells = (
-        name,
+        kind.name,
         len(runs),
         sum(r["verdict"] == "passed" for r in runs),
-        _ms(goal),
+        _ms(runs[0]["goal"]["rto_ms"] if runs else None),
         _ms(percentile(took, 0.5)),
         _ms(percentile(took, 0.99)),
         _ms(max(took, default=None)),
@@ -104,6 +125,7 @@ def _row(name: str, runs: list[dict[str, Any]]) -> str:
         sum(m["orders_lost"] for m in measured),
         sum(m["orders_duplicated"] for m in measured),
         sum(not (m["positions_reconciled"] and m["open_orders_reconciled"]) for m in measured),
+        sum(kind.is_of(r) for r in every) - len(runs),
     )
     return "| " + " | ".join(map(str, cells)) + " |"
 
@@ -112,27 +134,39 @@ def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} ms"
 
 
+def _written(value: bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+def fill(kind: Kind, wanted: int) -> None:
+    """Make the runs of a kind that are missing."""
+    in_vain = 0
+    while (missing := wanted - len(begun(kind, RECORDED.runs()))) > 0:
+        print(f"-- {kind.name}: {missing} of {wanted} to be made", flush=True)
+        found = repeat(kind, min(AT_ONCE, missing))
+        for run in found:
+            RECORDED.add(run)
+        in_vain = 0 if begun(kind, found) else in_vain + 1
+        if in_vain == IN_VAIN:
+            sys.exit(f"{kind.name} could not begin {IN_VAIN} times: {found[-1]['findings']}")
+
+
 def main() -> int:
     """Run what is missing, write the page; return 1 where a drill did not pass."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=200)
     wanted: int = parser.parse_args().runs
     os.environ.setdefault("OPSCTL_TOOLCHAIN", str(toolchain_folder()))
-    RUNS.parent.mkdir(parents=True, exist_ok=True)
-    missing = {name: wanted - sum(r["scenario"] == name for r in finished()) for name in SCENARIOS}
-    if any(count > 0 for count in missing.values()):
-        with deployed():
-            for name, count in missing.items():
-                for number in range(count):
-                    print(f"-- {name}: {number + 1} of {count}", flush=True)
-                    with RUNS.open("a") as out:
-                        out.write(json.dumps(run(name)) + "\n")
-    runs = finished()
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(runs))
-    RECORDS.write_text(RUNS.read_text())
-    print(PAGE.read_text())
-    return 1 if any(r["verdict"] != "passed" for r in runs) else 0
+    lacking = [kind for kind in KINDS if len(begun(kind, RECORDED.runs())) < wanted]
+    if lacking:
+        with deployed(NAME):
+            for kind in lacking:
+                fill(kind, wanted)
+    runs = RECORDED.runs()
+    RECORDED.publish(page(runs))
+    print(RECORDED.page.read_text())
+    every = [run for kind in KINDS for run in begun(kind, runs)]
+    return 1 if any(run["verdict"] != "passed" for run in every) else 0
 
 
 if __name__ == "__main__":

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
+
+import psycopg
 
 from tests.e2e.conftest import Deployed
 from tests.support import witness
-from tests.support.chaos import target_of
-from tests.support.client import Access
+from tests.support.chaos import accounts_of
 from tests.support.servers import wait_for
 
 CENT = Decimal("0.01")
 
 
 def test_equity_of_the_books_is_that_of_the_venue_record(daily: Deployed) -> None:
-    access = Access(target_of(daily.name))
-    capital = Decimal(access.setting("projector", "capital_usd"))
+    accounts = accounts_of(daily.name)
+    settings = accounts.service("projector").environment
+    capital = Decimal(settings["TRADING_CAPITAL_USD"])
     compared: list[tuple[Decimal, Decimal]] = []
 
     def agrees() -> bool:
         """Compare at one instant; the replay goes on, so that a first look may be torn."""
-        with access.books() as books:
-            executions = witness.read(access.record).executions.values()
+        with psycopg.connect(
+            host=settings["TRADING_DB_HOST"],
+            port=int(settings["TRADING_DB_PORT"]),
+            dbname=settings["TRADING_DB_NAME"],
+            user=settings["TRADING_DB_USER"],
+            password=Path(settings["TRADING_DB_PASSWORD_FILE"]).read_text().strip(),
+            autocommit=True,
+        ) as books:
+            executions = accounts.venue().executions.values()
             if len(executions) < 20:
                 return False
             closes: dict[str, Decimal] = dict(

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tests.soak.drills import KINDS, begun, page
+
+MEASURED = {
+    "rto_ms": 40.0,
+    "orders_acknowledged": 9,
+    "orders_lost": 0,
+    "orders_duplicated": 0,
+    "positions_reconciled": True,
+    "open_orders_reconciled": True,
+}
+
+
+def run(scenario: str, verdict: str = "passed", **parameters: bool | float) -> dict[str, Any]:
+    return {
+        "scenario": scenario,
+        "verdict": verdict,
+        "parameters": parameters,
+        "goal": {"rto_ms": 600.0},
+        "measured": MEASURED if verdict != "blocked" else MEASURED | {"rto_ms": None},
+    }
+
+
+def test_a_lost_site_counts_by_where_the_leader_of_etcd_was() -> None:
+    runs = [run("site-loss", hold_s=5.0, etcd_leader=with_it) for with_it in (True, True, False)]
+    counts = {kind.name: len(begun(kind, runs)) for kind in KINDS}
+    assert counts["site-loss, with the leader of etcd"] == 2
+    assert counts["site-loss, without the leader of etcd"] == 1
+    assert counts["leader-kill"] == 0
+
+
+def test_a_freeze_counts_if_it_was_as_long_as_the_scenario_says() -> None:
+    freeze = next(kind for kind in KINDS if kind.scenario == "leader-freeze")
+    assert begun(freeze, [run("leader-freeze", hold_s=5.0)]) == []
+    assert len(begun(freeze, [run("leader-freeze", hold_s=30.0)])) == 1
+    assert freeze.words() == ["--set", "hold_s=30"]
+
+
+def test_what_could_not_begin_is_shown_and_does_not_count() -> None:
+    lines = page([run("leader-kill"), run("leader-kill", "blocked")]).splitlines()
+    (row,) = (line for line in lines if line.startswith("| leader-kill"))
+    assert [cell.strip() for cell in row.split("|")[2:4]] == ["1", "1"]
+    assert row.endswith("| 9 | 0 | 0 | 0 | 1 |")
