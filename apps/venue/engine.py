@@ -22,6 +22,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.core.messages import OrderType, Side, TimeInForce
+from apps.venue import faults
 from apps.venue.book import Entry, Ladder, reaches
 from apps.venue.commands import (
     CancelOrder,
@@ -32,6 +33,7 @@ from apps.venue.commands import (
     SessionDown,
     SessionUp,
 )
+from apps.venue.faults import Fault
 from apps.venue.lines import (
     Accept,
     Cancel,
@@ -54,8 +56,6 @@ NO_ORDER = "NONE"
 MAKER = "MAKER"
 """The market maker's session, and its order where a quote trades before it is in the book."""
 SELF_MATCH = "would trade with an order of the same firm"
-
-Fault = tuple[Refusal, str] | None
 
 
 def decide(state: State, command: Command, at_ns: int) -> list[Event]:
@@ -124,7 +124,7 @@ class _Step:
     # Requests
 
     def enter(self, command: Enter) -> None:
-        fault = self._entry_fault(command)
+        fault = faults.entry(self.state, command)
         duplicate = fault is not None and fault[0] is Refusal.DUPLICATE
         order = Order(
             session=command.session,
@@ -146,7 +146,7 @@ class _Step:
         self._trade(order)
 
     def cancel(self, command: CancelOrder) -> None:
-        order, fault = self._request_fault(command)
+        order, fault = faults.request(self.state, command)
         if order is None or fault is not None:
             self._refuse(command, order, fault)
             return
@@ -160,9 +160,9 @@ class _Step:
         )
 
     def replace(self, command: ReplaceOrder) -> None:
-        order, fault = self._request_fault(command)
+        order, fault = faults.request(self.state, command)
         if order is not None and fault is None:
-            fault = self._replace_fault(command, order)
+            fault = faults.replacement(self.state, command, order)
         if order is None or fault is not None:
             self._refuse(command, order, fault)
             return
@@ -210,60 +210,6 @@ class _Step:
             closes=command.closes,
             quotes=command.quotes,
         )
-
-    # What is wrong with a request
-
-    def _entry_fault(self, command: Enter) -> Fault:
-        state = self.state
-        if state.known(command.session, command.cl_ord_id):
-            return Refusal.DUPLICATE, f"ClOrdID {command.cl_ord_id} was used before"
-        if command.fault is not None:
-            return command.fault, command.text
-        if not state.day:
-            return Refusal.CLOSED, "no trading day is open"
-        if command.symbol not in state.books:
-            return Refusal.UNKNOWN_SYMBOL, f"{command.symbol} is not listed"
-        if command.qty <= 0:
-            return Refusal.QUANTITY, f"quantity {command.qty} is not positive"
-        if command.limit is not None:
-            return self._price_fault(command.symbol, command.limit)
-        return None
-
-    def _request_fault(self, command: CancelOrder | ReplaceOrder) -> tuple[Order | None, Fault]:
-        state = self.state
-        order = state.find(command.session, command.orig_cl_ord_id, command.order_id)
-        if state.known(command.session, command.cl_ord_id):
-            return order, (
-                Refusal.DUPLICATE,
-                f"ClOrdID {command.cl_ord_id} was used before",
-            )
-        if order is None:
-            return None, (Refusal.UNKNOWN_ORDER, f"no order {command.orig_cl_ord_id}")
-        if command.session != order.session and not state.profile.cross_session_cancel:
-            return order, (Refusal.OTHER_SESSION, "the order is another session's")
-        if not order.open:
-            return order, (Refusal.TOO_LATE, f"the order is {order.status.value}")
-        return order, None
-
-    def _replace_fault(self, command: ReplaceOrder, order: Order) -> Fault:
-        if command.fault is not None:
-            return command.fault, command.text
-        if (command.symbol, command.side) != (order.symbol, order.side):
-            return Refusal.MALFORMED, "a replace cannot change symbol or side"
-        if command.qty <= order.cum_qty:
-            return Refusal.QUANTITY, f"{order.cum_qty} shares have traded already"
-        if command.limit is None:
-            return Refusal.PRICE, "a replace needs a limit price"
-        return self._price_fault(order.symbol, command.limit)
-
-    def _price_fault(self, symbol: str, limit: Decimal) -> Fault:
-        if limit <= 0:
-            return Refusal.PRICE, f"price {limit} is not positive"
-        try:
-            self.state.instruments[symbol].ticks(limit)
-        except ValueError as fault:
-            return Refusal.PRICE, str(fault)
-        return None
 
     def _refuse(
         self, command: CancelOrder | ReplaceOrder, order: Order | None, fault: Fault
