@@ -18,12 +18,14 @@ def judge(
     objective_ms: float,
     goal_ms: float,
     findings: Sequence[str],
+    notes: Sequence[str] = (),
     rolled_back: bool,
     interrupted: bool,
 ) -> tuple[Verdict, Goal, list[str]]:
     """Return the verdict, whether the goal was reached, and every finding.
 
-    A goal that was missed is a finding and no failure; an objective that was missed is one.
+    A goal that was missed is a finding and no failure, and so is a note; an objective that
+    was missed, and every other finding, is one.
     """
     rto_ms = measured.rto_ms
     failed = list(findings)
@@ -34,15 +36,15 @@ def judge(
     if reconciled is None or not reconciled.clean:
         failed.append(_disagreement(reconciled))
     goal = Goal(rto_ms=goal_ms, met=None if rto_ms is None else rto_ms <= goal_ms)
-    notes = []
+    said = list(notes)
     if goal.met is False:
-        notes.append(f"the goal was missed: {rto_ms:g} ms, goal {goal_ms:g} ms")
+        said.append(f"the goal was missed: {rto_ms:g} ms, goal {goal_ms:g} ms")
     verdict: Verdict = "passed"
     if interrupted:
         verdict = "interrupted"
     elif failed or not rolled_back:
         verdict = "failed"
-    return verdict, goal, [*failed, *notes]
+    return verdict, goal, [*failed, *said]
 
 
 def _disagreement(reconciled: Reconciled | None) -> str:

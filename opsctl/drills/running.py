@@ -17,7 +17,7 @@ from opsctl.drills.begin import Blocked, flow, placed, precheck
 from opsctl.drills.comparing import compared
 from opsctl.drills.judging import judge
 from opsctl.drills.measuring import measure
-from opsctl.drills.outcome import Drilled, Goal, Objective, Verdict
+from opsctl.drills.outcome import Drilled, Goal, Measured, Objective, Verdict
 from opsctl.drills.report import write
 from opsctl.drills.scenario import Scenario
 from opsctl.drills.striking import Mover, Striking
@@ -47,6 +47,7 @@ class Run:
     folder: Path
     id: str
     _findings: list[str] = field(default_factory=list)
+    _notes: list[str] = field(default_factory=list)
     _succession: Succession | None = None
 
     def __post_init__(self) -> None:
@@ -101,6 +102,7 @@ class Run:
             objective_ms=self.environment.recovery.rto_s * 1_000,
             goal_ms=self.scenario.goal.rto_ms,
             findings=[*self._findings, *unread],
+            notes=self._notes,
             rolled_back=not why_not,
             interrupted=interrupted,
         )
@@ -120,7 +122,10 @@ class Run:
         self._told.say(f"keeping {self.rate_per_s:g} orders a second coming")
         flow(client)
         fault = self.scenario.fault
-        succession.former = placed(fault, self._accounts, succession.former, self._told)
+        former = placed(fault, self._accounts, succession.former, self._told)
+        if former.epoch != succession.former.epoch:
+            self._notes.append(f"epoch {former.epoch} began before the fault, at {former.site}")
+        succession.former = former
         self._striking.strike(fault, succession.former)
         for missing in succession.await_end(self.scenario, client, self._striking):
             self._findings.append(missing)
@@ -137,6 +142,7 @@ class Run:
         verdict: Verdict,
         findings: Sequence[str],
         *,
+        measured: Measured | None = None,
         goal: Goal | None = None,
         **found: object,
     ) -> Drilled:
@@ -155,6 +161,7 @@ class Run:
                     "parameters": self.scenario.parameters,
                     "objective": Objective(rto_s=promise.rto_s, rpo_orders=promise.rpo_orders or 0),
                     "goal": goal or Goal(rto_ms=goal_ms),
+                    "measured": measured or Measured(),
                     "failure_domains": failure_domains(
                         self.environment, self.target.services()
                     ).detail,

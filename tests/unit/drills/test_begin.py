@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -72,10 +73,26 @@ def test_other_faults_leave_the_journal_as_it_is() -> None:
     assert fake.moved == []
 
 
-def test_a_drill_is_blocked_where_somebody_took_over_before_its_fault() -> None:
+def test_whoever_took_over_before_the_fault_is_told_of_and_is_who_leads() -> None:
     _, found = accounts(OTHER)
-    with pytest.raises(Blocked, match="b took over before the fault"):
-        placed(load("leader-kill").fault, found, FORMER, told())
+    timeline = told()
+    assert placed(load("leader-kill").fault, found, FORMER, timeline) == OTHER
+    assert [m.what for m in timeline.moments()] == ["b took epoch 4 before the fault"]
+
+
+def test_the_leader_of_the_journal_follows_whoever_took_over() -> None:
+    fake, found = accounts(OTHER)
+    assert placed(load("site-loss").fault, found, FORMER, told()) == OTHER
+    assert fake.moved == ["a", "b"]
+
+
+def test_a_drill_is_blocked_where_leadership_does_not_come_to_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leaders = itertools.cycle([OTHER, AGAIN])
+    monkeypatch.setattr(begin, "leader_of", lambda _: next(leaders))
+    with pytest.raises(Blocked, match="to and fro"):
+        placed(load("site-loss").fault, accounts(FORMER)[1], FORMER, told())
 
 
 @pytest.mark.parametrize(

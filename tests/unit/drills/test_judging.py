@@ -33,6 +33,13 @@ def test_a_goal_that_was_missed_is_a_finding_and_no_failure() -> None:
     assert findings == ["the goal was missed: 80 ms, goal 50 ms"]
 
 
+def test_a_note_is_a_finding_and_no_failure() -> None:
+    assert judged(notes=("epoch 4 began before the fault, at b",))[::2] == (
+        "passed",
+        ["epoch 4 began before the fault, at b"],
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
