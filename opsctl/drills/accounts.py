@@ -6,6 +6,7 @@ They are the journal, the books and the drop copy of each site, and the venue's 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,14 @@ from opsctl.services.base import BusProbe, Service, SqlProbe
 from opsctl.targets.base import Target
 
 PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Since:
+    """Where accounts stood: the journal's last record, the bytes of each drop copy's log."""
+
+    tail: int
+    told: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -66,12 +75,24 @@ class Accounts:
             if isinstance(s.probe, SqlProbe) and s.site in self.environment.trading_sites
         ]
 
-    def drop_copies(self) -> list[DropCopy]:
+    def drop_copy_logs(self) -> dict[str, Path]:
+        """Return where each site logs its drop copy."""
+        found = {
+            site: self.service("execution", site).environment.get("TRADING_DROP_COPY_LOG")
+            for site in self.environment.trading_sites
+        }
+        return {site: Path(log) for site, log in found.items() if log}
+
+    def begin(self) -> Since:
+        """Return where the accounts stand, for a comparison of what comes after; `EtcdError`."""
+        told = {site: drop_copy.size(log) for site, log in self.drop_copy_logs().items()}
+        return Since(self.overview().tail, told)
+
+    def drop_copies(self, since: Since) -> list[DropCopy]:
         """Return what the drop copy of every site has told it."""
         return [
-            drop_copy.read(site, Path(log))
-            for site in self.environment.trading_sites
-            if (log := self.service("execution", site).environment.get("TRADING_DROP_COPY_LOG"))
+            drop_copy.read(site, log, since.told.get(site, 0))
+            for site, log in self.drop_copy_logs().items()
         ]
 
     def overview(self) -> Overview:

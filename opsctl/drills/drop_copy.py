@@ -26,13 +26,18 @@ class DropCopy:
     """Told again with other content; told again alike is how a resend looks."""
 
 
-def read(site: str, log: Path) -> DropCopy:
-    """Return what a site's log holds, the part that was put aside before it included."""
-    lines: list[bytes] = []
-    for path in (log.with_name(f"{log.name}.1"), log):
-        if path.exists():
-            lines += path.read_bytes().split(b"\n")
-    return parse(site, lines)
+def size(log: Path) -> int:
+    """Return the bytes of a site's log, for `read` to begin after."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def read(site: str, log: Path, after: int = 0) -> DropCopy:
+    """Return what a site's log holds after so many bytes, though it was put aside since."""
+    raw = log.read_bytes() if log.exists() else b""
+    aside = log.with_name(f"{log.name}.1")
+    if len(raw) < after and aside.exists():
+        raw, after = aside.read_bytes()[after:] + raw, 0
+    return parse(site, raw[after:].split(b"\n"))
 
 
 def parse(site: str, lines: Iterable[bytes]) -> DropCopy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -40,17 +40,23 @@ class Faults:
             if link.dialer in trading and link.to in trading
         )
 
-    def kill(self, keys: Sequence[str]) -> None:
-        """End processes as a crash does."""
-        self.target.strike(keys, Blow.KILL)
+    def killing(self, keys: Sequence[str]) -> Callable[[], None]:
+        """Return what ends processes as a crash does."""
+        return self.target.aim(keys, Blow.KILL)
 
-    def freeze(self, keys: Sequence[str]) -> None:
-        """Stop processes where they are."""
-        self.target.strike(keys, Blow.FREEZE)
+    def freezing(self, keys: Sequence[str]) -> Callable[[], None]:
+        """Return what stops processes where they are."""
+        return self.target.aim(keys, Blow.FREEZE)
 
-    def lose(self, keys: Sequence[str]) -> None:
-        """End processes and keep them from coming back."""
-        self.target.keep_down(keys)
+    def losing(self, keys: Sequence[str]) -> Callable[[], None]:
+        """Return what ends processes and keeps them from coming back."""
+        kill = self.target.aim(keys, Blow.KILL)
+
+        def lose() -> None:
+            kill()
+            self.target.keep_down(keys)
+
+        return lose
 
     def cut(self, names: Sequence[str]) -> None:
         """Cut links: what is open on them breaks, nothing new comes through."""
@@ -60,7 +66,7 @@ class Faults:
     def lift(self, faults: Underway) -> None:
         """Take back whatever of these faults stands; what does not is left alone."""
         if faults.frozen:
-            self.target.strike(faults.frozen, Blow.THAW)
+            self.target.aim(faults.frozen, Blow.THAW)()
         if faults.down:
             self.target.bring_up(faults.down)
         for name in faults.cut:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from apps.core.records import DecisionTaken, JournalRecord, ReportSeen
 from opsctl.drills.drop_copy import DropCopy
-from opsctl.drills.record import Executed, Key, Record
+from opsctl.drills.record import Executed, Key, Record, shares
 from opsctl.model.value import Value
 
 SETTLED = frozenset({"filled", "canceled", "rejected", "expired"})
@@ -57,6 +57,21 @@ class Reconciled(Value):
     def faults(self) -> tuple[str, ...]:
         """Everything that disagrees."""
         return (*self.lost, *self.duplicated, *self.positions, *self.open_orders)
+
+
+def lasting(before: Reconciled, now: Reconciled) -> Reconciled:
+    """Return what two comparisons, one after the other, both name.
+
+    Accounts are read one after another while trading goes on, so that each lags a little
+    behind the venue: such a difference is another one the next time. What happened twice
+    does not pass: of that the later one tells.
+    """
+    return now.model_copy(
+        update={
+            kind: tuple(line for line in getattr(now, kind) if line in set(getattr(before, kind)))
+            for kind in ("lost", "positions", "open_orders")
+        }
+    )
 
 
 def journaled(records: Collection[JournalRecord]) -> Journaled:
@@ -115,7 +130,6 @@ def reconcile(
         ]
     positions: list[str] = []
     open_orders: list[str] = []
-    shares = venue.shares()
     for book in books:
         name = f"the books of {book.site}"
         lost += [
@@ -129,8 +143,9 @@ def reconcile(
         ]
         lost += _executions(name, venue.executions, book.fills)
         duplicated += _invented(name, book.fills, venue)
-        if dict(book.held) != shares:
-            positions.append(f"{name}: {_differences(book.held, shares)}")
+        # By the fills of the same instant: what was executed since is no difference, and that
+        # the fills are those of the venue is looked at above.
+        positions += _differences(name, book.held, shares(book.fills.values()))
         open_here = {order for order, state in book.states.items() if state not in SETTLED}
         open_orders += [
             f"{order}: open in {name}, not at the venue" for order in open_here - venue.resting
@@ -175,9 +190,12 @@ def _executions(
     return [*missing, *other]
 
 
-def _differences(held: Mapping[str, int], shares: Mapping[str, int]) -> str:
-    names = sorted(n for n in held.keys() | shares.keys() if held.get(n, 0) != shares.get(n, 0))
-    return ", ".join(f"{n} {held.get(n, 0)}, by the venue {shares.get(n, 0)}" for n in names)
+def _differences(where: str, held: Mapping[str, int], filled: Mapping[str, int]) -> list[str]:
+    return [
+        f"{name}: {held.get(name, 0)} shares in {where}, {filled.get(name, 0)} by its fills"
+        for name in held.keys() | filled.keys()
+        if held.get(name, 0) != filled.get(name, 0)
+    ]
 
 
 def _named(lines: list[str]) -> tuple[str, ...]:

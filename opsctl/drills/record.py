@@ -52,12 +52,13 @@ class Record:
         counted = Counter(one.order for one in self.accepted)
         return sorted(order for order, n in counted.items() if n > 1)
 
-    def shares(self) -> dict[str, int]:
-        """Return what the firm holds by the venue's executions alone."""
-        held = defaultdict[str, int](int)
-        for one in self.executions.values():
-            held[one.symbol] += one.qty if one.side == "buy" else -one.qty
-        return {symbol: qty for symbol, qty in held.items() if qty}
+
+def shares(executions: Iterable[Executed]) -> dict[str, int]:
+    """Return what is held after executions."""
+    held = defaultdict[str, int](int)
+    for one in executions:
+        held[one.symbol] += one.qty if one.side == "buy" else -one.qty
+    return {symbol: qty for symbol, qty in held.items() if qty}
 
 
 def read(lines: Iterable[bytes]) -> Record:

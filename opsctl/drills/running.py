@@ -65,7 +65,7 @@ class Run:
             former = precheck(accounts)
         except Blocked as why:
             return self._reported("blocked", [str(why)])
-        tail = accounts.overview().tail
+        since = accounts.begin()
         self._succession = Succession(accounts, former, told)
         interrupted = False
         window_ns = 0
@@ -85,7 +85,7 @@ class Run:
         if why_not := self._striking.roll_back(former.site):
             self._findings.append(why_not)
         told.say("reconciling client, journal, books, drop copies and venue")
-        reconciled, unread = compared(accounts, client, tail)
+        reconciled, unread = compared(accounts, client, since)
         measured = measure(
             scenario=self.scenario,
             single_session=self.environment.venue.sessions == "single",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from apps.core.etcd import EtcdError
@@ -17,6 +18,8 @@ from opsctl.drills.underway import Underway
 from opsctl.drills.waiting import POLL_S
 from opsctl.errors import OpsctlError
 
+HUSH_S = 0.5
+"""What a drill looks up before its blow takes time from those who trade: they catch up first."""
 ASKED = 3
 """How often a handover is asked for at most."""
 
@@ -45,30 +48,29 @@ class Striking:
         trading = self._accounts.environment.trading_sites
         other = next(s for s in trading if s != former.site)
         sites = {"leader": former.site, "follower": other}
-        faults, told = self._faults, self._told
+        faults = self._faults
+        blow: Callable[[], None]
         match fault:
             case Kill():
                 keys = faults.of_site(sites[fault.site], fault.services)
-                said = f"SIGKILL of {', '.join(keys)}"
-                told.strike(said, lambda: faults.kill(keys), sudden=True)
+                said, blow = f"SIGKILL of {', '.join(keys)}", faults.killing(keys)
             case Freeze():
                 keys = faults.of_site(sites[fault.site], fault.services)
                 self._note(frozen=keys)
-                said = f"SIGSTOP of {', '.join(keys)}"
-                told.strike(said, lambda: faults.freeze(keys), sudden=True)
+                said, blow = f"SIGSTOP of {', '.join(keys)}", faults.freezing(keys)
             case Lose():
                 keys = faults.of_site(sites[fault.site])
                 self._note(down=keys)
                 said = f"SIGKILL of all {len(keys)} processes of site {sites[fault.site]}"
-                told.strike(said, lambda: faults.lose(keys), sudden=False)
+                blow = faults.losing(keys)
             case Part():
                 names = faults.between_sites()
                 self._note(cut=names)
-                said = f"{len(names)} links are cut"
-                told.strike(said, lambda: faults.cut(names), sudden=False)
+                said, blow = f"{len(names)} links are cut", lambda: faults.cut(names)
             case HandOver():
-                said = f"handing over to {other}"
-                told.strike(said, lambda: self._move(other), sudden=False)
+                said, blow = f"handing over to {other}", lambda: self._move(other)
+        time.sleep(HUSH_S)
+        self._told.strike(said, blow)
 
     def lift(self) -> None:
         """End the fault."""

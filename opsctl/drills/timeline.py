@@ -31,19 +31,12 @@ class Timeline:
         """Keep what was found to have happened at a time."""
         self._told.append((at_ns, what))
 
-    def strike(self, what: str, blow: Callable[[], None], *, sudden: bool) -> None:
-        """Let the fault happen; one that is `sudden` is there when the blow is over.
-
-        To look up whom a signal goes to takes longer than a takeover's first steps; what
-        goes on for a while counts from its beginning.
-        """
+    def strike(self, what: str, blow: Callable[[], None]) -> None:
+        """Let the fault happen."""
         self._say(what)
-        began_ns = time.time_ns()
-        self.fault_ns = began_ns
-        blow()
-        if sudden:
-            self.fault_ns = time.time_ns()
+        self.fault_ns = time.time_ns()
         self.add(self.fault_ns, what)
+        blow()
 
     def moments(self) -> tuple[Moment, ...]:
         """Return everything in its order, counted from the fault."""

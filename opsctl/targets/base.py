@@ -6,7 +6,7 @@ that can be printed, stored, compared, tested and refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -118,11 +118,12 @@ class Target(Protocol):
         """Stop everything and remove it; data stays where `keep_data` says so."""
         ...
 
-    def strike(self, services: Sequence[str], blow: Blow) -> None:
-        """Do to the processes of services, all at once, what a drill asks for.
+    def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
+        """Return what does to the processes of services, all at once, what a drill asks for.
 
         `kill` ends them as a crash does (what supervises them starts them again), `freeze`
-        stops them where they are, `thaw` lets them go on; who does not run is left out.
+        stops them where they are, `thaw` lets them go on; who does not run is left out. Whom
+        it goes to is looked up now, so that the blow itself takes no time; it is struck once.
         """
         ...
 

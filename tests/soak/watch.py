@@ -40,13 +40,13 @@ REFUSED = "the leader lives"
 def piece(accounts: Accounts, minutes: float) -> dict[str, Any]:
     """Keep orders coming for some minutes; return what happened meanwhile."""
     began = datetime.now(UTC)
-    before = accounts.overview()
+    since, before = accounts.begin(), accounts.overview()
     buses = tuple(Bus(site, *at) for site, at in accounts.buses().items())
     with folder() as kept:
         client = Traffic(Task(f"watch{uuid.uuid4().hex[:6]}", buses, RATE_PER_S), kept)
         with client:
             time.sleep(minutes * 60)  # this is what is watched
-        reconciled, unread = compared(accounts, client, before.tail)
+        reconciled, unread = compared(accounts, client, since)
         after = accounts.overview()
         return {
             "at": f"{began:%Y-%m-%dT%H:%M:%SZ}",

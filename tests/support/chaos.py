@@ -101,7 +101,7 @@ def kill_each_in_turn(name: str, *, between_s: float = 1.0) -> Outcome:
         slowest = 0.0
         for key in keys:
             started = time.monotonic()
-            faults.kill([key])
+            faults.killing([key])()
             wait_for(lambda: not unhealthy(target), f"health after the kill of {key}", RECOVERY_S)
             _until_more(client, f"acknowledgements after the kill of {key}")
             slowest = max(slowest, time.monotonic() - started)
@@ -138,7 +138,7 @@ def _until_more(client: Traffic, what: str) -> None:
 
 
 def _round(accounts: Accounts, keys: Sequence[str], blows: Callable[[Traffic], float]) -> Outcome:
-    tail = accounts.overview().tail
+    since = accounts.begin()
     buses = tuple(Bus(site, *at) for site, at in accounts.buses().items())
     with folder() as kept:
         client = Traffic(Task(f"chaos{uuid.uuid4().hex[:6]}", buses, ORDERS_PER_S), kept)
@@ -146,7 +146,7 @@ def _round(accounts: Accounts, keys: Sequence[str], blows: Callable[[Traffic], f
             wait_for(lambda: client.acknowledged() > 20, "a stream of orders", RECOVERY_S)
             slowest = blows(client)
         wait_for(lambda: not unhealthy(accounts.target), "health at the end", RECOVERY_S)
-        reconciled, unread = compared(accounts, client, tail)
+        reconciled, unread = compared(accounts, client, since)
         return Outcome(
             killed=tuple(keys),
             submitted=client.submitted(),

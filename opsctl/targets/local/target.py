@@ -131,21 +131,32 @@ class LocalTarget:
             keep_data=keep_data,
         )
 
-    def strike(self, services: Sequence[str], blow: Blow) -> None:
-        """Signal the processes of services, all at once."""
-        running = [p for p in self._supervisord().programs() if p.key in services and p.pid]
-        for program in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(program.pid, SIGNALS[blow])
+    def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
+        """Return what signals the processes that services have now, and no later ones."""
+        held: list[int] = []
+        for program in self._supervisord().programs():
+            if program.key in services and program.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    held.append(os.pidfd_open(program.pid))
+
+        def strike() -> None:
+            for process in held:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, SIGNALS[blow])
+            for process in held:
+                os.close(process)
+            held.clear()
+
+        return strike
 
     def keep_down(self, services: Sequence[str]) -> None:
         """Kill services, and tell supervisord to leave them stopped."""
-        self.strike(services, Blow.KILL)
+        self.aim(services, Blow.KILL)()
         supervisord = self._supervisord()
         for program in supervisord.programs():
             if program.key in services:
                 supervisord.halt(program)  # what it has started again meanwhile, too
-        self.strike(services, Blow.KILL)
+        self.aim(services, Blow.KILL)()
 
     def bring_up(self, services: Sequence[str]) -> None:
         """Tell supervisord to start what was kept down."""

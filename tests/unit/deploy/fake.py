@@ -130,7 +130,7 @@ class FakeTarget:
             raise DeployFailed(f"{service.key} exited with 1", details=lines[-20:])
         return _event(service.key, "ready")
 
-    def strike(self, services: Sequence[str], blow: Blow) -> None:
+    def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
         raise NotImplementedError
 
     def keep_down(self, services: Sequence[str]) -> None:

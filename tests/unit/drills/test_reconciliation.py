@@ -10,7 +10,7 @@ import pytest
 from apps.core.messages import Decision, Intent, Side
 from apps.core.records import DecisionTaken, JournalRecord, Outcome, ReportKind, ReportSeen, Verdict
 from opsctl.drills import drop_copy, record
-from opsctl.drills.reconciliation import Books, Journaled, Reconciled, journaled, reconcile
+from opsctl.drills.reconciliation import Books, Journaled, Reconciled, journaled, lasting, reconcile
 from opsctl.drills.record import Executed, Key
 
 KEY: Key = ("2010-01-05", "E1", "buy")
@@ -126,7 +126,7 @@ def test_what_agrees_is_clean() -> None:
             "duplicated",
             "execution 2010-01-05/E1/buy: told twice, and otherwise, by the drop copy of b",
         ),
-        ({"held": {"AAPL": 4}}, "positions", "the books of a: AAPL 4, by the venue 5"),
+        ({"held": {"AAPL": 4}}, "positions", "AAPL: 4 shares in the books of a, 5 by its fills"),
         ({"states": {"d-1-0": "sent"}}, "open_orders", "d-1-0: open in the books of a, not at"),
         (
             {"lines": [ACCEPT], "fills": {}, "held": {}},
@@ -159,7 +159,7 @@ def test_a_record_that_was_torn_and_makers_are_left_out() -> None:
     maker = json.dumps({**json.loads(EXECUTION), "maker": True, "exec_id": "E2"}).encode()
     found = record.read([ACCEPT, EXECUTION, maker, b'{"kind": "acce'])
     assert list(found.executions) == [KEY]
-    assert found.shares() == {"AAPL": 5}
+    assert record.shares(found.executions.values()) == {"AAPL": 5}
     assert (found.resting, found.twice) == (set(), [])
 
 
@@ -176,10 +176,24 @@ def test_of_a_drop_copy_only_whole_executions_count() -> None:
 def test_a_drop_copy_is_read_with_what_was_put_aside(tmp_path: Path) -> None:
     (tmp_path / "drop.log.1").write_bytes(copied() + b"\n")
     (tmp_path / "drop.log").write_bytes(copied(_17="E2", _54="2") + b"\n")
-    found = drop_copy.read("a", tmp_path / "drop.log")
-    assert list(found.executions) == [KEY, ("2010-01-05", "E2", "sell")]
+    first, second = len(copied()) + 1, ("2010-01-05", "E2", "sell")
+    log = tmp_path / "drop.log"
+    assert list(drop_copy.read("a", log).executions) == [second]
+    assert drop_copy.read("a", log, drop_copy.size(log)).executions == {}
+    (tmp_path / "drop.log.1").write_bytes((copied(_17="E0") + b"\n") * 2 + copied() + b"\n")
+    found = drop_copy.read("a", tmp_path / "drop.log", 2 * first)
+    assert list(found.executions) == [KEY, second]
     assert found.executions[KEY] == ONE
     assert drop_copy.read("a", tmp_path / "none.log").executions == {}
+    assert drop_copy.size(tmp_path / "none.log") == 0
+
+
+def test_only_what_both_comparisons_name_lasts_and_whatever_happened_twice() -> None:
+    before = Reconciled(orders_acknowledged=3, lost=("x", "y"), positions=("p",))
+    now = Reconciled(orders_acknowledged=3, lost=("y", "z"), duplicated=("d",))
+    found = lasting(before, now)
+    assert found.faults == ("y", "d")
+    assert lasting(before, Reconciled(orders_acknowledged=3)).clean
 
 
 def test_a_cancel_ends_what_rests() -> None:

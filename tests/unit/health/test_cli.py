@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -72,7 +72,7 @@ class FakeTarget:
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:
         raise AssertionError("status and health change nothing")
 
-    def strike(self, services: Sequence[str], blow: Blow) -> None:
+    def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
         raise AssertionError("status and health change nothing")
 
     def keep_down(self, services: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,8 +26,8 @@ class FakeTarget:
     def __init__(self) -> None:
         self.done: list[Any] = []
 
-    def strike(self, services: Sequence[str], blow: Blow) -> None:
-        self.done.append((blow, tuple(services)))
+    def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
+        return lambda: self.done.append((blow, tuple(services)))
 
     def bring_up(self, services: Sequence[str]) -> None:
         self.done.append(("up", tuple(services)))
