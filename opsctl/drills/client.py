@@ -48,6 +48,7 @@ class Client:
         self._task = task
         self._out = out
         self._lock = threading.Lock()
+        self._hearing = threading.Lock()
         self._encoder = msgspec.json.Encoder()
         self._stop = threading.Event()
         self._queues = {bus.site: queue.SimpleQueue[Decision]() for bus in task.buses}
@@ -163,9 +164,12 @@ class Client:
     def _hear(self, message: object, at_ns: int) -> None:
         if not isinstance(message, OrderUpdate):
             return
-        if message.id in self._acknowledged or not message.decision.startswith(self._task.name):
+        if not message.decision.startswith(self._task.name):
             return
-        self._acknowledged.add(message.id)
+        with self._hearing:  # both sites tell of it at nearly the same time
+            if message.id in self._acknowledged:
+                return
+            self._acknowledged.add(message.id)
         self._write(Acknowledged(message.id, at_ns, message.state))
 
     def _write(self, line: Line) -> None:
