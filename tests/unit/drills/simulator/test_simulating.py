@@ -21,6 +21,7 @@ from opsctl.drills.simulator.simulating import failure
 from opsctl.errors import UsageError
 from tests.support.servers import wait_for
 from tests.unit.drills.simulator.mutations import planted
+from tests.unit.drills.simulator.test_mutations import FOUND
 
 SHARE = 300
 
@@ -45,11 +46,12 @@ def test_a_seed_is_one_history(seed: int) -> None:
 
 
 def test_a_failure_is_made_short_told_and_replayed(tmp_path: Path) -> None:
+    seed = FOUND["send_before_append"]
     with planted("send_before_append"):
-        found = failure(drawn(0))
+        found = failure(drawn(seed))
         assert found.violation
         short = msgspec.convert(found.plan, Plan)
-        whole = drawn(0)
+        whole = drawn(seed)
         assert len(short.faults) <= len(whole.faults)
         assert len(short.decisions) < len(whole.decisions)
         assert any("accepted" in line for line in found.timeline)
@@ -110,13 +112,17 @@ def test_a_killed_command_leaves_no_process_behind(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(record.exists, "the first seeds", timeout_s=60)
+        wait_for(lambda: _lines(record) > 1, "the first seeds", timeout_s=60)
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
         assert len(children) > 1
     finally:
         running.kill()
         running.wait()
     wait_for(lambda: not any(map(_alive, children)), "the end of its workers")
+
+
+def _lines(file: Path) -> int:
+    return len(file.read_bytes().splitlines()) if file.exists() else 0
 
 
 def _alive(pid: str) -> bool:
