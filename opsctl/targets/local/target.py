@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets as random
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from opsctl.targets.local import (
 from opsctl.targets.local.host import LocalHost
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.secrets import SUPERVISOR, Secrets
-from opsctl.targets.local.supervisor import RUNNING, STARTING, STOPPED, Gone, Program
+from opsctl.targets.local.supervisor import RUNNING, STARTING, STOPPED, STOPPING, Gone, Program
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
 
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
@@ -44,6 +45,9 @@ STATES: dict[int, Literal["running", "starting", "stopped"]] = {
 }
 """Every other state is a failure: what keeps ending at its start runs at no time."""
 TAIL_LINES = 20
+ENDED_WITHIN_S = 30.0
+"""Longer than supervisord lets any service take to stop before it kills it."""
+AGAIN_S = 0.1
 SIGNALS = {Blow.KILL: signal.SIGKILL, Blow.FREEZE: signal.SIGSTOP, Blow.THAW: signal.SIGCONT}
 
 
@@ -159,11 +163,27 @@ class LocalTarget:
         self.aim(services, Blow.KILL)()
 
     def bring_up(self, services: Sequence[str]) -> None:
-        """Tell supervisord to start what was kept down."""
+        """Tell supervisord to start what was kept down; what still ends, when it has ended.
+
+        Whoever kept it down may have been killed half way through. Raises `OpsctlError` where
+        a service does not end in time.
+        """
         supervisord = self._supervisord()
-        for program in supervisord.programs():
-            if program.key in services and not program.runs:
-                supervisord.run(program)
+        until = time.monotonic() + ENDED_WITHIN_S
+        while True:
+            wanted = [p for p in supervisord.programs() if p.key in services]
+            for program in wanted:
+                if not program.runs:
+                    supervisord.run(program)
+            ending = [program.key for program in wanted if program.state == STOPPING]
+            if not ending:
+                return
+            if time.monotonic() > until:
+                raise OpsctlError(
+                    f"{', '.join(ending)} did not end in {ENDED_WITHIN_S:g} s",
+                    hint="repeat the command; opsctl status shows what still ends",
+                )
+            time.sleep(AGAIN_S)  # supervisord tells of no change by itself
 
     def logs(
         self, services: Sequence[str], *, follow: bool, since: datetime | None

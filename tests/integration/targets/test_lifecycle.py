@@ -19,8 +19,8 @@ from valkey.exceptions import ValkeyError
 from opsctl.errors import DeployFailed, OpsctlError
 from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service, Step
-from opsctl.targets.base import Action
-from opsctl.targets.local import processes
+from opsctl.targets.base import Action, Blow
+from opsctl.targets.local import LocalTarget, processes
 from opsctl.targets.local.ports import free
 from tests.integration.targets import stage
 from tests.integration.targets.stage import Stage
@@ -118,6 +118,21 @@ def test_a_killed_service_comes_back_by_itself(kept: Stage) -> None:
 
     wait_for(answers, "their data")
     assert kept.plan().empty
+
+
+def test_what_still_ends_as_it_is_brought_up_is_started_when_it_has_ended(
+    kept: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = kept.pids()
+    kept.target.aim(["valkey@a"], Blow.FREEZE)()  # it does not end before it is killed
+    with monkeypatch.context() as killed:  # before its last blow
+        killed.setattr(LocalTarget, "aim", lambda *_: lambda: None)
+        kept.target.keep_down(["valkey@a", "etcd@a"])
+    kept.target.bring_up(["valkey@a", "etcd@a"])
+    after = kept.pids()
+    for key in ("valkey@a", "etcd@a"):
+        assert after[key] not in (None, before[key])
+    assert after["postgres@a"] == before["postgres@a"]
 
 
 def test_everything_killed_at_once_comes_back_with_its_data(kept: Stage) -> None:
