@@ -62,8 +62,13 @@ class _Client(Valkey):
 class Bus:
     """A client of the bus; every call is bounded in time and retried three times."""
 
-    def __init__(self, host: str, port: int, password: str) -> None:
-        """Prepare a client; it connects on first use and again after a loss."""
+    def __init__(self, host: str, port: int, password: str, *, one_caller: bool = False) -> None:
+        """Prepare a client; it connects on first use and again after a loss.
+
+        With `one_caller` all calls share one connection, one after the other, which is not
+        looked at before each of them: that takes a fifth of the time of a call, on the path
+        of every order.
+        """
         self.client = _Client(
             host=host,
             port=port,
@@ -72,13 +77,14 @@ class Bus:
             socket_timeout=10.0,
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), 3),
             retry_on_error=[BusDown, BusSlow],
+            single_connection_client=one_caller,
         )
 
     @classmethod
-    def of(cls, settings: BusSettings) -> Bus:
+    def of(cls, settings: BusSettings, *, one_caller: bool = False) -> Bus:
         """Return the bus that the settings name."""
         password = Path(settings.bus_password_file).read_text().strip()
-        return cls(settings.bus_host, settings.bus_port, password)
+        return cls(settings.bus_host, settings.bus_port, password, one_caller=one_caller)
 
     async def publish(self, stream: str, message: BusMessage, *, entry: str = "*") -> str:
         """Append a message to a stream, under an id of the caller's where one is given.

@@ -120,7 +120,7 @@ class Execution(App[ExecutionSettings]):
         inbound = _latest(state.inbound, before.inbound if before else {})
         self._standby = standby = Standby(intents, {})
         place.take = standby.take
-        self._furnish(place, bus)
+        self._furnish(place)
         self._stopping = Stopping(place, self._saw_kill)
         self._phase = ""
         async with asyncio.TaskGroup() as group:
@@ -145,9 +145,9 @@ class Execution(App[ExecutionSettings]):
         owner = f"{site}/{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         return Place(self.settings, owner, journal, Teller(bus))
 
-    def _furnish(self, place: Place, bus: Bus) -> None:
+    def _furnish(self, place: Place) -> None:
         """Give a place its bus and its sessions; nothing is read or sent yet."""
-        place.feeds = Feeds(bus, place.put, place.utc_ns)
+        place.feeds = Feeds(Bus.of(self.settings, one_caller=True), place.put, place.utc_ns)
         place.gateway = Gateway(self.settings, place.put, place.utc_ns)
         metrics.BUS_UP.set_function(lambda: float(not place.feeds.silent))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -18,6 +19,8 @@ from apps.execution.events import Decided
 from apps.execution.risk import Market
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 BLOCK_MS = 250
 RETRY_S = 0.1
@@ -45,7 +48,7 @@ class Feeds:
     """Reads both streams with one command, so that a decision never overtakes its prices."""
 
     def __init__(self, bus: Bus, put: Callable[[Decided], None], clock: Clock) -> None:
-        """Prepare; decisions go to `put`."""
+        """Prepare; decisions go to `put`. The bus is for the feeds alone, and closed by them."""
         self.market = Market()
         self.heard = 0.0
         """When the bus last answered, on the monotonic clock."""
@@ -64,13 +67,17 @@ class Feeds:
         While there is no `room`, decisions stay on the bus.
         """
         after = {MD: START, INTENTS: source}
-        newest = False
+        try:
+            after[MD] = await self._until_answered(self._newest)
+            while True:
+                await self._until_answered(lambda: self._read(after, room))
+        finally:
+            await self._bus.close()
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                if not newest:
-                    after[MD] = await self._newest()
-                    newest = True
-                await self._read(after, room)
+                return await ask()
             except (BusDown, BusSlow) as fault:
                 log.warning("bus does not answer", reason=str(fault))
                 await asyncio.sleep(RETRY_S)

@@ -68,7 +68,7 @@ class StrategyApp(App[StrategySettings]):
         strategy = load(self.settings.strategy, self.settings.parameters, limits)
         self._warm(strategy)
         engine = Engine(self.settings.strategy, strategy, limits, terms_of(self.settings))
-        bus = Bus.of(self.settings)
+        bus = Bus.of(self.settings, one_caller=True)
         follower = Follower(
             engine,
             bus,

@@ -146,7 +146,7 @@ class Simulated(Execution):
         )
         return self.place
 
-    def _furnish(self, place: Place, bus: Bus) -> None:
+    def _furnish(self, place: Place) -> None:
         place.feeds = cast("Feeds", VirtualFeeds(self.bus, place.put, self.loop))
 
         def engine(**given: Any) -> VirtualEngine:
