@@ -166,6 +166,7 @@ def _send(door: _Door, client: Valkey, count: int, rate_per_s: float) -> Probed:
         lost_in_a_row = 0 if update else lost_in_a_row + 1
         if update is None:
             probed.lost += 1
+            door.connection.close()  # by now the app has hung up on a caller so long silent
         elif update.stamps.sent:
             probed.stamps.append(update.stamps)
         else:
