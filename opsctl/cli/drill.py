@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opsctl.cli.common import Output, OutputOption, YesOption, emit, progress
+from opsctl.cli.drill_check import check
 from opsctl.cli.drill_simulate import simulate
 from opsctl.cli.guards import LiveOption, guard_live
 from opsctl.errors import OpsctlError, UsageError
@@ -29,6 +30,9 @@ app = typer.Typer(
 app.command(
     "simulate", epilog="Example: [bold]opsctl drill simulate --seeds 10000 --from 1[/bold]"
 )(simulate)
+app.command("check", epilog="Example: [bold]opsctl drill check site/scenarios/mine.yaml[/bold]")(
+    check
+)
 
 MISSED, STOPPED = 3, 130
 _STYLES = {"passed": "green", "failed": "red"}
@@ -47,6 +51,7 @@ def list_scenarios(output: OutputOption = Output.TABLE) -> None:
                 title=each.title,
                 goal_ms=each.goal.rto_ms,
                 parameters=each.parameters,
+                faults=tuple(fault.kind for fault in each.faults),
             )
             for each in map(load, names())
         )

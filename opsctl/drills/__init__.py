@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from opsctl.drills.healing import lift
 from opsctl.drills.outcome import Drilled, Scenarios, Series
-from opsctl.drills.scenario import Scenario, load, names
+from opsctl.drills.scenario import Scenario, checked, described, load, names
 from opsctl.drills.series import drill
 
-__all__ = ["Drilled", "Scenario", "Scenarios", "Series", "drill", "lift", "load", "names"]
+__all__ = [
+    "Drilled",
+    "Scenario",
+    "Scenarios",
+    "Series",
+    "checked",
+    "described",
+    "drill",
+    "lift",
+    "load",
+    "names",
+]

@@ -8,7 +8,7 @@ from apps.core.etcd import EtcdError
 from apps.core.journal import Leadership
 from opsctl.drills import members
 from opsctl.drills.accounts import Accounts
-from opsctl.drills.scenario import Fault, Lose
+from opsctl.drills.scenario import Scenario
 from opsctl.drills.steady import STEADY_S, unsteady
 from opsctl.drills.timeline import Timeline
 from opsctl.drills.traffic import Traffic
@@ -59,8 +59,10 @@ def flow(client: Traffic) -> None:
     time.sleep(CALM_S)
 
 
-def placed(fault: Fault, accounts: Accounts, former: Leadership, told: Timeline) -> Leadership:
-    """Move the journal's leading member where the fault wants it; return who leads then.
+def placed(
+    scenario: Scenario, accounts: Accounts, former: Leadership, told: Timeline
+) -> Leadership:
+    """Move the journal's leading member where the scenario wants it; return who leads then.
 
     Into the site that leads or, where its loss is to leave the journal's leader alone, out
     of it. The store elects for that, and a leader that cannot write meanwhile may be
@@ -68,15 +70,15 @@ def placed(fault: Fault, accounts: Accounts, former: Leadership, told: Timeline)
     somebody new is told of. Raises `Blocked` where the two do not come to rest.
     """
     for _ in range(TRIES):
-        if isinstance(fault, Lose):
+        if scenario.etcd_leader is not None:
             others = (s for s in accounts.environment.trading_sites if s != former.site)
-            to = former.site if fault.etcd_leader else next(others)
+            to = former.site if scenario.etcd_leader else next(others)
             told.say(members.lead(accounts.environment, accounts.target, to))
             time.sleep(CALM_S)
         leader = leader_of(accounts)
         if leader.epoch != former.epoch:
             told.say(f"{leader.site} took epoch {leader.epoch} before the fault")
-        if leader.site == former.site or not isinstance(fault, Lose):
+        if leader.site == former.site or scenario.etcd_leader is None:
             return leader
         former = leader
     raise Blocked("leadership goes to and fro without a fault: opsctl health, opsctl logs")

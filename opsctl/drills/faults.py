@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
+from opsctl.drills.effects import Disturbed, Effect, Places
 from opsctl.drills.underway import Underway
 from opsctl.errors import OpsctlError
 from opsctl.model.environment import Environment
@@ -17,6 +20,7 @@ from opsctl.services.links import NETWORK
 from opsctl.targets.base import Blow, Target
 
 ANSWER_S = 5.0
+WHOLE = Disturbed()
 
 
 @dataclass(frozen=True)
@@ -26,27 +30,14 @@ class Faults:
     environment: Environment
     target: Target
 
-    def of_site(self, site: str, names: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the keys of a site's services: all, or those of these names."""
-        found = self.target.services()
-        return tuple(s.key for s in found if s.site == site and (not names or s.name in names))
-
-    def between_sites(self) -> tuple[str, ...]:
-        """Return the links between the sites that trade."""
-        trading = self.environment.trading_sites
-        return tuple(
-            link.name
-            for link in links(self.environment)
-            if link.dialer in trading and link.to in trading
-        )
+    def places(self, roles: Mapping[str, str]) -> Places:
+        """Return the environment's services and links, with who leads and follows."""
+        services = [(s.name, s.site) for s in self.target.services()]
+        return Places(services, links(self.environment), roles)
 
     def killing(self, keys: Sequence[str]) -> Callable[[], None]:
         """Return what ends processes as a crash does."""
         return self.target.aim(keys, Blow.KILL)
-
-    def freezing(self, keys: Sequence[str]) -> Callable[[], None]:
-        """Return what stops processes where they are."""
-        return self.target.aim(keys, Blow.FREEZE)
 
     def losing(self, keys: Sequence[str]) -> Callable[[], None]:
         """Return what ends processes and keeps them from coming back."""
@@ -58,21 +49,88 @@ class Faults:
 
         return lose
 
-    def cut(self, names: Sequence[str]) -> None:
-        """Cut links: what is open on them breaks, nothing new comes through."""
-        for name in names:
-            self._link("PUT", name, {"cut": True})
+    def refusals(self, effects: Sequence[Effect]) -> Iterator[str]:
+        """Yield why a fault cannot be had on this target, as a reader is told."""
+        for each in effects:
+            for keys, blow in ((each.full, Blow.FILL), (each.stepped, Blow.STEP)):
+                if keys and (why := self.target.lacks(keys, blow)):
+                    yield f"not applicable here: {each.said}: {why}"
+
+    def aimed(self, effect: Effect, states: Mapping[str, Disturbed]) -> Callable[[], None]:
+        """Return what strikes; everything that takes time to look up is looked up now.
+
+        `states` are the links as they are to be, whatever else stands on them.
+        """
+        blows: list[Callable[[], None]] = []
+        if effect.killed:
+            blows.append(self.killing(effect.killed))
+        if effect.frozen:
+            blows.append(self.target.aim(effect.frozen, Blow.FREEZE))
+        if effect.down:
+            blows.append(self.losing(effect.down))
+        if effect.full:
+            blows.append(self.target.aim(effect.full, Blow.FILL))
+        if effect.stepped:
+            blows.append(lambda: self.target.set_clock(effect.stepped, effect.shift_s))
+        if effect.links:
+            wanted = {name: states[name] for name in effect.links}
+            blows.append(lambda: self.disturb(wanted))
+
+        def strike() -> None:
+            for blow in blows:
+                blow()
+
+        return strike
+
+    def disturb(self, states: Mapping[str, Disturbed]) -> None:
+        """Put links into a state; what is open on a link that is cut breaks."""
+        for name, state in states.items():
+            self._link("PUT", name, state.model_dump())
 
     def lift(self, faults: Underway) -> None:
-        """Take back whatever of these faults stands; what does not is left alone."""
-        if faults.frozen:
-            self.target.aim(faults.frozen, Blow.THAW)()
-        if faults.down:
-            self.target.bring_up(faults.down)
-        for name in faults.cut:
-            self._link("DELETE", name)
+        """Take back whatever of these faults stands; what does not is left alone.
 
-    def _link(self, verb: str, name: str, body: object = None) -> None:
+        Everything is tried. Raises `OpsctlError` naming what stands still.
+        """
+        left: list[str] = []
+        for what, mend in self._mends(faults):
+            try:
+                mend()
+            except OpsctlError as fault:
+                left.append(f"{what}: {fault.message}")
+        left += self._down_still(faults.down)
+        if left:
+            raise OpsctlError(
+                f"still broken: {'; '.join(left)}",
+                hint="the next command of opsctl on this environment tries again",
+            )
+
+    def _mends(self, faults: Underway) -> Iterator[tuple[str, Callable[[], None]]]:
+        target = self.target
+        if faults.frozen:
+            yield "frozen", lambda: target.aim(faults.frozen, Blow.THAW)()
+        if faults.full:
+            yield "full disk", lambda: target.aim(faults.full, Blow.FREE)()
+        if faults.stepped:
+            yield "clock", lambda: target.set_clock(faults.stepped, 0.0)
+        if faults.down:
+            yield "kept down", lambda: target.bring_up(faults.down)
+        for name in faults.cut:
+            yield f"link {name}", lambda name=name: self._whole(name)  # type: ignore[misc]
+
+    def _whole(self, name: str) -> None:
+        said = self._link("DELETE", name)
+        with contextlib.suppress(KeyError):
+            if Disturbed(cut=said["cut"], drop=said["drop"], delay_ms=said["delay_ms"]) != WHOLE:
+                raise OpsctlError(f"link {name} is not whole: {said}")
+
+    def _down_still(self, keys: Sequence[str]) -> list[str]:
+        if not keys:
+            return []
+        seen = {running.key: running.state for running in self.target.observe()}
+        return [f"{key} is stopped" for key in keys if seen.get(key) == "stopped"]
+
+    def _link(self, verb: str, name: str, body: object = None) -> dict[str, Any]:
         probe = next(
             (
                 s.probe
@@ -103,3 +161,5 @@ class Faults:
             connection.close()
         if answer.status != 200:
             raise OpsctlError(f"the network app refused {verb} of link {name}: {said}")
+        found: dict[str, Any] = json.loads(said)
+        return found

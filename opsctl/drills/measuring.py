@@ -12,6 +12,9 @@ from opsctl.drills.succession import Succession
 from opsctl.drills.timeline import Timeline
 from opsctl.drills.traffic import Traffic
 
+ON_ITS_WAY_NS = 1_000_000_000
+"""What was journaled before the fault may still reach the venue for so long."""
+
 
 def measure(
     *,
@@ -29,7 +32,8 @@ def measure(
     accepted = [a for a in venue.accepted if a.order.startswith(client.name)]
     fault_ns, new = told.fault_ns, succession.successor
     rto_ms = detection_ms = takeover_ms = gap_ms = None
-    if fault_ns and new is not None:
+    moments = [a.at_ns for a in accepted]
+    if fault_ns and new is not None and scenario.recovery == "takeover":
         found = _takeover(accepted, succession, fault_ns, single=single_session)
         detection_ms = measurement.ms(fault_ns, new.at_ns)
         if found is not None:
@@ -37,9 +41,11 @@ def measure(
             takeover_ms = measurement.ms(new.at_ns, found[1])
             told.add(found[0], "last acceptance on the former session")
             told.add(found[1], "first acceptance on the successor's session")
-    elif fault_ns and not scenario.takes_over:
-        moments = [a.at_ns for a in accepted]
+    elif fault_ns and scenario.recovery == "longest-gap":
         rto_ms = measurement.longest_gap_ms(moments, fault_ns, until_ns)
+    elif told.lifted_ns and scenario.recovery == "after-lift":
+        first = next((at for at in sorted(moments) if at > told.lifted_ns), None)
+        rto_ms = None if first is None else measurement.ms(told.lifted_ns, first)
     if fault_ns:
         told_ns = [line.at_ns for line in acknowledged]
         gap_ms = measurement.longest_gap_ms(told_ns, fault_ns, until_ns)
@@ -55,6 +61,19 @@ def measure(
         positions_reconciled=not reconciled.positions if reconciled else None,
         open_orders_reconciled=not reconciled.open_orders if reconciled else None,
     )
+
+
+def opened(client: Traffic, venue: Record, told: Timeline) -> list[str]:
+    """Return what the venue accepted of the client while nothing may be opened, in words."""
+    since_ns = told.fault_ns + ON_ITS_WAY_NS
+    late = [
+        one.order
+        for one in venue.accepted
+        if one.order.startswith(client.name) and since_ns < one.at_ns < told.lifted_ns
+    ]
+    if not late:
+        return []
+    return [f"{len(late)} orders were opened while nothing may be opened, {late[0]} first"]
 
 
 def _takeover(

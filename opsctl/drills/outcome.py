@@ -9,6 +9,7 @@ from pydantic import RootModel
 
 from opsctl.drills.measurement import percentile
 from opsctl.drills.reconciliation import Reconciled
+from opsctl.model.faults import Fault
 from opsctl.model.value import Value
 
 Verdict = Literal["passed", "failed", "interrupted", "pending", "blocked"]
@@ -21,6 +22,21 @@ class Listed(Value):
     title: str
     goal_ms: float
     parameters: dict[str, bool | float]
+    faults: tuple[str, ...] = ()
+    """The kind of each fault, in the order in which they strike."""
+
+
+class ScenarioChecked(Value):
+    """A scenario's file, and what is wrong with it."""
+
+    file: str
+    faults: tuple[Fault, ...] = ()
+
+
+class ScenariosChecked(Value):
+    """Every scenario that was looked at."""
+
+    scenarios: tuple[ScenarioChecked, ...]
 
 
 class Scenarios(Value):

@@ -16,7 +16,7 @@ from opsctl.drills.accounts import Accounts
 from opsctl.drills.begin import Blocked, flow, placed, precheck
 from opsctl.drills.comparing import compared
 from opsctl.drills.judging import judge
-from opsctl.drills.measuring import measure
+from opsctl.drills.measuring import measure, opened
 from opsctl.drills.outcome import Drilled, Goal, Measured, Objective, Verdict
 from opsctl.drills.report import write
 from opsctl.drills.scenario import Scenario
@@ -86,11 +86,14 @@ class Run:
             self._findings.append(why_not)
         told.say("reconciling client, journal, books, drop copies and venue")
         reconciled, unread = compared(accounts, client, since)
+        venue = accounts.venue()
+        if self.scenario.opens_nothing:
+            self._findings += opened(client, venue, told)
         measured = measure(
             scenario=self.scenario,
             single_session=self.environment.venue.sessions == "single",
             client=client,
-            venue=accounts.venue(),
+            venue=venue,
             succession=self._succession,
             reconciled=reconciled,
             told=told,
@@ -121,12 +124,12 @@ class Run:
         assert succession is not None  # noqa: S101 - made before the client starts
         self._told.say(f"keeping {self.rate_per_s:g} orders a second coming")
         flow(client)
-        fault = self.scenario.fault
-        former = placed(fault, self._accounts, succession.former, self._told)
+        former = placed(self.scenario, self._accounts, succession.former, self._told)
         if former.epoch != succession.former.epoch:
             self._notes.append(f"epoch {former.epoch} began before the fault, at {former.site}")
         succession.former = former
-        self._striking.strike(fault, succession.former)
+        self._striking.prepare(self.scenario, former)
+        self._striking.strike()
         for missing in succession.await_end(self.scenario, client, self._striking):
             self._findings.append(missing)
 

@@ -1,72 +1,36 @@
-"""Scenarios: what a drill breaks, what should hold meanwhile, and how it is undone; pure.
+"""Scenarios: what a drill breaks, what should hold meanwhile, what counts as recovery; pure.
 
-A scenario is a YAML file, shipped with the package or in `site/scenarios/` of the project.
-Its parameters are values that `--set` may replace; a step names one as `$hold_s`.
+A scenario is a YAML file, shipped with the package or in `site/scenarios/` of the project;
+`opsctl.drills.reading` makes a value of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from opsctl.drills.composing import Random, composed
+from opsctl.drills.kinds import AnyFault, Lose
+from opsctl.drills.outcome import ScenarioChecked, ScenariosChecked
+from opsctl.drills.reading import FORMAT, Parameter, Read, read
 from opsctl.errors import UsageError
 from opsctl.model.value import Value
 
 OWN = Path("site") / "scenarios"
-Parameter = bool | float
+FORM = "docs/drills.md shows the form, opsctl drill show NAME an example"
 
-Place = Literal["leader", "follower"]
-"""A site by what it does when the drill begins."""
-
-
-class Kill(Value):
-    """SIGKILL services of a site; their supervisor starts them again."""
-
-    kind: Literal["kill"]
-    site: Place
-    services: tuple[str, ...] = Field(min_length=1)
-
-
-class Freeze(Value):
-    """SIGSTOP services of a site, SIGCONT after `hold_s`."""
-
-    kind: Literal["freeze"]
-    site: Place
-    services: tuple[str, ...] = Field(min_length=1)
-    hold_s: float = Field(gt=0, le=3600)
-
-
-class Lose(Value):
-    """SIGKILL every process of a site and keep it down for `hold_s`.
-
-    With `etcd_leader` the journal's leading member is moved there before.
-    """
-
-    kind: Literal["lose"]
-    site: Place
-    hold_s: float = Field(gt=0, le=3600)
-    etcd_leader: bool = False
-
-
-class Part(Value):
-    """Cut every link between the sites that trade for `hold_s`; the witness hears both."""
-
-    kind: Literal["part"]
-    hold_s: float = Field(gt=0, le=3600)
-
-
-class HandOver(Value):
-    """Hand the order path over to the follower, as `opsctl failover` does."""
-
-    kind: Literal["handover"]
-
-
-Fault = Kill | Freeze | Lose | Part | HandOver
+Leadership = Literal["moves", "may-move", "stays"]
+"""Whether another epoch must lead afterwards, may, or must not."""
+Recovery = Literal["takeover", "longest-gap", "after-lift"]
+"""What the recovery time is: from the former leader's last acceptance by the venue to its
+successor's first; the longest time without an acceptance; from the end of the faults to the
+first acceptance after it."""
 
 
 class Goal(Value):
@@ -80,14 +44,66 @@ class Scenario(Value):
     """One drill, as its file says."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")
-    title: str
-    hypothesis: str
+    title: str = Field(min_length=1)
+    hypothesis: str = Field(min_length=1)
     """What should hold, in words: it goes into the report."""
     parameters: dict[str, Parameter] = {}
-    fault: Fault = Field(discriminator="kind")
-    takes_over: bool = True
-    """Whether another epoch must lead afterwards."""
+    faults: tuple[AnyFault, ...] = Field(min_length=1, max_length=50)
+    random: Random | None = None
+    """What the faults were composed from, where a seed determines them."""
+    leadership: Leadership
+    recovery: Recovery
+    opens_nothing: bool = False
+    """Whether nothing may be accepted by the venue while the faults stand."""
     goal: Goal
+
+    @property
+    def etcd_leader(self) -> bool | None:
+        """Whether the journal's leading member has to be in the lost site; None: wherever it is."""
+        return next((f.etcd_leader for f in self.faults if isinstance(f, Lose)), None)
+
+    def nth(self, number: int) -> Self:
+        """Return the scenario of a repeat's run, counted from 0: of seed + n where it has one."""
+        if self.random is None or not number:
+            return self
+        random = self.random.model_copy(update={"seed": self.random.seed + number})
+        given = {"seed": float(random.seed)} if "seed" in self.parameters else {}
+        return self.model_copy(
+            update={
+                "random": random,
+                "faults": composed(random),
+                "parameters": self.parameters | given,
+            }
+        )
+
+
+class Described(Value):
+    """A scenario, and where it is from."""
+
+    source: str
+    """`shipped`, or the project's file."""
+    scenario: Scenario
+
+    def text(self) -> str:
+        """Return it as YAML, its parameters filled in; what has its default is left out.
+
+        Faults that a seed has composed stand in a comment: the seed says them.
+        """
+        plain = self.scenario.model_dump(mode="json", exclude_defaults=True)
+        faults = [
+            {"kind": fault.kind, **fault.model_dump(mode="json", exclude_defaults=True)}
+            for fault in self.scenario.faults
+        ]
+        if self.scenario.random is None:
+            return _yaml_of({"format": FORMAT, **plain, "faults": faults})
+        del plain["faults"]
+        made = "".join(f"# {line}\n" for line in _yaml_of({"faults": faults}).splitlines())
+        return _yaml_of({"format": FORMAT, **plain}) + made
+
+
+def _yaml_of(plain: object) -> str:
+    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=96)
+    return text
 
 
 def names() -> list[str]:
@@ -102,56 +118,75 @@ def load(name: str, given: Mapping[str, Parameter] | None = None) -> Scenario:
         UsageError: there is none of that name, or its file or a parameter is wrong; every
             fault is named with its place.
     """
+    file = _file(name)
+    return sound(read(Scenario, file.read_text("utf-8"), given or {}, where=_shown(file)))
+
+
+def described(name: str) -> Described:
+    """Return a scenario as it is, for a reader; raises `UsageError` as `load` does."""
+    file = _file(name)
+    return Described(source="shipped" if _is_shipped(file) else str(file), scenario=load(name))
+
+
+def checked(names_or_paths: Iterable[str]) -> ScenariosChecked:
+    """Return the faults of scenarios, each given by its name or as a file.
+
+    Raises `UsageError` where there is no such scenario, or no such file.
+    """
+    texts = [_found(each) for each in names_or_paths]
+    return ScenariosChecked(
+        scenarios=tuple(
+            ScenarioChecked(file=where, faults=read(Scenario, text, {}, where=where).faults)
+            for where, text in texts
+        )
+    )
+
+
+def sound(found: Read[Scenario]) -> Scenario:
+    """Return the scenario that was read; raises `UsageError` with every fault it has."""
+    if found.value is None:
+        count = len(found.faults)
+        raise UsageError(
+            f"{found.file} has {count} fault{'s'[: count != 1]}",
+            hint=FORM,
+            details=[str(fault) for fault in found.faults],
+        )
+    return found.value
+
+
+def _found(name_or_path: str) -> tuple[str, str]:
+    """Return what a scenario's file is called, and its text."""
+    if "/" not in name_or_path and not name_or_path.endswith((".yaml", ".yml")):
+        file = _file(name_or_path)
+        return _shown(file), file.read_text("utf-8")
+    try:
+        return name_or_path, Path(name_or_path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UsageError(f"{name_or_path} cannot be read: {fault}", hint=FORM) from fault
+
+
+def _file(name: str) -> Traversable:
     found = _files().get(name)
     if found is None:
         raise UsageError(f"there is no scenario {name}", hint=f"known are: {', '.join(names())}")
-    try:
-        raw = yaml.safe_load(found.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as fault:
-        raise UsageError(f"{found}: {fault}", hint="docs/drills.md shows the form") from fault
-    if not isinstance(raw, dict):
-        raise UsageError(f"{found} is no mapping", hint="docs/drills.md shows the form")
-    return parse(raw, given or {}, where=str(found))
+    return found
 
 
-def parse(raw: Mapping[str, Any], given: Mapping[str, Parameter], *, where: str) -> Scenario:
-    """Return the scenario that a file's content says; raises `UsageError`."""
-    known = dict(raw.get("parameters") or {})
-    if unknown := sorted(given.keys() - known.keys()):
-        raise UsageError(
-            f"{where} has no parameter {', '.join(unknown)}",
-            hint=f"its parameters are: {', '.join(sorted(known)) or 'none'}",
-        )
-    values = known | dict(given)
-    try:
-        return Scenario.model_validate({**_filled(dict(raw), values), "parameters": values})
-    except KeyError as fault:
-        raise UsageError(f"{where}: ${fault.args[0]} is no parameter of it") from fault
-    except ValidationError as fault:
-        found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors()]
-        raise UsageError(
-            f"{where} has {len(found)} fault{'s'[: len(found) != 1]}",
-            hint="docs/drills.md shows the form",
-            details=found,
-        ) from fault
+def _shown(file: Traversable) -> str:
+    return file.name if _is_shipped(file) else str(file)
 
 
-def _filled(raw: Any, values: Mapping[str, Parameter]) -> Any:
-    """Return the content with `$name` replaced by the parameter's value."""
-    if isinstance(raw, str) and raw.startswith("$"):
-        return values[raw[1:]]
-    if isinstance(raw, dict):
-        return {key: _filled(value, values) for key, value in raw.items()}
-    return raw
+def _is_shipped(file: Traversable) -> bool:
+    return not str(file).startswith(str(OWN))
 
 
-def _files() -> dict[str, Any]:
+def _files() -> dict[str, Traversable]:
     """Return the file of every scenario; the project's own come before the shipped ones."""
     shipped = resources.files("opsctl.drills").joinpath("scenarios")
     return dict(_yaml(shipped)) | (dict(_yaml(OWN)) if OWN.is_dir() else {})
 
 
-def _yaml(folder: Any) -> Iterator[tuple[str, Any]]:
+def _yaml(folder: Traversable) -> Iterator[tuple[str, Traversable]]:
     for file in folder.iterdir():
         if file.name.endswith(".yaml"):
             yield file.name.removesuffix(".yaml"), file

@@ -40,7 +40,14 @@ def drill(
             if repeat > 1:
                 say(f"run {number + 1} of {repeat}")
             runs.append(
-                recorded(environment, target, scenario, rate_per_s=rate_per_s, say=say, move=move)
+                recorded(
+                    environment,
+                    target,
+                    scenario.nth(number),
+                    rate_per_s=rate_per_s,
+                    say=say,
+                    move=move,
+                )
             )
             if runs[-1].verdict in ("interrupted", "blocked"):
                 break

@@ -1,4 +1,4 @@
-"""The fault of a drill, from its blow to its end: what stands is written down before."""
+"""The faults of a drill, from the first blow to their end; what they break is noted before."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from apps.core.etcd import EtcdError
 from apps.core.journal import Leadership
 from opsctl.drills import underway
 from opsctl.drills.accounts import Accounts
+from opsctl.drills.begin import Blocked
+from opsctl.drills.effects import Effect, effect, everything, links_of
 from opsctl.drills.faults import Faults
-from opsctl.drills.scenario import Fault, Freeze, HandOver, Kill, Lose, Part
+from opsctl.drills.scenario import Scenario
+from opsctl.drills.schedule import Step, last_blow, steps
 from opsctl.drills.steady import STEADY_S, unsteady
 from opsctl.drills.timeline import Timeline
 from opsctl.drills.underway import Underway
@@ -22,6 +25,8 @@ HUSH_S = 0.5
 """What a drill looks up before its blow takes time from those who trade: they catch up first."""
 ASKED = 3
 """How often a handover is asked for at most."""
+AGAIN_S = 1.0
+"""How long a rollback that did not succeed waits before it is tried again."""
 
 
 class Mover(Protocol):
@@ -33,58 +38,102 @@ class Mover(Protocol):
 
 
 class Striking:
-    """One fault on one environment, and its rollback."""
+    """The faults of one run on one environment, and their rollback."""
 
     def __init__(self, accounts: Accounts, standing: Underway, move: Mover, told: Timeline) -> None:
         """Break nothing yet; `standing` names the run."""
         self._accounts = accounts
         self._faults = Faults(accounts.environment, accounts.target)
-        self._standing = standing
+        self._noted = standing
         self._mover = move
         self._told = told
+        self._effects: list[Effect] = []
+        self._steps: list[Step] = []
+        self._standing: set[int] = set()
+        self._began = 0.0
+        self._must_move = True
 
-    def strike(self, fault: Fault, former: Leadership) -> None:
-        """Break what the scenario says, now."""
+    def prepare(self, scenario: Scenario, former: Leadership) -> None:
+        """Settle what each fault hits, now that it is known who leads; break nothing.
+
+        Raises `Blocked` where the environment, or this target, lacks what a fault needs.
+        """
         trading = self._accounts.environment.trading_sites
         other = next(s for s in trading if s != former.site)
-        sites = {"leader": former.site, "follower": other}
-        faults = self._faults
-        blow: Callable[[], None]
-        match fault:
-            case Kill():
-                keys = faults.of_site(sites[fault.site], fault.services)
-                said, blow = f"SIGKILL of {', '.join(keys)}", faults.killing(keys)
-            case Freeze():
-                keys = faults.of_site(sites[fault.site], fault.services)
-                self._note(frozen=keys)
-                said, blow = f"SIGSTOP of {', '.join(keys)}", faults.freezing(keys)
-            case Lose():
-                keys = faults.of_site(sites[fault.site])
-                self._note(down=keys)
-                said = f"SIGKILL of all {len(keys)} processes of site {sites[fault.site]}"
-                blow = faults.losing(keys)
-            case Part():
-                names = faults.between_sites()
-                self._note(cut=names)
-                said, blow = f"{len(names)} links are cut", lambda: faults.cut(names)
-            case HandOver():
-                said, blow = f"handing over to {other}", lambda: self._move(other)
-        time.sleep(HUSH_S)
-        self._told.strike(said, blow)
+        places = self._faults.places({"leader": former.site, "follower": other})
+        try:
+            self._effects = [effect(fault, places) for fault in scenario.faults]
+        except OpsctlError as lacking:
+            raise Blocked(f"not applicable here: {lacking.message}") from lacking
+        if refused := list(self._faults.refusals(self._effects)):
+            raise Blocked("; ".join(refused))
+        self._steps = steps(self._effects)
+        self._must_move = scenario.leadership == "moves"
 
-    def lift(self) -> None:
-        """End the fault."""
-        self._told.say("the fault is lifted")
-        self._faults.lift(self._standing)
+    def strike(self) -> None:
+        """Let the blows fall, each at its time, and what ends before the last of them end."""
+        self._noted = everything(self._effects, self._noted)
+        underway.note(self._accounts.environment.name, self._noted)
+        first = self._steps[0]
+        blow = self._aimed(first)
+        time.sleep(HUSH_S)
+        self._began = time.monotonic()
+        self._told.strike(self._effects[first.number].said, blow)
+        count = last_blow(self._steps) + 1
+        for step in self._steps[1:count]:
+            self._take(step)
+        self._steps = self._steps[count:]
+
+    def finish(self) -> None:
+        """Let what stands come to its end, each fault at its time."""
+        if not self._steps:
+            self._told.lifted_ns = time.time_ns()
+        for step in self._steps:
+            self._take(step)
+        self._steps = []
+
+    def _take(self, step: Step) -> None:
+        each = self._effects[step.number]
+        if step.strikes:
+            self._wait(step)
+            blow = self._aimed(step)
+            if step.pulse == 0:
+                self._told.strike(each.said, blow)
+            else:
+                blow()
+            return
+        self._wait(step)
+        self._told.lifted_ns = time.time_ns()
+        if step.pulse == each.times - 1:
+            self._told.say(f"lifted: {each.said}")
+        self._standing.discard(step.number)
+        still = [self._effects[number] for number in sorted(self._standing)]
+        gone = everything([each], self._noted).less(everything(still, self._noted))
+        self._faults.lift(gone)
+        shared = {name: state for name, state in links_of(still).items() if name in each.links}
+        self._faults.disturb(shared)
+
+    def _wait(self, step: Step) -> None:
+        time.sleep(max(0.0, self._began + step.at_s - time.monotonic()))
+
+    def _aimed(self, step: Step) -> Callable[[], None]:
+        each = self._effects[step.number]
+        if each.hold_s:
+            self._standing.add(step.number)
+        if each.to:
+            return lambda: self._ask(each.to)
+        still = [self._effects[number] for number in sorted(self._standing)]
+        return self._faults.aimed(each, links_of(still))
 
     def roll_back(self, to: str) -> str:
         """Lift everything, wait for the steady state, give leadership back to a site.
 
-        Returns why that did not succeed; empty where it did.
+        Tries again for as long as a steady state may take. Returns why that did not succeed;
+        empty where it did.
         """
         self._told.say("rolling back")
         try:
-            self._faults.lift(self._standing)
+            self._lift_all()
             if why := unsteady(self._accounts, STEADY_S):
                 return f"not steady after the rollback: {'; '.join(why)}"
             underway.clear(self._accounts.environment.name)
@@ -97,9 +146,27 @@ class Striking:
             return f"the rollback did not succeed: {said}"
         return ""
 
-    def _note(self, **faults: tuple[str, ...]) -> None:
-        self._standing = self._standing.model_copy(update=faults)
-        underway.note(self._accounts.environment.name, self._standing)
+    def _lift_all(self) -> None:
+        deadline = time.monotonic() + STEADY_S
+        while True:
+            try:
+                self._faults.lift(self._noted)
+            except OpsctlError as fault:
+                if time.monotonic() > deadline:
+                    raise
+                self._told.say(f"{fault.message}: trying again")
+                time.sleep(AGAIN_S)
+            else:
+                return
+
+    def _ask(self, to: str) -> None:
+        """Hand over; where other faults stand in the way that may be refused, and is told."""
+        try:
+            self._move(to)
+        except OpsctlError as refused:
+            if self._must_move:
+                raise
+            self._told.say(f"not handed over: {refused.message}")
 
     def _move(self, to: str) -> None:
         """Hand over; what was refused is asked again, as a person would, and shown."""

@@ -13,12 +13,14 @@ Say = Callable[[str], None]
 
 
 class Timeline:
-    """The moments of one run; the fault is where it counts from."""
+    """The moments of one run; the first fault is where it counts from."""
 
     def __init__(self, say: Say) -> None:
         """Begin with nothing; `say` hears what happens."""
         self.fault_ns = 0
-        """When the fault struck, in UTC nanoseconds; 0 before."""
+        """When the first fault struck, in UTC nanoseconds; 0 before."""
+        self.lifted_ns = 0
+        """When the last fault began to be lifted, or the last blow fell where none stands."""
         self._say = say
         self._told: list[tuple[int, str]] = []
 
@@ -32,10 +34,11 @@ class Timeline:
         self._told.append((at_ns, what))
 
     def strike(self, what: str, blow: Callable[[], None]) -> None:
-        """Let the fault happen."""
+        """Let a fault happen."""
         self._say(what)
-        self.fault_ns = time.time_ns()
-        self.add(self.fault_ns, what)
+        at_ns = time.time_ns()
+        self.fault_ns = self.fault_ns or at_ns
+        self.add(at_ns, what)
         blow()
 
     def moments(self) -> tuple[Moment, ...]:

@@ -19,13 +19,30 @@ FILE = "drill.json"
 
 
 class Underway(Value):
-    """Faults that may stand: who is frozen, who is kept down, which links are cut."""
+    """Faults that may stand; lifting what does not stand changes nothing.
+
+    Who is frozen, who is kept down, which links are disturbed, whose disk is full, whose
+    clock is off.
+    """
 
     run: str
     scenario: str
     frozen: tuple[str, ...] = ()
     down: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+    """Links that are cut, delayed, or swallow one way."""
+    full: tuple[str, ...] = ()
+    stepped: tuple[str, ...] = ()
+
+    def less(self, still: Underway) -> Underway:
+        """Return what stands here and not in another."""
+        kinds = ("frozen", "down", "cut", "full", "stepped")
+        return self.model_copy(
+            update={
+                kind: tuple(k for k in getattr(self, kind) if k not in getattr(still, kind))
+                for kind in kinds
+            }
+        )
 
 
 def path(environment: str) -> Path:

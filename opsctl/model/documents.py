@@ -65,31 +65,61 @@ class _Unreadable(Exception):
         self.problem, self.line = problem, line
 
 
-def parse(name: str, text: str) -> Document:
-    """Return the document of a file's text; what cannot be read is among its faults."""
-    reader = _Reader(f"Pulumi.{name}.yaml")
+class Text(Value):
+    """What the text of a file holds: the value of its root, the line of every path in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    root: Any
+    readable: bool = True
+    lines: dict[tuple[str, ...], int] = {}
+    faults: tuple[Fault, ...] = ()
+
+    def line(self, path: tuple[str, ...]) -> int | None:
+        """Return the line of a path, or of the nearest value around it."""
+        while path:
+            if path in self.lines:
+                return self.lines[path]
+            path = path[:-1]
+        return None
+
+
+def read(file: str, text: str) -> Text:
+    """Return what a file's text holds; its faults say why it cannot be read."""
+    reader = _Reader(file)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = {} if root is None else reader.value(root, ())
-        if not isinstance(value, dict):
-            raise _Unreadable("must be a mapping with `config:`", 1)
-        config = {} if value.get(CONFIG) is None else value[CONFIG]
-        if not isinstance(config, dict):
-            raise _Unreadable("`config:` must be a mapping", reader.lines.get((CONFIG,)))
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = {} if node is None else reader.value(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        return reader.unreadable(name, f"is no YAML: {said}", mark.line + 1 if mark else None)
+        return reader.unreadable(f"is no YAML: {said}", mark.line + 1 if mark else None)
     except yaml.YAMLError as error:
-        return reader.unreadable(name, f"is no YAML: {str(error).splitlines()[0]}", None)
+        return reader.unreadable(f"is no YAML: {str(error).splitlines()[0]}", None)
     except RecursionError:
-        return reader.unreadable(name, "is nested too deeply", None)
+        return reader.unreadable("is nested too deeply", None)
     except _Unreadable as error:
-        return reader.unreadable(name, error.problem, error.line)
-    lines = {
-        path[1:]: line for path, line in reader.lines.items() if path[0] == CONFIG and path[1:]
-    }
-    return Document(name=name, config=config, lines=lines, faults=tuple(reader.faults))
+        return reader.unreadable(error.problem, error.line)
+    return Text(root=value, lines=reader.lines, faults=tuple(reader.faults))
+
+
+def parse(name: str, text: str) -> Document:
+    """Return the document of a file's text; what cannot be read is among its faults."""
+    file = f"Pulumi.{name}.yaml"
+    found = read(file, text)
+    root, problem, line = found.root, "", 1
+    if not found.readable:
+        return Document(name=name, config={}, faults=found.faults)
+    config = (root.get(CONFIG) or {}) if isinstance(root, dict) else {}
+    if not isinstance(root, dict):
+        problem = "must be a mapping with `config:`"
+    elif root.get(CONFIG) is not None and not isinstance(root[CONFIG], dict):
+        problem, line = "`config:` must be a mapping", found.lines[CONFIG,]
+    if problem:
+        fault = Fault(path="", problem=problem, file=file, line=line)
+        return Document(name=name, config={}, faults=(*found.faults, fault))
+    lines = {path[1:]: at for path, at in found.lines.items() if path[0] == CONFIG and path[1:]}
+    return Document(name=name, config=config, lines=lines, faults=found.faults)
 
 
 class _Reader:
@@ -101,9 +131,9 @@ class _Reader:
         self._file = file
         self._seen = 0
 
-    def unreadable(self, name: str, problem: str, line: int | None) -> Document:
+    def unreadable(self, problem: str, line: int | None) -> Text:
         fault = Fault(path="", problem=problem, file=self._file, line=line)
-        return Document(name=name, config={}, faults=(*self.faults, fault))
+        return Text(root=None, readable=False, lines=self.lines, faults=(*self.faults, fault))
 
     def value(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
         self._seen += 1
@@ -117,6 +147,8 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
+            for at, item in enumerate(node.value):
+                self.lines[*path, str(at)] = item.start_mark.line + 1
             return [self.value(item, (*path, str(at))) for at, item in enumerate(node.value)]
         return self._mapping(node, path)
 

@@ -42,6 +42,7 @@ _KINDS = (
     (("date_",), "must be a date such as 2010-01-04"),
     (("string_",), "must be text"),
     (("model_", "dict_", "mapping_"), "must be a mapping of settings"),
+    (("tuple_", "list_"), "must be a list"),
 )
 
 

@@ -28,6 +28,7 @@ RESULTS: dict[str, str] = {
     "resume": "opsctl.deploy.outcome:Switched",
     "failover": "opsctl.recovery.outcome:Failover",
     "failback": "opsctl.recovery.outcome:Failover",
+    "drill-check": "opsctl.drills.outcome:ScenariosChecked",
     "drill-list": "opsctl.drills.outcome:Scenarios",
     "drill-run": "opsctl.drills.outcome:Result",
     "drill-simulate": "opsctl.drills.simulator.outcome:Simulation",

@@ -38,6 +38,26 @@ OF_A_SITE: tuple[Maker, ...] = (
 OF_THE_FIRST_SITE: tuple[Maker, ...] = (seaweedfs.service,)
 """What no order needs, and the first site alone has: it is the largest of the servers."""
 
+NAMES: frozenset[str] = frozenset(
+    module.NAME
+    for module in (
+        alertmanager,
+        data,
+        desk,
+        etcd,
+        execution,
+        network,
+        postgres,
+        projector,
+        prometheus,
+        seaweedfs,
+        strategy,
+        valkey,
+        venue,
+    )
+)
+"""The name of every service that an environment can have."""
+
 
 def services(environment: Environment, host: Host) -> tuple[Service, ...]:
     """Return every service of an environment, made for the place where it will run."""

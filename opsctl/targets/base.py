@@ -21,6 +21,9 @@ class Blow(StrEnum):
     KILL = "kill"
     FREEZE = "freeze"
     THAW = "thaw"
+    FILL = "fill"
+    FREE = "free"
+    STEP = "step"
 
 
 class Action(StrEnum):
@@ -122,9 +125,18 @@ class Target(Protocol):
         """Return what does to the processes of services, all at once, what a drill asks for.
 
         `kill` ends them as a crash does (what supervises them starts them again), `freeze`
-        stops them where they are, `thaw` lets them go on; who does not run is left out. Whom
+        stops them where they are, `thaw` lets them go on; `fill` makes whatever they write to
+        files fail, as on a full disk, `free` ends that; who does not run is left out. Whom
         it goes to is looked up now, so that the blow itself takes no time; it is struck once.
         """
+        ...
+
+    def lacks(self, services: Sequence[str], blow: Blow) -> str:
+        """Return what this target lacks to do it to services; empty where it can."""
+        ...
+
+    def set_clock(self, services: Sequence[str], shift_s: float) -> None:
+        """Let services see a wall clock that is so many seconds off; 0 is the true time."""
         ...
 
     def keep_down(self, services: Sequence[str]) -> None:

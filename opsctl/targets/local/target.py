@@ -28,6 +28,7 @@ from opsctl.targets.local import (
     preflight,
     preparation,
     processes,
+    quota,
     removal,
 )
 from opsctl.targets.local.host import LocalHost
@@ -137,6 +138,9 @@ class LocalTarget:
 
     def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
         """Return what signals the processes that services have now, and no later ones."""
+        if blow in (Blow.FILL, Blow.FREE):
+            pids = self._pids(services)
+            return lambda: quota.bound(pids, full=blow is Blow.FILL)
         held: list[int] = []
         for program in self._supervisord().programs():
             if program.key in services and program.pid:
@@ -152,6 +156,27 @@ class LocalTarget:
             held.clear()
 
         return strike
+
+    def lacks(self, services: Sequence[str], blow: Blow) -> str:
+        """Return why a blow cannot be had on this machine."""
+        if blow is Blow.STEP:
+            return "a process of this machine has the machine's clock"
+        return quota.refusal(self._pids(services)) if blow is Blow.FILL else ""
+
+    def set_clock(self, services: Sequence[str], shift_s: float) -> None:
+        """Leave clocks as they are: `lacks` has said why."""
+        if shift_s:
+            raise OpsctlError(f"{', '.join(services)}: {self.lacks(services, Blow.STEP)}")
+
+    def _pids(self, services: Sequence[str]) -> list[int]:
+        """Return the processes of services with all that they have started."""
+        known = processes.children()
+        todo = [p.pid for p in self._supervisord().programs() if p.key in services and p.pid]
+        found: list[int] = []
+        while todo:
+            found.append(todo.pop())
+            todo += known.get(found[-1], ())
+        return found
 
     def keep_down(self, services: Sequence[str]) -> None:
         """Kill services, and tell supervisord to leave them stopped."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.cli.conftest import Opsctl
@@ -35,3 +37,29 @@ def test_one_site_is_blocked_and_says_what_it_lacks(opsctl: Opsctl, target: Fake
     assert done.code == 3
     assert done.json["verdict"] == "blocked"
     assert "trading:dr: hot" in done.json["findings"][0]
+
+
+def test_sound_scenarios_are_sound_and_a_faulty_one_is_taken_apart(
+    opsctl: Opsctl, tmp_path: Path
+) -> None:
+    done = opsctl("drill", "check", "--output", "json")
+    assert done.code == 0
+    assert {each["file"] for each in done.json["scenarios"]} > {"leader-kill.yaml", "random.yaml"}
+    file = tmp_path / "mine.yaml"
+    file.write_text("format: 2\nname: mine\nfaults:\n  - kind: kil\n  - hold_s: 1\n")
+    done = opsctl("drill", "check", "leader-kill", str(file), "--output", "json")
+    assert done.code == 2
+    sound, faulty = done.json["scenarios"]
+    assert (sound["faults"], faulty["file"]) == ([], str(file))
+    assert [(each["path"], each["line"]) for each in faulty["faults"]] == [
+        ("title", 1),
+        ("hypothesis", 1),
+        ("leadership", 1),
+        ("goal", 1),
+        ("faults.0.kind", 4),
+        ("faults.1.kind", 5),
+    ]
+    shown = opsctl("drill", "check", str(file))
+    assert shown.code == 2
+    assert "did you mean kill?" in shown.out
+    assert opsctl("drill", "check", "nonsense").code == 2

@@ -133,6 +133,12 @@ class FakeTarget:
     def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
         raise NotImplementedError
 
+    def lacks(self, services: Sequence[str], blow: Blow) -> str:
+        raise NotImplementedError
+
+    def set_clock(self, services: Sequence[str], shift_s: float) -> None:
+        raise NotImplementedError
+
     def keep_down(self, services: Sequence[str]) -> None:
         raise NotImplementedError
 

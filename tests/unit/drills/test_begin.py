@@ -62,27 +62,27 @@ def test_the_leader_of_the_journal_is_moved_into_the_lost_site_or_out_of_it(
     etcd_leader: bool, site: str
 ) -> None:
     fake, found = accounts(AGAIN)
-    fault = load("site-loss", {"etcd_leader": etcd_leader}).fault
-    assert placed(fault, found, FORMER, told()) == AGAIN
+    scenario = load("site-loss", {"etcd_leader": etcd_leader})
+    assert placed(scenario, found, FORMER, told()) == AGAIN
     assert fake.moved == [site]
 
 
 def test_other_faults_leave_the_journal_as_it_is() -> None:
     fake, found = accounts(FORMER)
-    assert placed(load("leader-kill").fault, found, FORMER, told()) == FORMER
+    assert placed(load("leader-kill"), found, FORMER, told()) == FORMER
     assert fake.moved == []
 
 
 def test_whoever_took_over_before_the_fault_is_told_of_and_is_who_leads() -> None:
     _, found = accounts(OTHER)
     timeline = told()
-    assert placed(load("leader-kill").fault, found, FORMER, timeline) == OTHER
+    assert placed(load("leader-kill"), found, FORMER, timeline) == OTHER
     assert [m.what for m in timeline.moments()] == ["b took epoch 4 before the fault"]
 
 
 def test_the_leader_of_the_journal_follows_whoever_took_over() -> None:
     fake, found = accounts(OTHER)
-    assert placed(load("site-loss").fault, found, FORMER, told()) == OTHER
+    assert placed(load("site-loss"), found, FORMER, told()) == OTHER
     assert fake.moved == ["a", "b"]
 
 
@@ -92,7 +92,7 @@ def test_a_drill_is_blocked_where_leadership_does_not_come_to_rest(
     leaders = itertools.cycle([OTHER, AGAIN])
     monkeypatch.setattr(begin, "leader_of", lambda _: next(leaders))
     with pytest.raises(Blocked, match="to and fro"):
-        placed(load("site-loss").fault, accounts(FORMER)[1], FORMER, told())
+        placed(load("site-loss"), accounts(FORMER)[1], FORMER, told())
 
 
 @pytest.mark.parametrize(

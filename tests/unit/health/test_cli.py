@@ -75,6 +75,12 @@ class FakeTarget:
     def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
         raise AssertionError("status and health change nothing")
 
+    def lacks(self, services: Sequence[str], blow: Blow) -> str:
+        raise NotImplementedError
+
+    def set_clock(self, services: Sequence[str], shift_s: float) -> None:
+        raise NotImplementedError
+
     def keep_down(self, services: Sequence[str]) -> None:
         raise AssertionError("status and health change nothing")
 

@@ -32,6 +32,9 @@ class FakeTarget:
     def bring_up(self, services: Sequence[str]) -> None:
         self.done.append(("up", tuple(services)))
 
+    def observe(self) -> tuple[()]:
+        return ()
+
     def services(self) -> tuple[()]:
         return ()
 

@@ -1,0 +1,163 @@
+"""The kinds of faults, as a scenario names them: what breaks, where, when and for how long; pure.
+
+A kind says what it means, not how it is done: that is the target's.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from opsctl.model.topology import Kind as LinkKind
+from opsctl.model.value import Value
+from opsctl.services.catalogue import NAMES
+
+Place = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+"""`leader` or `follower`, by what a site does as the drill begins; or a place by its name: a site,
+`witness`, `market` (where the venue stands)."""
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Fault(Value):
+    """What every fault has: when it strikes, counted from the first blow of the drill."""
+
+    after_s: float = Field(default=0.0, ge=0, le=3600)
+
+    @property
+    def standing_s(self) -> float:
+        """How long it stands; 0 where there is nothing to lift."""
+        return float(getattr(self, "hold_s", 0.0))
+
+
+class Pulsed(Fault):
+    """A fault that comes and goes: `times` blows, one every `every_s`."""
+
+    hold_s: Seconds
+    times: int = Field(default=1, ge=1, le=1000)
+    every_s: float = Field(default=0.0, ge=0, le=3600, validate_default=True)
+
+    @field_validator("every_s")
+    @classmethod
+    def _lets_go_between(cls, every_s: float, info: ValidationInfo) -> float:
+        hold_s, times = info.data.get("hold_s"), info.data.get("times")
+        if hold_s is not None and times is not None and times > 1 and every_s <= hold_s:
+            raise ValueError(f"must be > hold_s ({hold_s:g}) where there are several times")
+        return every_s
+
+
+def _known(services: tuple[str, ...]) -> tuple[str, ...]:
+    for name in services:
+        if name not in NAMES:
+            raise ValueError(f"{name} is no service: known are {', '.join(sorted(NAMES))}")
+    return services
+
+
+class _OfServices(Value):
+    site: Place
+    services: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("services")
+    @classmethod
+    def _are_known(cls, services: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(services)
+
+
+class Kill(_OfServices, Fault):
+    """SIGKILL services of a site; their supervisor starts them again."""
+
+    kind: Literal["kill"] = "kill"
+
+
+class Freeze(_OfServices, Pulsed):
+    """SIGSTOP services of a site, SIGCONT after `hold_s`."""
+
+    kind: Literal["freeze"] = "freeze"
+
+
+class Lose(Fault):
+    """SIGKILL processes of a site and keep them down for `hold_s`: all, or those of services.
+
+    With `etcd_leader` the journal's leading member is moved there before, with false away
+    from there; where nothing is said it stays where it is.
+    """
+
+    kind: Literal["lose"] = "lose"
+    site: Place
+    services: tuple[str, ...] = ()
+    hold_s: Seconds
+    etcd_leader: bool | None = None
+
+    @field_validator("services")
+    @classmethod
+    def _are_known(cls, services: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(services)
+
+
+class _OfLinks(Value):
+    between: tuple[Place, Place]
+    links: tuple[LinkKind, ...] = ()
+    """The kinds of links; all of them where none is named."""
+
+
+class Cut(_OfLinks, Pulsed):
+    """Break every connection between two places, both ways, and every new one."""
+
+    kind: Literal["cut"] = "cut"
+
+
+class Delay(_OfLinks, Pulsed):
+    """Hold back what goes between two places, each way, by `delay_ms`."""
+
+    kind: Literal["delay"] = "delay"
+    delay_ms: int = Field(gt=0, le=60_000)
+
+
+class Drop(Pulsed):
+    """Swallow what one place sends to another; the connections stay, the other way works."""
+
+    kind: Literal["drop"] = "drop"
+    sender: Place
+    receiver: Place
+    links: tuple[LinkKind, ...] = ()
+
+
+class Fill(_OfServices, Fault):
+    """The disk takes no more bytes of services: what they write to files fails."""
+
+    kind: Literal["fill"] = "fill"
+    hold_s: Seconds
+
+
+class Clock(_OfServices, Fault):
+    """The wall clock of services is `shift_s` off, on or back; true again after `hold_s`."""
+
+    kind: Literal["clock"] = "clock"
+    shift_s: float = Field(ge=-86_400, le=86_400)
+    hold_s: Seconds
+
+
+class HandOver(Fault):
+    """Hand the order path over to a site, as `opsctl failover` does."""
+
+    kind: Literal["handover"] = "handover"
+    to: Place = "follower"
+
+
+AnyFault = Annotated[
+    Kill | Freeze | Lose | Cut | Delay | Drop | Fill | Clock | HandOver,
+    Field(discriminator="kind"),
+]
+KINDS: dict[str, type[Fault]] = {
+    "kill": Kill,
+    "freeze": Freeze,
+    "lose": Lose,
+    "cut": Cut,
+    "delay": Delay,
+    "drop": Drop,
+    "fill": Fill,
+    "clock": Clock,
+    "handover": HandOver,
+}
