@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from opsctl.model import window
 from opsctl.model.tiers import DR, LATENCY, DrPromise, DrTier, LatencyPromise, LatencyTier
 from opsctl.model.value import Value
 
@@ -51,6 +52,7 @@ Number = BeforeValidator(_number)
 Usd = Annotated[Decimal, Number, Field(gt=0, max_digits=DIGITS, decimal_places=2)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+ScenarioName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
 SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 Setting = Annotated[int | str | bool, BeforeValidator(_setting)]
 """A setting of an app or a parameter of a strategy; a number with a point is kept as text."""
@@ -136,6 +138,26 @@ class Strategy(Value):
     capital_usd: Usd = Field(Decimal("1000000"), description="what the strategy starts with")
 
 
+def _window(text: str) -> str:
+    window.parse(text)  # a ValueError says what is wrong with it
+    return text
+
+
+class Drills(Value):
+    """When drills may run, and which are due how often."""
+
+    window: Annotated[str, AfterValidator(_window)] = Field(
+        "",
+        description="when drills may run, on the clock of trading:timezone; empty: at any time",
+    )
+    every_days: Annotated[int, Number, Field(ge=1, le=3_650)] = Field(
+        90, description="days after which a scenario that passed is due again"
+    )
+    scenarios: tuple[ScenarioName, ...] = Field(
+        (), description="the scenarios that are due; empty: every one of the catalogue"
+    )
+
+
 def _known_zone(name: str) -> str:
     # Opening the one zone; to list all of them reads a thousand files.
     try:
@@ -172,6 +194,7 @@ class Environment(Value):
     venue: VenueProfile = Field(VenueProfile(), description="what the venue promises")
     replay: Replay = Field(Replay(), description="the tape that the venue simulator replays")
     strategy: Strategy = Field(Strategy(), description="the strategy and its parameters")
+    drills: Drills = Field(Drills(), description="when drills may run, and which are due")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much every app logs"
     )

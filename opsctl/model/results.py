@@ -38,7 +38,7 @@ class ShownValue(Value):
 
     key: str
     """As the file writes it: `trading:limits.max_order_shares`."""
-    value: Scalar | dict[str, Scalar]
+    value: Scalar | dict[str, Scalar] | list[str]
     origin: Literal["flag", "file", "tier default", "default"]
     file: str
     line: int | None

@@ -97,7 +97,9 @@ def _shown(value: object) -> str:
         return "{}" if not value else _text(dict(value))
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    if isinstance(value, tuple):
+        return _text(list(value))
+    return str(value) or '""'
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opsctl.model.documents import parse
-from opsctl.model.environment import Environment, Limits, Replay, Strategy, TargetName, VenueProfile
+from opsctl.model.environment import (
+    Drills,
+    Environment,
+    Limits,
+    Replay,
+    Strategy,
+    TargetName,
+    VenueProfile,
+)
 from opsctl.model.files import Assembled, assemble
 from opsctl.model.layers import leaves
 from opsctl.model.sources import FIELDS, STRUCTURED
@@ -146,6 +154,10 @@ def test_a_missing_tier_is_the_only_fault() -> None:
         ("trading:limits: '{'", "trading:limits: must be a mapping of settings, not '{'"),
         ("trading:settings:\n  A B: {}", "trading:settings.A B: is no name"),
         ("trading:replay:\n  day_s: 0.0001", "replay.day_s: must have at most 3 decimal places"),
+        ("trading:drills:\n  window: weekends", "drills.window: must be days and times, such as"),
+        ("trading:drills:\n  scenarios: leader-kill", "drills.scenarios: must be a list, not"),
+        ("trading:drills:\n  scenarios: [A b]", "drills.scenarios.0: must match"),
+        ("trading:drills:\n  every: 90d", "drills.every: is no setting: did you mean every_days?"),
         ("trading:infrastructure: aws", "trading:infrastructure: must be one of none"),
     ],
 )
@@ -225,9 +237,14 @@ def test_a_name_that_no_environment_can_have() -> None:
 
 
 KEYS = st.sampled_from([*FIELDS, "extends", "format", "nonsense", "limits.max_order_shares"])
+KINDS = (Limits, VenueProfile, Replay, Strategy, Drills)
 NESTED_KEYS = st.sampled_from(
     [
-        *(key for kind in (Limits, VenueProfile, Replay, Strategy) for key in kind.model_fields),
+        *(
+            key
+            for kind in (Limits, VenueProfile, Replay, Strategy, Drills)
+            for key in kind.model_fields
+        ),
         *("execution", "log_level", "int", "secure", "", "a.b"),
     ]
 )
@@ -301,6 +318,12 @@ ENVIRONMENTS = st.builds(
         seed=st.integers(0, 10**9),
     ),
     strategy=st.builds(Strategy, name=TEXT, parameters=SETTINGS, capital_usd=USD),
+    drills=st.builds(
+        Drills,
+        window=st.sampled_from(["", "sat 10:00-16:00", "mon-fri 22:00-02:00, 12:00-13:00"]),
+        every_days=st.integers(1, 3_650),
+        scenarios=st.lists(st.from_regex(r"[a-z][a-z0-9-]{1,40}", fullmatch=True), max_size=3),
+    ),
     log_level=st.sampled_from(["debug", "info", "warning", "error"]),
     settings=st.dictionaries(SERVICES, SETTINGS, max_size=2),
 )
