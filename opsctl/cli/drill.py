@@ -67,8 +67,19 @@ def run(
     environment: Annotated[str, typer.Argument(help="The environment, as deployed.")],
     repeat: Annotated[int, typer.Option("--repeat", min=1, max=10_000, help="How many times.")] = 1,
     rate: Annotated[
-        float, typer.Option("--rate", min=2, max=5_000, help="Orders a second meanwhile.")
-    ] = 200.0,
+        float | None,
+        typer.Option(
+            "--rate", min=2, max=5_000, help="Orders a second meanwhile; the scenario's by default."
+        ),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--load",
+            metavar="NAME=VALUE",
+            help="Replace a value of the scenario's load: burst_orders=100. May be repeated.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Replace a parameter. May be repeated."),
@@ -86,11 +97,16 @@ def run(
     """
     from opsctl.cli.selection import deployed
     from opsctl.drills import drill, load
+    from opsctl.drills.load import changed
     from opsctl.evidence.runs import who
     from opsctl.recovery import failover
     from opsctl.targets import open_target
 
     chosen = load(scenario, _parameters(settings or ()))
+    given = dict(_pair("--load", word) for word in shape or ())
+    if rate is not None:
+        given["rate_per_s"] = str(rate)
+    chosen = chosen.model_copy(update={"load": changed(chosen.load, given)})
     found = deployed(environment, None, "drill")
     guard_live("drill", found, live=live, yes=yes)
     target = open_target(found)
@@ -109,7 +125,7 @@ def run(
             why = [moved.detail, *(refusal.reason for refusal in moved.refusals)]
             raise OpsctlError(f"{to} does not lead: {'; '.join(filter(None, why))}")
 
-    series = drill(found, target, chosen, repeat=repeat, rate_per_s=rate, say=_say, move=move)
+    series = drill(found, target, chosen, repeat=repeat, say=_say, move=move)
     shown = series if repeat > 1 else series.runs[0]
     emit(shown, output, lambda: _shown(series))
     if series.verdict == "interrupted":
@@ -124,18 +140,27 @@ def _say(text: str) -> None:
 
 def _parameters(settings: Iterable[str]) -> dict[str, bool | float]:
     found: dict[str, bool | float] = {}
+    words = {"true": True, "false": False}
     for setting in settings:
-        name, equals, value = setting.partition("=")
-        words = {"true": True, "false": False}
+        name, value = _pair("--set", setting)
         try:
             found[name] = words[value] if value in words else float(value)
         except ValueError:
-            equals = ""
-        if not equals or not name:
-            raise UsageError(
-                f"--set {setting} is no NAME=VALUE", hint="a number, true or false: hold_s=2"
-            )
+            raise _no_pair("--set", setting) from None
     return found
+
+
+def _pair(option: str, setting: str) -> tuple[str, str]:
+    name, _, value = setting.partition("=")
+    if not name or not value:
+        raise _no_pair(option, setting)
+    return name, value
+
+
+def _no_pair(option: str, setting: str) -> UsageError:
+    return UsageError(
+        f"{option} {setting} is no NAME=VALUE", hint="a number, true or false: hold_s=2"
+    )
 
 
 def _list_table(found: Scenarios) -> Table:

@@ -6,19 +6,19 @@ strategy would, and believes an order acknowledged only when the journal's index
 for it. It reads its task as JSON from stdin, decides until stdin is closed, and writes
 one JSON line for each acknowledgement and, at the end, what it had submitted.
 
-Each decision buys or sells a few shares of two stocks, another pair each time, and the
-next round of all stocks trades the other way: what is in doubt blocks its symbol only, and
-positions come back to where they were but for what a fault leaves unfilled.
+What it decides is `opsctl.drills.load`: each decision buys or sells two stocks, another pair
+each time, so that what is in doubt blocks its symbol only.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import queue
 import sys
 import threading
 import time
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import IO, Any
 
 import msgspec
@@ -26,27 +26,29 @@ from valkey.exceptions import ValkeyError
 
 from apps.core.bus import INTENTS, MD, ORDERS, START
 from apps.core.instruments import TEST_SYMBOL
-from apps.core.messages import Close, Decision, Intent, OrderUpdate, Side, Stamps, decode, encode
-from opsctl.drills.task import Acknowledged, Bus, Line, Submitted, Task
+from apps.core.messages import Close, Decision, OrderUpdate, decode, encode
+from opsctl.drills.load import FAR, Shape
+from opsctl.drills.task import Acknowledged, Bus, Line, Submitted, Task, read
 
-LEGS = 2
-TICK = Decimal("0.0001")
-FAR = 2_000_000_000
-"""An expiry that market data does not reach: what the client decides does not go stale."""
 PRICES_S = 0.5
 SEND_S = 5.0
 """How long a client that was stopped tries to submit what it has decided."""
 QUIET_S = 1.0
 """It ends when nothing was acknowledged for so long after it stopped."""
 
+UNWRITABLE = 74
+"""What it exits with where what it is told cannot be recorded."""
+
 
 class Client:
-    """Decides at a steady rate until stopped."""
+    """Decides as its load says until stopped."""
 
     def __init__(self, task: Task, out: IO[bytes]) -> None:
         """Prepare; `run` works."""
         self._task = task
         self._out = out
+        self._shape = Shape(task.name, task.load)
+        self._at = itertools.count()
         self._lock = threading.Lock()
         self._hearing = threading.Lock()
         self._encoder = msgspec.json.Encoder()
@@ -74,7 +76,7 @@ class Client:
         self._write(Submitted(tuple(self._submitted)))
 
     def _decide(self) -> None:
-        period_s = LEGS / self._task.rate_per_s
+        pauses = self._shape.pauses()
         connections = itertools.cycle([bus.open() for bus in self._task.buses])
         connection, looked = next(connections), 0.0
         numbers = itertools.count(int(time.time() * 1000) % FAR)
@@ -91,7 +93,7 @@ class Client:
                 self._submitted += [intent.id for intent in decision.intents]
                 for waiting in self._queues.values():
                     waiting.put(decision)
-            due = max(due + period_s, time.monotonic() - PRICES_S)
+            due = max(due + next(pauses), time.monotonic() - PRICES_S)
             self._stop.wait(max(0.0, due - time.monotonic()))
 
     def _look(self, connection: Any) -> None:
@@ -102,29 +104,7 @@ class Client:
             self._day = close.day
 
     def _decision(self, number: int) -> Decision:
-        symbols = sorted(self._prices)
-        count = len(symbols)
-        side = Side.BUY if number // count % 2 else Side.SELL
-        now = time.time_ns()
-        return Decision(
-            strategy=self._task.name,
-            seq=number,
-            day=self._day,
-            expires_seq=FAR,
-            intents=tuple(
-                Intent(
-                    id=f"{self._task.name}-{number}-{leg}",
-                    symbol=symbol,
-                    side=side,
-                    qty=1 + leg,
-                    limit=_marketable(self._prices[symbol], side),
-                )
-                for leg, symbol in enumerate(
-                    (symbols[number % count], symbols[(number + count // 2) % count])[:LEGS]
-                )
-            ),
-            stamps=Stamps(data_in=now, published=now, decided=now),
-        )
+        return self._shape.decision(next(self._at), number, self._prices, self._day, time.time_ns())
 
     def _send(self, bus: Bus) -> None:
         """Submit in order; what a site does not take is submitted again: a no-op by its id."""
@@ -173,19 +153,19 @@ class Client:
         self._write(Acknowledged(message.id, at_ns, message.state))
 
     def _write(self, line: Line) -> None:
-        with self._lock:
-            self._out.write(self._encoder.encode(line) + b"\n")
-            self._out.flush()
-
-
-def _marketable(price: Decimal, side: Side) -> Decimal:
-    factor = Decimal("1.01") if side is Side.BUY else Decimal("0.99")
-    return (price * factor / TICK).quantize(Decimal(1), rounding=ROUND_HALF_EVEN) * TICK
+        try:
+            with self._lock:
+                self._out.write(self._encoder.encode(line) + b"\n")
+                self._out.flush()
+        except OSError as fault:
+            # An account with a hole proves nothing: the drill sees its client end, and stops.
+            sys.stderr.write(f"the client cannot record: {fault}\n")
+            os._exit(UNWRITABLE)
 
 
 def main() -> int:
     """Run as a process: the task is the first line of stdin."""
-    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=Task)
+    task = read(sys.stdin.buffer.readline())
     Client(task, sys.stdout.buffer).run(sys.stdin.buffer)
     return 0
 

@@ -7,11 +7,14 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from apps.core.etcd import EtcdError
 from opsctl import evidence
 from opsctl.deploy import identity
 from opsctl.deploy.store import store_of
+from opsctl.drills import guards
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.begin import Blocked, flow, placed, precheck
 from opsctl.drills.comparing import compared
@@ -20,6 +23,7 @@ from opsctl.drills.measuring import measure, opened
 from opsctl.drills.outcome import Drilled, Goal, Measured, Objective, Verdict
 from opsctl.drills.report import write
 from opsctl.drills.scenario import Scenario
+from opsctl.drills.stopping import Stopped, Watch, reasons, unusable
 from opsctl.drills.striking import Mover, Striking
 from opsctl.drills.succession import Succession
 from opsctl.drills.task import Bus, Task
@@ -41,11 +45,12 @@ class Run:
     environment: Environment
     target: Target
     scenario: Scenario
-    rate_per_s: float
     say: Say
     move: Mover
     folder: Path
     id: str
+    refused: str = ""
+    """Why it may not begin, where that is known already."""
     _findings: list[str] = field(default_factory=list)
     _notes: list[str] = field(default_factory=list)
     _succession: Succession | None = None
@@ -62,6 +67,7 @@ class Run:
         told, accounts = self._told, self._accounts
         told.say("looking for a steady state")
         try:
+            self._guard()
             former = precheck(accounts)
         except Blocked as why:
             return self._reported("blocked", [str(why)])
@@ -71,17 +77,23 @@ class Run:
         window_ns = 0
         client = Traffic(self._task(), self.folder)
         try:
-            with client:
+            with client, Watch(reasons(self.scenario.stop, client, accounts, since.tail, told)):
                 self._through(client)
                 window_ns = time.time_ns()
+        except Stopped as why:
+            told.say(f"stopped: {why}")
+            self._findings.append(f"stopped before its end: {why}")
         except KeyboardInterrupt:
             interrupted = True
             self._findings.append("stopped by Ctrl-C before its end")
         except Blocked as why:
             self._striking.roll_back(former.site)
             return self._reported("blocked", [str(why)])
-        except OpsctlError as fault:
-            self._findings.append(f"{fault.message}")
+        except (OpsctlError, EtcdError, OSError) as fault:
+            self._findings.append(fault.message if isinstance(fault, OpsctlError) else str(fault))
+        except BaseException:
+            self._striking.roll_back(former.site)
+            raise
         if why_not := self._striking.roll_back(former.site):
             self._findings.append(why_not)
         told.say("reconciling client, journal, books, drop copies and venue")
@@ -118,11 +130,21 @@ class Run:
             rolled_back=not why_not,
         )
 
+    def _guard(self) -> None:
+        """Look at what forbids a drill, whatever the state of the environment; raises `Blocked`."""
+        why = (
+            self.refused
+            or guards.refusal(self.environment, self.folder, datetime.now(UTC))
+            or unusable(self.scenario.stop, self._accounts)
+        )
+        if why:
+            raise Blocked(why)
+
     def _through(self, client: Traffic) -> None:
         """Let orders flow, strike, and wait for the end of it."""
         succession = self._succession
         assert succession is not None  # noqa: S101 - made before the client starts
-        self._told.say(f"keeping {self.rate_per_s:g} orders a second coming")
+        self._told.say(f"keeping {self.scenario.load.rate_per_s:g} orders a second coming")
         flow(client)
         former = placed(self.scenario, self._accounts, succession.former, self._told)
         if former.epoch != succession.former.epoch:
@@ -138,7 +160,7 @@ class Run:
             Bus(site, host, port, password)
             for site, (host, port, password) in self._accounts.buses().items()
         )
-        return Task(f"drill{uuid.uuid4().hex[:6]}", buses, self.rate_per_s)
+        return Task(f"drill{uuid.uuid4().hex[:6]}", buses, self.scenario.load)
 
     def _reported(
         self,
@@ -185,20 +207,26 @@ def recorded(
     target: Target,
     scenario: Scenario,
     *,
-    rate_per_s: float,
     say: Say,
     move: Mover,
+    refused: str = "",
 ) -> Drilled:
-    """Run a drill once, and leave its line in the evidence log."""
+    """Run a drill once, or say why it is refused; its line goes to the evidence log."""
     with evidence.recorded(
         command="drill",
         environment=environment.name,
         identity=identity.known(environment.name),
         arguments={"scenario": scenario.name, **scenario.parameters, "by": who()},
     ) as run:
-        found = Run(
-            environment, target, scenario, rate_per_s, say, move, run.folder, run.id
-        ).whole()
+        try:
+            found = Run(
+                environment, target, scenario, say, move, run.folder, run.id, refused
+            ).whole()
+        except OSError as fault:
+            raise OpsctlError(
+                f"the drill cannot be recorded: {fault}",
+                hint=f"whatever it broke was lifted before; free the disk of {run.folder}",
+            ) from fault
         run.store = store_of(target)
         run.result = json.loads(found.model_dump_json(exclude={"timeline"}))
         run.exit_code = 0 if found.verdict == "passed" else 3

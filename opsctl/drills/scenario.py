@@ -17,8 +17,10 @@ from pydantic import Field
 
 from opsctl.drills.composing import Random, composed
 from opsctl.drills.kinds import AnyFault, Lose
+from opsctl.drills.load import Load
 from opsctl.drills.outcome import ScenarioChecked, ScenariosChecked
 from opsctl.drills.reading import FORMAT, Parameter, Read, read
+from opsctl.drills.stop import Stop
 from opsctl.errors import UsageError
 from opsctl.model.value import Value
 
@@ -56,6 +58,8 @@ class Scenario(Value):
     opens_nothing: bool = False
     """Whether nothing may be accepted by the venue while the faults stand."""
     goal: Goal
+    load: Load = Load()
+    stop: Stop = Stop()
 
     @property
     def etcd_leader(self) -> bool | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
+
 from opsctl.deploy.lock import held
 from opsctl.drills import underway
-from opsctl.drills.faults import Faults
+from opsctl.drills.accounts import Accounts
+from opsctl.drills.mending import mended
 from opsctl.drills.outcome import Drilled, Series, summary, verdict_of
 from opsctl.drills.running import recorded
 from opsctl.drills.scenario import Scenario
 from opsctl.drills.striking import Mover
 from opsctl.drills.timeline import Say
+from opsctl.errors import Locked
 from opsctl.model.environment import Environment
 from opsctl.targets.base import Target
 
@@ -20,35 +25,27 @@ def drill(
     scenario: Scenario,
     *,
     repeat: int,
-    rate_per_s: float,
     say: Say,
     move: Mover,
 ) -> Series:
     """Run a scenario so many times; one that is interrupted or blocked ends it.
 
-    Each run leaves its own line in the evidence log, and its report. Raises `Locked`
-    where another opsctl holds the environment.
+    Each run leaves its own line in the evidence log, and its report; so does one that is
+    blocked because another opsctl holds the environment, or an earlier drill is not rolled
+    back.
     """
     runs: list[Drilled] = []
-    with held(environment.name, f"drill run {scenario.name}"):
-        left = underway.read(environment.name)
-        if left is not None:
-            Faults(environment, target).lift(left)
-            underway.clear(environment.name)
-            say(f"lifted what run {left.run} left standing")
+    run = partial(recorded, environment, target, say=say, move=move)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(environment.name, f"drill run {scenario.name}"))
+            refused = _unmended(environment, target, say)
+        except Locked as busy:
+            refused = f"{busy.message}: {busy.hint}"
         for number in range(repeat):
             if repeat > 1:
                 say(f"run {number + 1} of {repeat}")
-            runs.append(
-                recorded(
-                    environment,
-                    target,
-                    scenario.nth(number),
-                    rate_per_s=rate_per_s,
-                    say=say,
-                    move=move,
-                )
-            )
+            runs.append(run(scenario.nth(number), refused=refused))
             if runs[-1].verdict in ("interrupted", "blocked"):
                 break
     return Series(
@@ -57,4 +54,18 @@ def drill(
         verdict=verdict_of(tuple(runs)),
         runs=tuple(runs),
         summary=summary(tuple(runs)),
+    )
+
+
+def _unmended(environment: Environment, target: Target, say: Say) -> str:
+    """Mend what an earlier drill left; return what is still broken, empty where nothing is."""
+    left = underway.read(environment.name)
+    if left is None:
+        return ""
+    broken = mended(Accounts(environment, target), left, say)
+    if not broken:
+        return ""
+    return (
+        f"drill {left.scenario} (run {left.run}) is not rolled back yet, {broken}: "
+        f"opsctl health {environment.name} says what is wrong, the next command tries again"
     )

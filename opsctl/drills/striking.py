@@ -13,6 +13,7 @@ from opsctl.drills.accounts import Accounts
 from opsctl.drills.begin import Blocked
 from opsctl.drills.effects import Effect, effect, everything, links_of
 from opsctl.drills.faults import Faults
+from opsctl.drills.mending import MEND_S, lifted
 from opsctl.drills.scenario import Scenario
 from opsctl.drills.schedule import Step, last_blow, steps
 from opsctl.drills.steady import STEADY_S, unsteady
@@ -25,8 +26,6 @@ HUSH_S = 0.5
 """What a drill looks up before its blow takes time from those who trade: they catch up first."""
 ASKED = 3
 """How often a handover is asked for at most."""
-AGAIN_S = 1.0
-"""How long a rollback that did not succeed waits before it is tried again."""
 
 
 class Mover(Protocol):
@@ -128,12 +127,15 @@ class Striking:
     def roll_back(self, to: str) -> str:
         """Lift everything, wait for the steady state, give leadership back to a site.
 
-        Tries again for as long as a steady state may take. Returns why that did not succeed;
-        empty where it did.
+        What cannot be lifted is tried again for a while; what then still stands is left to the
+        next command, and no drill begins before. Returns why that did not succeed; empty where
+        it did.
         """
         self._told.say("rolling back")
         try:
-            self._lift_all()
+            still = lifted(self._faults, self._noted, self._told.say, within_s=MEND_S)
+            if still:
+                return f"the rollback did not succeed: {still}"
             if why := unsteady(self._accounts, STEADY_S):
                 return f"not steady after the rollback: {'; '.join(why)}"
             underway.clear(self._accounts.environment.name)
@@ -145,19 +147,6 @@ class Striking:
             said = fault.message if isinstance(fault, OpsctlError) else str(fault)
             return f"the rollback did not succeed: {said}"
         return ""
-
-    def _lift_all(self) -> None:
-        deadline = time.monotonic() + STEADY_S
-        while True:
-            try:
-                self._faults.lift(self._noted)
-            except OpsctlError as fault:
-                if time.monotonic() > deadline:
-                    raise
-                self._told.say(f"{fault.message}: trying again")
-                time.sleep(AGAIN_S)
-            else:
-                return
 
     def _ask(self, to: str) -> None:
         """Hand over; where other faults stand in the way that may be refused, and is told."""

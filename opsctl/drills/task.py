@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from valkey import Valkey
 
+from opsctl.drills.load import Load
+
 
 class Bus(msgspec.Struct, frozen=True):
     """Where a site's bus is."""
@@ -28,11 +30,20 @@ class Bus(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What a client is to do: `name` marks its decisions, `rate_per_s` counts intents."""
+    """What a client is to do: `name` marks its decisions."""
 
     name: str
     buses: tuple[Bus, ...]
-    rate_per_s: float
+    load: Load
+
+    def written(self) -> bytes:
+        """Return it as a line that `read` reads."""
+        return msgspec.json.encode(self, enc_hook=lambda load: load.model_dump()) + b"\n"
+
+
+def read(line: bytes) -> Task:
+    """Return the task that a line holds."""
+    return msgspec.json.decode(line, type=Task, dec_hook=lambda _, load: Load.model_validate(load))
 
 
 class Acknowledged(msgspec.Struct, frozen=True, tag="acknowledged"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -24,9 +24,12 @@ class Traffic:
     def __init__(self, task: Task, folder: Path) -> None:
         """Prepare; use as a context manager to run it."""
         self.name = task.name
+        self.folder = folder
         self._task = task
         self._path = folder / "client.jsonl"
         self._process: subprocess.Popen[bytes] | None = None
+        self._reading = threading.Lock()
+        self._seen: tuple[int, list[Line]] = (0, [])
 
     def __enter__(self) -> Self:
         """Start it; its secrets go by its stdin, so that no process list shows them."""
@@ -38,7 +41,7 @@ class Traffic:
                 start_new_session=True,
             )
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
-        self._process.stdin.write(msgspec.json.encode(self._task) + b"\n")
+        self._process.stdin.write(self._task.written())
         self._process.stdin.flush()
         return self
 
@@ -71,9 +74,27 @@ class Traffic:
         """Return how many orders were submitted, known once it has ended."""
         return sum(len(line.orders) for line in self._read() if isinstance(line, Submitted))
 
-    def _read(self) -> Iterator[Line]:
-        if not self._path.exists():
-            return
-        for raw in self._path.read_bytes().splitlines():
-            with contextlib.suppress(msgspec.DecodeError):
-                yield _LINE.decode(raw)
+    def fault(self) -> str:
+        """Return why it works no more, though nobody stopped it; empty where it does."""
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return ""
+        return f"the client of the drill ended early (exit {code}): can {self.folder} be written?"
+
+    def _read(self) -> list[Line]:
+        """Return what it has written so far; only what is new is read."""
+        with self._reading:
+            after, known = self._seen
+            new: list[Line] = []
+            if self._path.exists():
+                with self._path.open("rb") as file:
+                    file.seek(after)
+                    raw = file.read()
+                whole = raw[: raw.rfind(b"\n") + 1]
+                after += len(whole)
+                for line in whole.splitlines():
+                    with contextlib.suppress(msgspec.DecodeError):
+                        new.append(_LINE.decode(line))
+            # In one step, so that who is interrupted here reads on where it was.
+            self._seen = (after, [*known, *new])
+            return self._seen[1]

@@ -21,6 +21,7 @@ from typing import Any
 
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.comparing import compared
+from opsctl.drills.load import Load
 from opsctl.drills.task import Bus, Task
 from opsctl.drills.traffic import Traffic
 from opsctl.state import toolchain_folder
@@ -43,7 +44,9 @@ def piece(accounts: Accounts, minutes: float) -> dict[str, Any]:
     since, before = accounts.begin(), accounts.overview()
     buses = tuple(Bus(site, *at) for site, at in accounts.buses().items())
     with folder() as kept:
-        client = Traffic(Task(f"watch{uuid.uuid4().hex[:6]}", buses, RATE_PER_S), kept)
+        client = Traffic(
+            Task(f"watch{uuid.uuid4().hex[:6]}", buses, Load(rate_per_s=RATE_PER_S)), kept
+        )
         with client:
             time.sleep(minutes * 60)  # this is what is watched
         reconciled, unread = compared(accounts, client, since)

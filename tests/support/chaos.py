@@ -18,6 +18,7 @@ from opsctl.deploy.health import secrets_of
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.comparing import compared
 from opsctl.drills.faults import Faults
+from opsctl.drills.load import Load
 from opsctl.drills.task import Bus, Task
 from opsctl.drills.traffic import Traffic
 from opsctl.health.report import probe_all
@@ -141,7 +142,9 @@ def _round(accounts: Accounts, keys: Sequence[str], blows: Callable[[Traffic], f
     since = accounts.begin()
     buses = tuple(Bus(site, *at) for site, at in accounts.buses().items())
     with folder() as kept:
-        client = Traffic(Task(f"chaos{uuid.uuid4().hex[:6]}", buses, ORDERS_PER_S), kept)
+        client = Traffic(
+            Task(f"chaos{uuid.uuid4().hex[:6]}", buses, Load(rate_per_s=ORDERS_PER_S)), kept
+        )
         with client:
             wait_for(lambda: client.acknowledged() > 20, "a stream of orders", RECOVERY_S)
             slowest = blows(client)

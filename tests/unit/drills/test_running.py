@@ -14,7 +14,6 @@ def test_a_drill_on_one_site_is_blocked_and_says_what_the_environment_lacks(tmp_
         environment(),
         FakeTarget(FakeHost(tmp_path)),
         load("leader-kill"),
-        200.0,
         heard.append,
         move=lambda to: None,
         folder=tmp_path,

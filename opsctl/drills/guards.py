@@ -1,0 +1,44 @@
+"""What keeps a drill from beginning, beside an environment that is not steady."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from opsctl.model import window
+from opsctl.model.environment import Environment
+
+BEGIN_BYTES = 256 * 1024 * 1024
+"""What must be free where a drill is recorded before it begins."""
+LEFT_BYTES = 64 * 1024 * 1024
+"""A drill that finds less free while it records stops: its report needs room, too."""
+MIB = 1024 * 1024
+
+
+def refusal(environment: Environment, folder: Path, now: datetime) -> str:
+    """Return why no drill may begin now, and what to do; empty where one may."""
+    return _outside_window(environment, now) or short_of_room(folder, BEGIN_BYTES)
+
+
+def short_of_room(folder: Path, wanted_bytes: int) -> str:
+    """Return that a folder's disk has less room than is wanted; empty where it has it."""
+    free = shutil.disk_usage(folder).free
+    if free >= wanted_bytes:
+        return ""
+    return (
+        f"the disk of {folder} has {free // MIB} MB free, recording wants "
+        f"{wanted_bytes // MIB} MB: free some, or set OPSCTL_STATE to a folder of another disk"
+    )
+
+
+def _outside_window(environment: Environment, now: datetime) -> str:
+    text = environment.drills.window
+    local = now.astimezone(environment.zone)
+    if window.is_open(text, local):
+        return ""
+    opens = window.next_opening(text, local)
+    return (
+        f"outside the window of drills ({text}, {environment.timezone}): wait until "
+        f"{opens:%a %Y-%m-%d %H:%M %Z}, or deploy another trading:drills.window"
+    )
