@@ -12,6 +12,7 @@ from rich.text import Text
 
 from opsctl.cli.common import Output, OutputOption, YesOption, emit, progress
 from opsctl.cli.drill_check import check
+from opsctl.cli.drill_schedule import schedule
 from opsctl.cli.drill_simulate import simulate
 from opsctl.cli.guards import LiveOption, guard_live
 from opsctl.errors import OpsctlError, UsageError
@@ -33,6 +34,10 @@ app.command(
 app.command("check", epilog="Example: [bold]opsctl drill check site/scenarios/mine.yaml[/bold]")(
     check
 )
+
+app.command(
+    "schedule", epilog="Example: [bold]opsctl drill schedule intraday --output systemd[/bold]"
+)(schedule)
 
 MISSED, STOPPED = 3, 130
 _STYLES = {"passed": "green", "failed": "red"}

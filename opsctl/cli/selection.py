@@ -30,7 +30,7 @@ AllowUnmetOption = Annotated[
 ]
 
 
-READS = frozenset({"status", "health", "plan", "env show", "evidence"})
+READS = frozenset({"status", "health", "plan", "env show", "evidence", "drill schedule"})
 """Commands that only look at an environment: they heal nothing, and say what is unfinished."""
 AT_ONCE = frozenset({"halt"})
 """Commands that neither heal nor look."""

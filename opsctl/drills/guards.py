@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ BEGIN_BYTES = 256 * 1024 * 1024
 """What must be free where a drill is recorded before it begins."""
 LEFT_BYTES = 64 * 1024 * 1024
 """A drill that finds less free while it records stops: its report needs room, too."""
+RESERVE, RESERVE_BYTES = ".reserve", 32 * 1024 * 1024
+"""Room that is kept for the report, should the disk run full all at once."""
 MIB = 1024 * 1024
 
 
@@ -30,6 +33,17 @@ def short_of_room(folder: Path, wanted_bytes: int) -> str:
         f"the disk of {folder} has {free // MIB} MB free, recording wants "
         f"{wanted_bytes // MIB} MB: free some, or set OPSCTL_STATE to a folder of another disk"
     )
+
+
+def reserve(folder: Path) -> None:
+    """Keep room for a report in a run's folder until `release`; raises `OSError`."""
+    with (folder / RESERVE).open("wb") as kept:
+        os.posix_fallocate(kept.fileno(), 0, RESERVE_BYTES)
+
+
+def release(folder: Path) -> None:
+    """Give the room to the report."""
+    (folder / RESERVE).unlink(missing_ok=True)
 
 
 def _outside_window(environment: Environment, now: datetime) -> str:

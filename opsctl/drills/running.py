@@ -96,6 +96,7 @@ class Run:
             raise
         if why_not := self._striking.roll_back(former.site):
             self._findings.append(why_not)
+        guards.release(self.folder)
         told.say("reconciling client, journal, books, drop copies and venue")
         reconciled, unread = compared(accounts, client, since)
         venue = accounts.venue()
@@ -139,6 +140,7 @@ class Run:
         )
         if why:
             raise Blocked(why)
+        guards.reserve(self.folder)
 
     def _through(self, client: Traffic) -> None:
         """Let orders flow, strike, and wait for the end of it."""
@@ -227,6 +229,8 @@ def recorded(
                 f"the drill cannot be recorded: {fault}",
                 hint=f"whatever it broke was lifted before; free the disk of {run.folder}",
             ) from fault
+        finally:
+            guards.release(run.folder)
         run.store = store_of(target)
         run.result = json.loads(found.model_dump_json(exclude={"timeline"}))
         run.exit_code = 0 if found.verdict == "passed" else 3

@@ -31,6 +31,7 @@ RESULTS: dict[str, str] = {
     "drill-check": "opsctl.drills.outcome:ScenariosChecked",
     "drill-list": "opsctl.drills.outcome:Scenarios",
     "drill-run": "opsctl.drills.outcome:Result",
+    "drill-schedule": "opsctl.drills.due:Schedule",
     "drill-simulate": "opsctl.drills.simulator.outcome:Simulation",
     "evidence-list": "opsctl.evidence.results:Lines",
     "evidence-show": "opsctl.evidence.results:Shown",

@@ -63,3 +63,32 @@ def test_sound_scenarios_are_sound_and_a_faulty_one_is_taken_apart(
     assert shown.code == 2
     assert "did you mean kill?" in shown.out
     assert opsctl("drill", "check", "nonsense").code == 2
+
+
+@pytest.mark.parametrize("word", ["burst_orders", "nonsense=1", "strategies=0"])
+def test_a_load_that_cannot_be_traded_is_refused(opsctl: Opsctl, word: str) -> None:
+    done = opsctl("drill", "run", "leader-freeze", "daily", "--load", word)
+    assert done.code == 2
+    assert word.partition("=")[0] in done.err
+
+
+def test_what_is_due_is_shown_asked_for_and_written_as_units(
+    opsctl: Opsctl, target: FakeTarget
+) -> None:
+    opsctl("deploy", "daily", "--no-verify")
+    found = opsctl("drill", "schedule", "daily", "--output", "json")
+    assert found.code == 0
+    assert {each["due"] for each in found.json["scenarios"]} == {True}
+    assert "leader-kill" in opsctl("drill", "schedule", "daily").out
+    assert opsctl("drill", "schedule", "daily", "--due", "leader-kill").code == 0
+    assert "ExecCondition=" in opsctl("drill", "schedule", "daily", "-o", "systemd").out
+    assert "CRON_TZ=" in opsctl("drill", "schedule", "daily", "-o", "cron").out
+    unknown = opsctl("drill", "schedule", "daily", "--due", "nonsense")
+    assert (unknown.code, "no scenario nonsense" in unknown.err) == (2, True)
+
+
+def test_units_of_a_live_environment_have_to_be_meant(opsctl: Opsctl, target: FakeTarget) -> None:
+    opsctl("deploy", "daily", "--no-verify", "--set", "live=true", "--live", "--yes")
+    refused = opsctl("drill", "schedule", "daily", "-o", "cron")
+    assert (refused.code, "daily is live" in refused.err) == (2, True)
+    assert "--live --yes" in opsctl("drill", "schedule", "daily", "-o", "cron", "--live").out

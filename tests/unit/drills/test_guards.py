@@ -35,3 +35,12 @@ def test_a_disk_without_room_for_the_record_is_refused(
     found = guards.refusal(environment(), tmp_path, datetime.now(UTC))
     assert f"the disk of {tmp_path} has" in found
     assert "OPSCTL_STATE" in found
+
+
+def test_room_is_kept_for_the_report_until_it_is_written(tmp_path: Path) -> None:
+    guards.reserve(tmp_path)
+    (kept,) = tmp_path.iterdir()
+    assert kept.stat().st_blocks * 512 >= guards.RESERVE_BYTES
+    guards.release(tmp_path)
+    guards.release(tmp_path)
+    assert list(tmp_path.iterdir()) == []
