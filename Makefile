@@ -66,6 +66,7 @@ soak: setup ## repeats and matrices too long for the suite; resumable; result in
 	@$(RUN) python -m tests.soak
 	@$(RUN) python -m tests.soak.watch
 	@$(RUN) python -m tests.soak.drills
+	@$(RUN) python -m tests.soak.long
 	@$(RUN) python -m tests.soak.simulator
 
 .PHONY: docs

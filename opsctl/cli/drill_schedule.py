@@ -54,8 +54,8 @@ def schedule(
     from opsctl import evidence
     from opsctl.cli.selection import deployed
     from opsctl.deploy import identity
-    from opsctl.drills import load, names
     from opsctl.drills import due as planning
+    from opsctl.drills import load, names
 
     found = deployed(environment, None, "drill schedule")
     titles = {name: load(name).title for name in names()}

@@ -51,7 +51,7 @@ class Run:
     id: str
     refused: str = ""
     """Why it may not begin, where that is known already."""
-    _findings: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
     _notes: list[str] = field(default_factory=list)
     _succession: Succession | None = None
 
@@ -82,26 +82,26 @@ class Run:
                 window_ns = time.time_ns()
         except Stopped as why:
             told.say(f"stopped: {why}")
-            self._findings.append(f"stopped before its end: {why}")
+            self.findings.append(f"stopped before its end: {why}")
         except KeyboardInterrupt:
             interrupted = True
-            self._findings.append("stopped by Ctrl-C before its end")
+            self.findings.append("stopped by Ctrl-C before its end")
         except Blocked as why:
             self._striking.roll_back(former.site)
             return self._reported("blocked", [str(why)])
         except (OpsctlError, EtcdError, OSError) as fault:
-            self._findings.append(fault.message if isinstance(fault, OpsctlError) else str(fault))
+            self.findings.append(fault.message if isinstance(fault, OpsctlError) else str(fault))
         except BaseException:
             self._striking.roll_back(former.site)
             raise
         if why_not := self._striking.roll_back(former.site):
-            self._findings.append(why_not)
+            self.findings.append(why_not)
         guards.release(self.folder)
         told.say("reconciling client, journal, books, drop copies and venue")
         reconciled, unread = compared(accounts, client, since)
         venue = accounts.venue()
         if self.scenario.opens_nothing:
-            self._findings += opened(client, venue, told)
+            self.findings += opened(client, venue, told)
         measured = measure(
             scenario=self.scenario,
             single_session=self.environment.venue.sessions == "single",
@@ -117,7 +117,7 @@ class Run:
             reconciled,
             objective_ms=self.environment.recovery.rto_s * 1_000,
             goal_ms=self.scenario.goal.rto_ms,
-            findings=[*self._findings, *unread],
+            findings=[*self.findings, *unread],
             notes=self._notes,
             rolled_back=not why_not,
             interrupted=interrupted,
@@ -155,7 +155,7 @@ class Run:
         self._striking.prepare(self.scenario, former)
         self._striking.strike()
         for missing in succession.await_end(self.scenario, client, self._striking):
-            self._findings.append(missing)
+            self.findings.append(missing)
 
     def _task(self) -> Task:
         buses = tuple(
@@ -220,14 +220,14 @@ def recorded(
         identity=identity.known(environment.name),
         arguments={"scenario": scenario.name, **scenario.parameters, "by": who()},
     ) as run:
+        made = Run(environment, target, scenario, say, move, run.folder, run.id, refused)
         try:
-            found = Run(
-                environment, target, scenario, say, move, run.folder, run.id, refused
-            ).whole()
+            found = made.whole()
         except OSError as fault:
             raise OpsctlError(
                 f"the drill cannot be recorded: {fault}",
                 hint=f"whatever it broke was lifted before; free the disk of {run.folder}",
+                details=made.findings,
             ) from fault
         finally:
             guards.release(run.folder)

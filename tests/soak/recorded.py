@@ -56,11 +56,11 @@ def opsctl(*words: str) -> None:
 
 
 @contextmanager
-def deployed(name: str) -> Iterator[None]:
-    """Deploy an environment from nothing, and destroy it afterwards."""
+def deployed(name: str, *words: str) -> Iterator[None]:
+    """Deploy an environment from nothing, with further options, and destroy it afterwards."""
     with folder() as state:
         os.environ["OPSCTL_STATE"] = str(state)
-        opsctl("deploy", name, "--no-verify")
+        opsctl("deploy", name, "--no-verify", *words)
         try:
             yield
         finally:

@@ -17,11 +17,13 @@ from tests.e2e.conftest import OPSCTL, Deployed
 from tests.support.servers import small_disk, wait_for
 
 OWN = """\
+format: 2
 name: mine
 title: The follower freezes for longer than anybody waits
 hypothesis: A stop condition ends it.
-fault: {kind: freeze, site: follower, services: [execution], hold_s: 600}
-takes_over: false
+faults: [{kind: freeze, site: follower, services: [execution], hold_s: 600}]
+leadership: stays
+recovery: longest-gap
 goal: {rto_ms: 1000}
 stop: {query: 'vector(1)', for_s: 2}
 """
