@@ -102,7 +102,7 @@ def run(
     """
     from opsctl.cli.selection import deployed
     from opsctl.drills import drill, load
-    from opsctl.drills.load import changed
+    from opsctl.drills.shape import changed
     from opsctl.evidence.runs import who
     from opsctl.recovery import failover
     from opsctl.targets import open_target

@@ -6,7 +6,7 @@ strategy would, and believes an order acknowledged only when the journal's index
 for it. It reads its task as JSON from stdin, decides until stdin is closed, and writes
 one JSON line for each acknowledgement and, at the end, what it had submitted.
 
-What it decides is `opsctl.drills.load`: each decision buys or sells two stocks, another pair
+What it decides is `opsctl.drills.shape`: each decision buys or sells two stocks, another pair
 each time, so that what is in doubt blocks its symbol only.
 """
 
@@ -27,7 +27,7 @@ from valkey.exceptions import ValkeyError
 from apps.core.bus import INTENTS, MD, ORDERS, START
 from apps.core.instruments import TEST_SYMBOL
 from apps.core.messages import Close, Decision, OrderUpdate, decode, encode
-from opsctl.drills.load import FAR, Shape
+from opsctl.drills.shape import FAR, Shape
 from opsctl.drills.task import Acknowledged, Bus, Line, Submitted, Task, read
 
 PRICES_S = 0.5

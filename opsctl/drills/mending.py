@@ -32,11 +32,11 @@ def lifted(faults: Faults, standing: Underway, say: Say, *, within_s: float) -> 
         except OpsctlError as fault:
             if fault.message != said:
                 said = fault.message
-                say(f"a fault could not be lifted: {said}: trying again")
+                say(f"{said}: trying again")
         else:
             return ""
         if time.monotonic() >= deadline:
-            return f"faults still stand: {said}"
+            return said
         time.sleep(AGAIN_S)
 
 

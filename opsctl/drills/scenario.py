@@ -17,9 +17,9 @@ from pydantic import Field
 
 from opsctl.drills.composing import Random, composed
 from opsctl.drills.kinds import AnyFault, Lose
-from opsctl.drills.load import Load
 from opsctl.drills.outcome import ScenarioChecked, ScenariosChecked
 from opsctl.drills.reading import FORMAT, Parameter, Read, read
+from opsctl.drills.shape import Load
 from opsctl.drills.stop import Stop
 from opsctl.errors import UsageError
 from opsctl.model.value import Value

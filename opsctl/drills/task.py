@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from valkey import Valkey
 
-from opsctl.drills.load import Load
+from opsctl.drills.shape import Load
 
 
 class Bus(msgspec.Struct, frozen=True):

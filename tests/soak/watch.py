@@ -21,7 +21,7 @@ from typing import Any
 
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.comparing import compared
-from opsctl.drills.load import Load
+from opsctl.drills.shape import Load
 from opsctl.drills.task import Bus, Task
 from opsctl.drills.traffic import Traffic
 from opsctl.state import toolchain_folder

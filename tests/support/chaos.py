@@ -18,7 +18,7 @@ from opsctl.deploy.health import secrets_of
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.comparing import compared
 from opsctl.drills.faults import Faults
-from opsctl.drills.load import Load
+from opsctl.drills.shape import Load
 from opsctl.drills.task import Bus, Task
 from opsctl.drills.traffic import Traffic
 from opsctl.health.report import probe_all

@@ -27,7 +27,7 @@ class FakeFaults:
     def lift(self, standing: Underway) -> None:
         self.left -= 1
         if self.left > 0:
-            raise OpsctlError("the network app does not answer")
+            raise OpsctlError("still broken: the network app does not answer")
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +39,13 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_what_cannot_be_lifted_is_tried_again_and_said_once() -> None:
     heard: list[str] = []
     assert lifted(cast("Faults", FakeFaults(3)), LEFT, heard.append, within_s=60.0) == ""
-    assert heard == ["a fault could not be lifted: the network app does not answer: trying again"]
+    assert heard == ["still broken: the network app does not answer: trying again"]
 
 
 def test_what_still_stands_when_time_is_over_is_returned() -> None:
     faults = FakeFaults(10**9)
     found = lifted(cast("Faults", faults), LEFT, lambda _: None, within_s=0.05)
-    assert found == "faults still stand: the network app does not answer"
+    assert found == "still broken: the network app does not answer"
     assert faults.left < 10**9 - 1
 
 

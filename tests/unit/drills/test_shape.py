@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from apps.core.messages import Decision, Side, TimeInForce
-from opsctl.drills.load import LEGS, Load, Shape, changed
+from opsctl.drills.shape import LEGS, Load, Shape, changed
 from opsctl.drills.task import Bus, Task, read
 from opsctl.errors import UsageError
 
