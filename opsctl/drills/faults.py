@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from opsctl.drills.underway import Underway
 from opsctl.errors import OpsctlError
 from opsctl.model.environment import Environment
 from opsctl.model.topology import BETWEEN, links
-from opsctl.services.base import HttpProbe
+from opsctl.services.base import Address, HttpProbe
 from opsctl.services.links import NETWORK
 from opsctl.targets.base import Blow, Target
 
@@ -73,6 +74,7 @@ class Faults:
         if effect.stepped:
             blows.append(lambda: self.target.set_clock(effect.stepped, effect.shift_s))
         if effect.links:
+            _ = self._control
             wanted = {name: states[name] for name in effect.links}
             blows.append(lambda: self.disturb(wanted))
 
@@ -130,7 +132,9 @@ class Faults:
         seen = {running.key: running.state for running in self.target.observe()}
         return [f"{key} is stopped" for key in keys if seen.get(key) == "stopped"]
 
-    def _link(self, verb: str, name: str, body: object = None) -> dict[str, Any]:
+    @cached_property
+    def _control(self) -> tuple[Address, str]:
+        """Where links are disturbed, and the token for it: looked up once, and takes its time."""
         probe = next(
             (
                 s.probe
@@ -142,7 +146,11 @@ class Faults:
         if probe is None:
             raise OpsctlError("the environment has no links that could be cut")
         token = Path(self.target.host.secret(probe.secret)).read_text(encoding="utf-8").strip()
-        connection = HTTPConnection(probe.at.host, probe.at.port, timeout=ANSWER_S)
+        return probe.at, token
+
+    def _link(self, verb: str, name: str, body: object = None) -> dict[str, Any]:
+        at, token = self._control
+        connection = HTTPConnection(at.host, at.port, timeout=ANSWER_S)
         try:
             connection.request(
                 verb,

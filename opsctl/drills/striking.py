@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -163,9 +164,17 @@ class Striking:
             try:
                 self._mover(to)
             except OpsctlError as refused:
+                if self._leads(to):  # it took over by itself meanwhile
+                    return
                 if left == 1:
                     raise
                 self._told.say(f"{refused.message}: asking again")
                 time.sleep(POLL_S)
             else:
                 return
+
+    def _leads(self, site: str) -> bool:
+        with contextlib.suppress(EtcdError):
+            leader = self._accounts.overview().leader
+            return leader is not None and leader.site == site
+        return False
