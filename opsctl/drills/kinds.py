@@ -132,7 +132,7 @@ class Fill(_OfServices, Fault):
 
 
 class Clock(_OfServices, Fault):
-    """The wall clock of services is `shift_s` off, on or back; true again after `hold_s`."""
+    """Services start anew under a wall clock that is `shift_s` off; true again after `hold_s`."""
 
     kind: Literal["clock"] = "clock"
     shift_s: float = Field(ge=-86_400, le=86_400)

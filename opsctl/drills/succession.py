@@ -59,6 +59,8 @@ class Succession:
             leader = self._accounts.overview().leader
             if leader is not None and leader.epoch > self.former.epoch:
                 self.successor = leader
-                self._told.add(leader.at_ns, f"{leader.site} leads epoch {leader.epoch}")
+                # By the leader's own clock, which a drill may have set.
+                at_ns = max(self._told.fault_ns, min(leader.at_ns, time.time_ns()))
+                self._told.add(at_ns, f"{leader.site} leads epoch {leader.epoch}")
                 return True
         return False

@@ -136,7 +136,7 @@ class Target(Protocol):
         ...
 
     def set_clock(self, services: Sequence[str], shift_s: float) -> None:
-        """Let services see a wall clock that is so many seconds off; 0 is the true time."""
+        """Start services anew under a wall clock that is so many seconds off; 0: the true one."""
         ...
 
     def keep_down(self, services: Sequence[str]) -> None:

@@ -259,6 +259,15 @@ PROGRAMS: tuple[Program, ...] = (
         methods=(OnPath(), DebianInstall(packages=("chromium",))),
         optional=True,
     ),
+    Program(
+        name="libfaketime",
+        why="drill clock-step: a process whose wall clock is off",
+        versions=Range(at_least="0.9.8", below="1"),
+        binaries=_named("faketime"),
+        asked=VersionQuery(argv=("faketime", "--version"), pattern=r"Version (\d[\d.]*)"),
+        methods=(OnPath(), Debian(packages=("faketime", "libfaketime"))),
+        optional=True,
+    ),
 )
 
 

@@ -58,19 +58,41 @@ class Kind(NamedTuple):
         parameters: dict[str, Any] = run["parameters"]
         return bool(run["scenario"] == self.scenario and self.says.items() <= parameters.items())
 
-    def words(self) -> list[str]:
-        """Return the settings as options of the command."""
-        given = {**self.settings, **self.says}
+    def words(self, made: int) -> list[str]:
+        """Return the settings as options of the command, after so many runs of it.
+
+        What a seed composes is another drill each time, in this soak and not in the next.
+        """
+        seed = {"seed": float(made + 1)} if self.scenario == "random" else {}
+        given = {**self.settings, **self.says, **seed}
         return [word for k, v in given.items() for word in ("--set", f"{k}={_written(v)}")]
 
 
+HELD = {"hold_s": 5.0}
 KINDS = (
     Kind("leader-kill"),
     Kind("leader-freeze", says={"hold_s": 30.0}),
-    Kind("site-loss", {"hold_s": 5.0}, {"etcd_leader": True}),
-    Kind("site-loss", {"hold_s": 5.0}, {"etcd_leader": False}),
+    Kind("site-loss", HELD, {"etcd_leader": True}),
+    Kind("site-loss", HELD, {"etcd_leader": False}),
+    Kind("site-loss-etcd-leader", HELD),
     Kind("planned-handover"),
-    Kind("partition-sites", {"hold_s": 5.0}),
+    Kind("failback"),
+    Kind("double-fault"),
+    Kind("partition-sites", HELD),
+    Kind("partition-witness", HELD),
+    Kind("one-way-partition", HELD),
+    Kind("flapping"),
+    Kind("feed-loss", HELD),
+    Kind("bus-loss", HELD),
+    Kind("database-loss", HELD),
+    Kind("journal-member-loss", HELD),
+    Kind("journal-quorum-loss", HELD),
+    Kind("venue-disconnect", HELD),
+    Kind("venue-restart"),
+    Kind("disk-full", HELD),
+    Kind("slow-disk"),
+    Kind("clock-step", HELD),
+    Kind("random"),
 )
 
 
@@ -79,9 +101,9 @@ def begun(kind: Kind, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [run for run in runs if kind.is_of(run) and run["verdict"] != "blocked"]
 
 
-def repeat(kind: Kind, count: int) -> list[dict[str, Any]]:
-    """Run a drill so many times; return what is kept of each."""
-    words = ["drill", "run", kind.scenario, NAME, *kind.words()]
+def repeat(kind: Kind, count: int, made: int) -> list[dict[str, Any]]:
+    """Run a drill so many times more; return what is kept of each."""
+    words = ["drill", "run", kind.scenario, NAME, *kind.words(made)]
     words += ["--repeat", str(count), "--output", "json"]
     done = subprocess.run([OPSCTL, *words], capture_output=True, text=True, check=False)
     try:
@@ -143,7 +165,7 @@ def fill(kind: Kind, wanted: int) -> None:
     in_vain = 0
     while (missing := wanted - len(begun(kind, RECORDED.runs()))) > 0:
         print(f"-- {kind.name}: {missing} of {wanted} to be made", flush=True)
-        found = repeat(kind, min(AT_ONCE, missing))
+        found = repeat(kind, min(AT_ONCE, missing), wanted - missing)
         for run in found:
             RECORDED.add(run)
         in_vain = 0 if begun(kind, found) else in_vain + 1

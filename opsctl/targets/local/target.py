@@ -21,6 +21,7 @@ from opsctl.services.catalogue import services as catalogue
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.local import (
     application,
+    clock,
     definition,
     files,
     logs,
@@ -36,6 +37,7 @@ from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.secrets import SUPERVISOR, Secrets
 from opsctl.targets.local.supervisor import RUNNING, STARTING, STOPPED, STOPPING, Gone, Program
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
+from opsctl.toolchain import programs as toolchain
 
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
 
@@ -160,13 +162,25 @@ class LocalTarget:
     def lacks(self, services: Sequence[str], blow: Blow) -> str:
         """Return why a blow cannot be had on this machine."""
         if blow is Blow.STEP:
-            return "a process of this machine has the machine's clock"
+            found = toolchain.locate(clock.PROGRAM)
+            there = found is not None and clock.library(found.binaries[clock.BINARY])
+            return "" if there else f"opsctl toolchain install {clock.PROGRAM} makes it possible"
         return quota.refusal(self._pids(services)) if blow is Blow.FILL else ""
 
     def set_clock(self, services: Sequence[str], shift_s: float) -> None:
-        """Leave clocks as they are: `lacks` has said why."""
-        if shift_s:
-            raise OpsctlError(f"{', '.join(services)}: {self.lacks(services, Blow.STEP)}")
+        """Write it into the start scripts of services, and start them anew by it."""
+        preload = clock.library(toolchain.path(clock.PROGRAM, clock.BINARY)) if shift_s else None
+        changed = []
+        for service in self._applied():
+            if service.key not in services:
+                continue
+            path = self._layout.start(service.key)
+            before = path.read_text(encoding="utf-8")
+            after = clock.shifted(before, preload, shift_s) if preload else clock.true(before)
+            if after != before:
+                files.write(path, after, mode=0o500, owner=preparation.owner(service))
+                changed.append(service.key)
+        self.aim(changed, Blow.KILL)()
 
     def _pids(self, services: Sequence[str]) -> list[int]:
         """Return the processes of services with all that they have started."""

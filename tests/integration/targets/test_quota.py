@@ -88,7 +88,3 @@ def test_a_database_whose_disk_is_full_takes_nothing_and_loses_nothing(kept: Sta
     assert "never" not in kept.read_everywhere()[0]
     kept.write_everywhere("after")
     assert kept.read_everywhere()[0] == ["before", "after"]
-
-
-def test_the_machine_s_clock_is_not_set(kept: Stage) -> None:
-    assert "clock" in kept.target.lacks(["postgres@a"], Blow.STEP)

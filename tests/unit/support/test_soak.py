@@ -36,7 +36,7 @@ def test_a_freeze_counts_if_it_was_as_long_as_the_scenario_says() -> None:
     freeze = next(kind for kind in KINDS if kind.scenario == "leader-freeze")
     assert begun(freeze, [run("leader-freeze", hold_s=5.0)]) == []
     assert len(begun(freeze, [run("leader-freeze", hold_s=30.0)])) == 1
-    assert freeze.words() == ["--set", "hold_s=30"]
+    assert freeze.words(0) == ["--set", "hold_s=30"]
 
 
 def test_what_could_not_begin_is_shown_and_does_not_count() -> None:
