@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-
-import psycopg
+from typing import Any
 
 from apps.core.journal import Journal
-from apps.core.records import JournalRecord
+from apps.core.records import Batch, JournalRecord
 from apps.core.sites import Overview, overview
 from opsctl.deploy.health import secrets_of
-from opsctl.drills import drop_copy, record
+from opsctl.drills import book_rows, drop_copy, record
+from opsctl.drills.book_rows import Held
 from opsctl.drills.drop_copy import DropCopy
 from opsctl.drills.reconciliation import Books
 from opsctl.drills.record import Executed, Record
@@ -32,10 +32,15 @@ PATIENCE_S = 5.0
 
 @dataclass(frozen=True)
 class Since:
-    """Where accounts stood: the journal's last record, the bytes of each drop copy's log."""
+    """Where accounts stood: the journal's last record, the bytes of each log, what was held."""
 
     tail: int
     told: Mapping[str, int]
+    """By site, the bytes of its drop copy's log."""
+    venue: int = 0
+    """Bytes of the venue's record."""
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """By site, what its books held."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,24 @@ class Accounts:
 
     def venue(self) -> Record:
         """Return what the venue has recorded since the environment began."""
-        path = Path(self.service("venue").environment["TRADING_RECORD"])
-        return record.read(path.read_bytes().splitlines())
+        return record.read(self.venue_record().read_bytes().splitlines())
+
+    def venue_record(self) -> Path:
+        """Return where the venue keeps its record."""
+        return Path(self.service("venue").environment["TRADING_RECORD"])
+
+    def book_rows(self, since: Since) -> dict[str, list[dict[str, Any]]]:
+        """Return, by site, the rows of its books that are younger; raises `psycopg.Error`.
+
+        Each row names its `table`. Positions come twice, as they were before (`when`) and as
+        they are, each with the record of the journal that they are of.
+        """
+        read = secrets_of(self.target)
+        return {
+            s.site: book_rows.read(s.probe, read(s.probe.secret), since.tail, since.held[s.site])
+            for s in self.target.services()
+            if isinstance(s.probe, SqlProbe) and s.site in since.held
+        }
 
     def books(self) -> list[Books]:
         """Return the books of every site, each at one instant; raises `psycopg.Error`."""
@@ -84,9 +105,18 @@ class Accounts:
         return {site: Path(log) for site, log in found.items() if log}
 
     def begin(self) -> Since:
-        """Return where the accounts stand, for a comparison of what comes after; `EtcdError`."""
+        """Return where the accounts stand, for a comparison of what comes after.
+
+        Raises `EtcdError`, `psycopg.Error`.
+        """
         told = {site: drop_copy.size(log) for site, log in self.drop_copy_logs().items()}
-        return Since(self.overview().tail, told)
+        read = secrets_of(self.target)
+        held = {
+            s.site: book_rows.held(s.probe, read(s.probe.secret))
+            for s in self.target.services()
+            if isinstance(s.probe, SqlProbe) and s.site in self.environment.trading_sites
+        }
+        return Since(self.overview().tail, told, drop_copy.size(self.venue_record()), held)
 
     def drop_copies(self, since: Since) -> list[DropCopy]:
         """Return what the drop copy of every site has told it."""
@@ -107,18 +137,23 @@ class Accounts:
 
     def records(self, after: int) -> list[JournalRecord]:
         """Return every record after one, the archive included."""
+        return [
+            each
+            for batch in self.batches(after)
+            for number, each in enumerate(batch.records, batch.first)
+            if number > after
+        ]
 
-        async def read() -> list[JournalRecord]:
-            found: list[JournalRecord] = []
+    def batches(self, after: int) -> list[Batch]:
+        """Return every batch that holds a record after one, the archive included."""
+
+        async def read() -> list[Batch]:
+            found: list[Batch] = []
             async with self._journal() as journal:
                 index, tail = after, await journal.tail(patience_s=PATIENCE_S)
                 while index < tail:
                     for batch in await journal.read(index, tail):
-                        found += [
-                            each
-                            for number, each in enumerate(batch.records, batch.first)
-                            if number > index
-                        ]
+                        found.append(batch)
                         index = batch.last
             return found
 
@@ -132,15 +167,7 @@ class Accounts:
 
 
 def _books(site: str, at: SqlProbe, password: str) -> Books:
-    with psycopg.connect(
-        host=at.at.host,
-        port=at.at.port,
-        user=at.user,
-        password=password,
-        dbname=at.database,
-        connect_timeout=3,
-    ) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with book_rows.reading(at, password) as connection:
         fills = {
             (day.isoformat(), exec_id, side): Executed(order, symbol, side, qty, Decimal(price))
             for day, exec_id, side, order, symbol, qty, price in connection.execute(

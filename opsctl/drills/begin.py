@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+import psycopg
+
 from apps.core.etcd import EtcdError
 from apps.core.journal import Leadership
 from opsctl.drills import members
-from opsctl.drills.accounts import Accounts
+from opsctl.drills.accounts import Accounts, Since
 from opsctl.drills.scenario import Scenario
 from opsctl.drills.steady import STEADY_S, unsteady
 from opsctl.drills.timeline import Timeline
@@ -50,6 +52,14 @@ def precheck(accounts: Accounts) -> Leadership:
     if why := unsteady(accounts, STEADY_S):
         raise Blocked(f"the environment is not steady: {'; '.join(why)}")
     return leader_of(accounts)
+
+
+def stand(accounts: Accounts) -> Since:
+    """Return where the accounts stand before anything is broken; raises `Blocked`."""
+    try:
+        return accounts.begin()
+    except (EtcdError, psycopg.Error) as fault:
+        raise Blocked(f"an account cannot be read: {fault}") from fault
 
 
 def flow(client: Traffic) -> None:

@@ -4,7 +4,7 @@ It is a process of its own, so that neither the measurement nor it waits for the
 stands outside the platform: it submits each decision to the buses of all sites, as a
 strategy would, and believes an order acknowledged only when the journal's index comes back
 for it. It reads its task as JSON from stdin, decides until stdin is closed, and writes
-one JSON line for each acknowledgement and, at the end, what it had submitted.
+one JSON line for each decision that it submits and for each acknowledgement.
 
 What it decides is `opsctl.drills.shape`: each decision buys or sells two stocks, another pair
 each time, so that what is in doubt blocks its symbol only.
@@ -54,13 +54,12 @@ class Client:
         self._encoder = msgspec.json.Encoder()
         self._stop = threading.Event()
         self._queues = {bus.site: queue.SimpleQueue[Decision]() for bus in task.buses}
-        self._submitted: list[str] = []
         self._acknowledged: set[str] = set()
         self._prices: dict[str, Decimal] = {}
         self._day = ""
 
     def run(self, until: IO[bytes]) -> None:
-        """Work until the stream is closed, then drain and write what was submitted."""
+        """Work until the stream is closed, then drain."""
         threads = [threading.Thread(target=self._decide)]
         for bus in self._task.buses:
             newest = bus.open().xrevrange(ORDERS, count=1)
@@ -73,7 +72,6 @@ class Client:
         self._stop.set()
         for thread in threads:
             thread.join()
-        self._write(Submitted(tuple(self._submitted)))
 
     def _decide(self) -> None:
         pauses = self._shape.pauses()
@@ -90,7 +88,8 @@ class Client:
                     connection = next(connections)
             if self._prices:
                 decision = self._decision(next(numbers))
-                self._submitted += [intent.id for intent in decision.intents]
+                orders = tuple(intent.id for intent in decision.intents)
+                self._write(Submitted(decision.stamps.decided, orders))
                 for waiting in self._queues.values():
                     waiting.put(decision)
             due = max(due + next(pauses), time.monotonic() - PRICES_S)

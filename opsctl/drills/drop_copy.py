@@ -33,11 +33,16 @@ def size(log: Path) -> int:
 
 def read(site: str, log: Path, after: int = 0) -> DropCopy:
     """Return what a site's log holds after so many bytes, though it was put aside since."""
+    return parse(site, messages(log, after))
+
+
+def messages(log: Path, after: int = 0) -> list[bytes]:
+    """Return the messages of a log after so many bytes, though it was put aside since."""
     raw = log.read_bytes() if log.exists() else b""
     aside = log.with_name(f"{log.name}.1")
     if len(raw) < after and aside.exists():
         raw, after = aside.read_bytes()[after:] + raw, 0
-    return parse(site, raw[after:].split(b"\n"))
+    return [line for line in raw[after:].split(b"\n") if line]
 
 
 def parse(site: str, lines: Iterable[bytes]) -> DropCopy:

@@ -22,13 +22,18 @@ def longest_gap_ms(at_ns: Iterable[int], since_ns: int, until_ns: int) -> float 
     The window's end counts as the end of a gap, so that what never came again is not
     taken for something short. None where nothing came before the window.
     """
+    found = longest_gap(at_ns, since_ns, until_ns)
+    return None if found is None else ms(*found)
+
+
+def longest_gap(at_ns: Iterable[int], since_ns: int, until_ns: int) -> tuple[int, int] | None:
+    """Return when the longest gap between two moments that ends within a window began and ended."""
     moments = sorted(at_ns)
     before = [at for at in moments if at <= since_ns]
     if not before:
         return None
     within = [at for at in moments if since_ns < at <= until_ns]
-    gaps = [b - a for a, b in pairwise([before[-1], *within, until_ns])]
-    return round(max(gaps) / NS_PER_MS, 3)
+    return max(pairwise([before[-1], *within, until_ns]), key=lambda gap: gap[1] - gap[0])
 
 
 def takeover(

@@ -113,6 +113,8 @@ class Drilled(Value):
     """Why it did not pass, or what a reader should know."""
     report: str = ""
     """The path of the report."""
+    evidence: str = ""
+    """The SHA-256 of the recorded run's manifest."""
 
 
 class Summary(Value):

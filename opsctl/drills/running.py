@@ -15,13 +15,15 @@ from opsctl import evidence
 from opsctl.deploy import identity
 from opsctl.deploy.store import store_of
 from opsctl.drills import guards
-from opsctl.drills.accounts import Accounts
-from opsctl.drills.begin import Blocked, flow, placed, precheck
+from opsctl.drills.accounts import Accounts, Since
+from opsctl.drills.begin import Blocked, flow, placed, precheck, stand
 from opsctl.drills.comparing import compared
 from opsctl.drills.judging import judge
 from opsctl.drills.measuring import measure, opened
 from opsctl.drills.outcome import Drilled, Goal, Measured, Objective, Verdict
-from opsctl.drills.report import write
+from opsctl.drills.recording.files import Window
+from opsctl.drills.recording.writing import Recording, led
+from opsctl.drills.report import reported
 from opsctl.drills.scenario import Scenario
 from opsctl.drills.stopping import Stopped, Watch, reasons, unusable
 from opsctl.drills.striking import Mover, Striking
@@ -59,19 +61,24 @@ class Run:
         """Name what is worked with."""
         self._told = Timeline(self.say)
         self._accounts = Accounts(self.environment, self.target)
+        self._recording = Recording(
+            self.folder, self.environment, identity.known(self.environment.name)
+        )
         standing = Underway(run=self.id, scenario=self.scenario.name)
         self._striking = Striking(self._accounts, standing, self.move, self._told)
 
     def whole(self) -> Drilled:
         """Drill, roll back, reconcile, report; a drill that cannot begin is `blocked`."""
         told, accounts = self._told, self._accounts
+        began = datetime.now(UTC)
+        self._recording.begin(self.scenario)
         told.say("looking for a steady state")
         try:
             self._guard()
             former = precheck(accounts)
+            since = stand(accounts)
         except Blocked as why:
             return self._reported("blocked", [str(why)])
-        since = accounts.begin()
         self._succession = Succession(accounts, former, told)
         interrupted = False
         window_ns = 0
@@ -102,6 +109,7 @@ class Run:
         venue = accounts.venue()
         if self.scenario.opens_nothing:
             self.findings += opened(client, venue, told)
+        ended_ns = window_ns or time.time_ns()
         measured = measure(
             scenario=self.scenario,
             single_session=self.environment.venue.sessions == "single",
@@ -110,8 +118,9 @@ class Run:
             succession=self._succession,
             reconciled=reconciled,
             told=told,
-            until_ns=window_ns or time.time_ns(),
+            until_ns=ended_ns,
         )
+        self._recording.accounts(accounts, since, self._window(client, since, ended_ns), began)
         verdict, goal, findings = judge(
             measured,
             reconciled,
@@ -176,7 +185,9 @@ class Run:
         promise, goal_ms = self.environment.recovery, self.scenario.goal.rto_ms
         succession = self._succession
         successor = succession.successor if succession else None
-        return write(
+        return reported(
+            self._recording,
+            self._told,
             Drilled.model_validate(
                 {
                     "id": self.id,
@@ -200,7 +211,22 @@ class Run:
                     **found,
                 }
             ),
-            self.folder,
+        )
+
+    def _window(self, client: Traffic, since: Since, ended_ns: int) -> Window:
+        succession = self._succession
+        assert succession is not None  # noqa: S101 - made before the client starts
+        single = self.environment.venue.sessions == "single"
+        return Window(
+            client=client.name,
+            recovery=self.scenario.recovery,
+            single_session=single,
+            journal_after=since.tail,
+            fault_ns=self._told.fault_ns,
+            lifted_ns=self._told.lifted_ns,
+            ended_ns=ended_ns,
+            former=led(succession.former, single=single),
+            successor=led(succession.successor, single=single),
         )
 
 

@@ -55,8 +55,9 @@ class Acknowledged(msgspec.Struct, frozen=True, tag="acknowledged"):
 
 
 class Submitted(msgspec.Struct, frozen=True, tag="submitted"):
-    """The last line: every order that was submitted."""
+    """Orders were decided, to be submitted to every site."""
 
+    at_ns: int
     orders: tuple[str, ...]
 
 

@@ -41,6 +41,10 @@ class Timeline:
         self.add(at_ns, what)
         blow()
 
+    def entries(self) -> list[tuple[int, str]]:
+        """Return when what happened, in UTC nanoseconds, in its order."""
+        return sorted(self._told)
+
     def moments(self) -> tuple[Moment, ...]:
         """Return everything in its order, counted from the fault."""
         return tuple(
@@ -49,5 +53,5 @@ class Timeline:
                 ms=ms(self.fault_ns or at, at),
                 what=what,
             )
-            for at, what in sorted(self._told)
+            for at, what in self.entries()
         )

@@ -71,7 +71,7 @@ class Traffic:
         return {line.order for line in self.lines()}
 
     def submitted(self) -> int:
-        """Return how many orders were submitted, known once it has ended."""
+        """Return how many orders were submitted so far."""
         return sum(len(line.orders) for line in self._read() if isinstance(line, Submitted))
 
     def fault(self) -> str:

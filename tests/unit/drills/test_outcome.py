@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -21,7 +20,6 @@ from opsctl.drills.outcome import (
     verdict_of,
 )
 from opsctl.drills.reconciliation import Reconciled
-from opsctl.drills.report import write
 
 
 def drilled(verdict: Verdict = "passed", **measured: Any) -> Drilled:
@@ -119,23 +117,3 @@ def test_a_series_has_its_runs_and_their_summary() -> None:
 )
 def test_a_series_is_as_good_as_its_worst_run(of: tuple[Verdict, ...], verdict: Verdict) -> None:
     assert verdict_of(tuple(drilled(each) for each in of)) == verdict
-
-
-def test_the_report_is_made_of_the_facts_beside_it(tmp_path: Path) -> None:
-    made = write(drilled(), tmp_path)
-    assert made.report == str(tmp_path / "report.md")
-    text = Path(made.report).read_text()
-    for part in (
-        "# Drill leader-kill on intraday: passed",
-        "**A rehearsal:** one host.",
-        "| RTO | 60000 ms | 50 ms | 40.0 ms |",
-        "| 0.0 | 00:00:00.000000 | SIGKILL |",
-        "- d-1-0: not in the journal",
-        "- the goal was missed",
-        "## Sign-off",
-    ):
-        assert part in text
-    facts = Drilled.model_validate_json((tmp_path / "drill.json").read_bytes())
-    assert facts == made
-    assert write(facts, tmp_path) == made
-    assert Path(made.report).read_text() == text

@@ -1,0 +1,91 @@
+"""The rows of a site's books, read at one instant, as the recorded run keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from opsctl.services.base import SqlProbe
+
+_TABLES: dict[str, LiteralString] = {
+    "orders": (
+        "SELECT id, decision_id, symbol, side, qty, order_type, limit_price, tif, state, cum_qty,"
+        " avg_px, reason, probe, decided_ns, received_ns, journaled_ns, sent_ns, journal_index,"
+        " settled FROM orders WHERE journal_index > %s ORDER BY id"
+    ),
+    "fills": (
+        "SELECT venue, day, exec_id, side, order_id, symbol, qty, price, at_ns, journal_index"
+        " FROM fills WHERE journal_index > %s ORDER BY journal_index, exec_id, side"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """The positions of a site's books, as of a record of the journal."""
+
+    index: int
+    positions: Mapping[str, int]
+
+
+@contextmanager
+def reading(at: SqlProbe, password: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Connect to read everything as it was at one instant; raises `psycopg.Error`."""
+    with psycopg.connect(
+        host=at.at.host,
+        port=at.at.port,
+        user=at.user,
+        password=password,
+        dbname=at.database,
+        connect_timeout=3,
+    ) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection
+
+
+def held(at: SqlProbe, password: str) -> Held:
+    """Return what the books hold now; raises `psycopg.Error`."""
+    with reading(at, password) as connection:
+        return _held(connection)
+
+
+def read(at: SqlProbe, password: str, after: int, before: Held) -> list[dict[str, Any]]:
+    """Return what the books have of everything after a record; raises `psycopg.Error`.
+
+    `before` is what they held when the drill began: the rows lead from there to what they
+    hold now, by the fills between.
+    """
+    with reading(at, password) as connection:
+        now = _held(connection)
+        cursor = connection.cursor(row_factory=dict_row)
+        since = min(after, before.index)
+        rows = [*_positions(before, "before"), *_positions(now, "after")]
+        for table, query in _TABLES.items():
+            rows += [
+                {"table": table} | {name: _plain(value) for name, value in row.items()}
+                for row in cursor.execute(query, (since,))
+            ]
+    return rows
+
+
+def _held(connection: psycopg.Connection[tuple[Any, ...]]) -> Held:
+    found = connection.execute("SELECT index FROM journal_position").fetchone()
+    rows = connection.execute("SELECT symbol, qty FROM positions WHERE qty <> 0 ORDER BY symbol")
+    return Held(int(found[0]) if found else 0, dict(rows.fetchall()))
+
+
+def _positions(held: Held, when: str) -> Iterator[dict[str, Any]]:
+    yield {"table": "journal_position", "when": when, "index": held.index}
+    for symbol, qty in held.positions.items():
+        yield {"table": "positions", "when": when, "symbol": symbol, "qty": qty}
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal | date) else value
