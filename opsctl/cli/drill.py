@@ -12,7 +12,9 @@ from rich.text import Text
 
 from opsctl.cli.common import Output, OutputOption, YesOption, emit, progress
 from opsctl.cli.drill_check import check
+from opsctl.cli.drill_report import report
 from opsctl.cli.drill_schedule import schedule
+from opsctl.cli.drill_show import show
 from opsctl.cli.drill_simulate import simulate
 from opsctl.cli.guards import LiveOption, guard_live
 from opsctl.errors import OpsctlError, UsageError
@@ -38,6 +40,14 @@ app.command("check", epilog="Example: [bold]opsctl drill check site/scenarios/mi
 app.command(
     "schedule", epilog="Example: [bold]opsctl drill schedule intraday --output systemd[/bold]"
 )(schedule)
+
+app.command(
+    "show",
+    epilog="Example: [bold]opsctl drill show 20261123T210456123Z-3f9a1c --order drill1a-7-0[/bold]",
+)(show)
+app.command("report", epilog="Example: [bold]opsctl drill report --period 12m intraday[/bold]")(
+    report
+)
 
 MISSED, STOPPED = 3, 130
 _STYLES = {"passed": "green", "failed": "red"}

@@ -139,6 +139,8 @@ class Series(Value):
     verdict: Verdict
     runs: tuple[Drilled, ...]
     summary: Summary
+    report: str = ""
+    """The path of the series' own report; empty for a single run."""
 
 
 class Result(RootModel[Drilled | Series]):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from opsctl.deploy.lock import held
-from opsctl.drills import underway
+from opsctl.drills import report, underway
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.mending import mended
 from opsctl.drills.outcome import Drilled, Series, summary, verdict_of
@@ -48,13 +49,15 @@ def drill(
             runs.append(run(scenario.nth(number), refused=refused))
             if runs[-1].verdict in ("interrupted", "blocked"):
                 break
-    return Series(
+    found = Series(
         scenario=scenario.name,
         environment=environment.name,
         verdict=verdict_of(tuple(runs)),
         runs=tuple(runs),
         summary=summary(tuple(runs)),
     )
+    # Beside the report of the last run: that one ended the series.
+    return report.series(found, Path(runs[-1].report).parent) if repeat > 1 else found
 
 
 def _unmended(environment: Environment, target: Target, say: Say) -> str:

@@ -32,6 +32,8 @@ RESULTS: dict[str, str] = {
     "drill-list": "opsctl.drills.outcome:Scenarios",
     "drill-run": "opsctl.drills.outcome:Result",
     "drill-schedule": "opsctl.drills.due:Schedule",
+    "drill-show": "opsctl.drills.recording.finding:Result",
+    "drill-report": "opsctl.drills.report:Result",
     "drill-simulate": "opsctl.drills.simulator.outcome:Simulation",
     "evidence-list": "opsctl.evidence.results:Lines",
     "evidence-show": "opsctl.evidence.results:Shown",

@@ -65,7 +65,7 @@ def made(orders: int, *, rate_per_s: float = 200.0, rto_ms: float = 40.0) -> Mad
     found.resumed_ns = found.fault_ns + round(rto_ms * MS) - 3 * MS
     found.last_ns = found.fault_ns - 3 * MS
     number = 0
-    doubts: list[tuple[Intent, int, int, int]] = []
+    doubts: list[tuple[Intent, int, int]] = []
     for decision in range(decisions):
         if decision == struck:
             _take(found)
@@ -90,7 +90,7 @@ def made(orders: int, *, rate_per_s: float = 200.0, rto_ms: float = 40.0) -> Mad
         for leg, intent in enumerate(intents):
             number += 1
             if doubtful:
-                doubts.append((intent, number, leg, at_ns))
+                doubts.append((intent, number, leg))
                 continue
             wait_ns = round(every.uniform(0.8, 1.6) * MS)
             accepted_ns = at_ns + wait_ns
@@ -185,11 +185,10 @@ def _take(found: Made) -> None:
     )
 
 
-def _doubtful(found: Made, intent: Intent, number: int, leg: int, at_ns: int) -> None:
+def _doubtful(found: Made, intent: Intent, number: int, leg: int) -> None:
     """Accepted on the former session but not answered, or entered again by the successor."""
     if leg == 0:
-        accepted_ns = found.last_ns - (found.fault_ns - at_ns) // 1_000
-        _answered(found, intent, number, "a", accepted_ns, told="b")
+        _answered(found, intent, number, "a", found.last_ns, told="b")
     else:
         _answered(found, intent, number, "b", found.resumed_ns + number * 1_000)
 
@@ -292,7 +291,7 @@ def _answered(
     }
     body = "".join(f"{tag}={value}\x01" for tag, value in fix.items())
     message = f"{body}10={sum(body.encode()) % 256:03d}\x01"
-    index = len(found.journal)
+    index = 100 + len(found.journal)
     for site in ("a", "b"):
         found.copies[site].append(message)
         found.books[site] += [

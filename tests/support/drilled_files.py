@@ -43,10 +43,11 @@ def write(found: Made, folder: Path, verdict: Any = "passed") -> Path:
     _lines(folder / files.TIMELINE, ({"at_ns": at, "what": what} for at, what in timeline))
     window = Window(
         client=CLIENT,
-        takes_over=True,
+        recovery="takeover",
         single_session=False,
         journal_after=100,
         fault_ns=found.fault_ns,
+        lifted_ns=found.fault_ns,
         ended_ns=found.ended_ns,
         former=Led(epoch=3, site="a", session="OPS-A-ORD", at_ns=BEGAN_NS - 60_000 * MS),
         successor=Led(epoch=4, site="b", session="OPS-B-ORD", at_ns=found.taken_ns),
@@ -138,9 +139,9 @@ def _positions(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if row["table"] == "fills":
             signed = row["qty"] if row["side"] == "buy" else -row["qty"]
             held[row["symbol"]] = held.get(row["symbol"], 0) + signed
-    last = max((row["journal_index"] for row in rows), default=0)
+    last = max((row["journal_index"] for row in rows), default=100)
     yield {"table": "journal_position", "when": "before", "index": 100}
-    yield {"table": "journal_position", "when": "after", "index": 100 + last}
+    yield {"table": "journal_position", "when": "after", "index": last}
     for symbol, qty in sorted(held.items()):
         if qty:
             yield {"table": "positions", "when": "after", "symbol": symbol, "qty": qty}
