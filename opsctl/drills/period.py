@@ -1,6 +1,6 @@
 """The drills of a period, by the evidence log, against the objectives.
 
-RTS 6 (article 14), Regulation SCI (§ 242.1004) and DORA (articles 24 and 25) ask for tests
+RTS 6 (article 14), Regulation SCI (§ 242.1004) and DORA (articles 11(6) and 24) ask for tests
 of continuity at least once a year: which were made, what they came to, and which were not.
 """
 

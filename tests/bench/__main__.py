@@ -21,7 +21,7 @@ from pathlib import Path
 
 from opsctl import environments
 from opsctl.targets import open_target
-from tests.bench import throughput
+from tests.bench import drill_report, throughput
 from tests.bench.row import Row
 from tests.support.servers import folder
 
@@ -148,17 +148,19 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("daily", "throughput"))
+    parser.add_argument("--only", choices=("daily", "throughput", "report"))
     given = parser.parse_args()
     print(f"Machine: {machine()}\n")
     with folder() as state:
         os.environ.setdefault("OPSCTL_TOOLCHAIN", _toolchain())
         os.environ["OPSCTL_STATE"] = str(state)
         rows: list[Row] = []
-        if given.only != "throughput":
+        if given.only in (None, "daily"):
             rows += measure(given.rounds)
-        if given.only != "daily":
+        if given.only in (None, "throughput"):
             rows += throughput.measure(given.rounds)
+        if given.only in (None, "report"):
+            rows += drill_report.measure(given.rounds)
     print("| figure | goal | measured |\n|---|---|---|")
     for row in rows:
         print(f"| {row.name} | {row.goal} | {row.measured} |")

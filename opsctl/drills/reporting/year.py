@@ -44,8 +44,8 @@ def of_period(found: Period) -> Document:
 def _period(found: Period) -> Iterator[Block]:
     yield Text(
         "Tests of continuity as RTS 6 (Delegated Regulation (EU) 2017/589, article 14), "
-        "Regulation SCI (17 CFR 242.1004) and DORA (Regulation (EU) 2022/2554, articles 24 and "
-        "25) ask for at least once a year, as far as drills of the order path are meant."
+        "Regulation SCI (17 CFR 242.1004) and DORA (Regulation (EU) 2022/2554, articles 11(6) "
+        "and 24) ask for at least once a year, as far as drills of the order path are meant."
     )
     yield Heading("Against the objectives")
     yield Table(
