@@ -31,6 +31,14 @@ LATE_S = 1.0
 DRAIN_S = 3.0
 POLL_S = 0.01
 
+STALLED_S = 10.0
+"""How long a session may be away whose engine dials every second."""
+MIND_S = 1.0
+
+
+class Stalled(Exception):
+    """The engine does not dial any more."""
+
 
 class Ingestion:
     """One site's ingestion, from where the books end."""
@@ -80,7 +88,7 @@ class Ingestion:
             reset_on_logon=True,
         )
         self._feed.attach(engine)
-        parts = [self._recorder.run(), self._publisher.run()]
+        parts = [self._recorder.run(), self._publisher.run(), self._mind_session()]
         if self._releaser:
             self._releaser.arrived(self._feed.seen.seq)
             parts.append(self._releaser.run())
@@ -100,6 +108,34 @@ class Ingestion:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await working
+
+    async def _mind_session(self) -> None:
+        """End where a session that was up does not come back though the venue answers.
+
+        The engine whose store cannot be written, as on a full disk, loses the session and
+        never dials again; a process that starts anew does.
+        """
+        was_up, since = False, monotonic()
+        while True:
+            if self._feed.up or self._feed.refusal:
+                was_up, since = True, monotonic()
+            elif was_up and monotonic() - since > STALLED_S and await self._venue_answers():
+                raise Stalled(f"{self._name} has not been dialled again for {STALLED_S:g} s")
+            await asyncio.sleep(MIND_S)
+
+    async def _venue_answers(self) -> bool:
+        """Return whether who connects to the venue stays connected, as one who would log on."""
+        with contextlib.suppress(OSError):
+            at = (self._settings.fix_host, self._settings.fix_port)
+            reader, writer = await asyncio.open_connection(*at)
+            try:
+                async with asyncio.timeout(MIND_S):
+                    await reader.read(1)  # the end of it: nobody speaks before the logon
+            except TimeoutError:
+                return True
+            finally:
+                writer.close()
+        return False
 
     async def _drain(self) -> None:
         deadline = monotonic() + DRAIN_S
