@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from apps.core.etcd import EtcdError
@@ -94,14 +95,14 @@ class Run:
             interrupted = True
             self.findings.append("stopped by Ctrl-C before its end")
         except Blocked as why:
-            self._striking.roll_back(former.site)
+            self._roll_back(former.site)
             return self._reported("blocked", [str(why)])
         except (OpsctlError, EtcdError, OSError) as fault:
             self.findings.append(fault.message if isinstance(fault, OpsctlError) else str(fault))
         except BaseException:
-            self._striking.roll_back(former.site)
+            self._roll_back(former.site)
             raise
-        if why_not := self._striking.roll_back(former.site):
+        if why_not := self._roll_back(former.site):
             self.findings.append(why_not)
         guards.release(self.folder)
         told.say("reconciling client, journal, books, drop copies and venue")
@@ -139,6 +140,9 @@ class Run:
             reconciliation=reconciled,
             rolled_back=not why_not,
         )
+
+    def _roll_back(self, to: str) -> str:
+        return self._striking.roll_back(to, partial(guards.release, self.folder))
 
     def _guard(self) -> None:
         """Look at what forbids a drill, whatever the state of the environment; raises `Blocked`."""

@@ -125,12 +125,13 @@ class Striking:
         still = [self._effects[number] for number in sorted(self._standing)]
         return self._faults.aimed(each, links_of(still))
 
-    def roll_back(self, to: str) -> str:
+    def roll_back(self, to: str, make_room: Callable[[], None]) -> str:
         """Lift everything, wait for the steady state, give leadership back to a site.
 
         What cannot be lifted is tried again for a while; what then still stands is left to the
-        next command, and no drill begins before. Returns why that did not succeed; empty where
-        it did.
+        next command, and no drill begins before. A handover has a record of its own: room for it
+        is made as late as it is needed, should the disk be running full. Returns why that did
+        not succeed; empty where it did.
         """
         self._told.say("rolling back")
         try:
@@ -142,6 +143,7 @@ class Striking:
             underway.clear(self._accounts.environment.name)
             leader = self._accounts.overview().leader
             if leader is not None and leader.site != to:
+                make_room()
                 self._move(to)
                 self._told.say(f"{to} leads again")
         except (OpsctlError, EtcdError) as fault:
