@@ -132,7 +132,7 @@ def page(legs: Sequence[Mapping[str, Any]], wanted_s: float, seed: int) -> str:
         f"| doubled | {sum(m['orders_duplicated'] for m in measured)} |",
         f"| drills with an account that disagrees | {unreconciled} |",
         "",
-        *([f"- {each}" for each in found] or ["Nothing failed, and nothing has grown."]),
+        *([f"- {each}" for each in found] or [_nothing(legs)]),
         "",
         "## Faults",
         "",
@@ -160,6 +160,12 @@ def page(legs: Sequence[Mapping[str, Any]], wanted_s: float, seed: int) -> str:
             ),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _nothing(legs: Sequence[Mapping[str, Any]]) -> str:
+    judged = any(s.rss_mb_h is not None for of in _deployments(legs).values() for s in of)
+    growth_said = "Nothing has grown" if judged else "The run is too short to judge growth"
+    return f"Nothing failed. {growth_said}."
 
 
 def _deployments(legs: Sequence[Mapping[str, Any]]) -> dict[str, list[Slope]]:

@@ -82,6 +82,11 @@ def test_the_page_counts_what_was_lost_and_says_how_much_is_to_come() -> None:
     assert "- leg 1, leader-kill: it went wrong" in text
 
 
+def test_a_page_says_whether_growth_could_be_judged() -> None:
+    assert "Nothing failed. The run is too short" in page([leg(0)], 600, 7)
+    assert "Nothing failed. Nothing has grown." in page([leg(n) for n in range(8)], 4_800, 7)
+
+
 def test_a_run_without_loss_that_grows_has_failed() -> None:
     assert faults([leg(number) for number in range(8)]) == []
     (said,) = faults([leg(number, grown_mb=50) for number in range(8)])
