@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from opsctl.drills.measuring import measure, opened
+from opsctl.drills.record import Accepted, Record
+from opsctl.drills.scenario import load
+from opsctl.drills.succession import Succession
+from opsctl.drills.timeline import Timeline
+from opsctl.drills.traffic import Traffic
+
+S = 1_000_000_000
+
+
+@dataclass
+class FakeTraffic:
+    """A client that was told nothing."""
+
+    name: str = "drill1"
+
+    def lines(self) -> list[Any]:
+        return []
+
+    def submitted(self) -> int:
+        return 0
+
+
+def timeline(fault_s: int, lifted_s: int) -> Timeline:
+    found = Timeline(lambda _: None)
+    found.fault_ns, found.lifted_ns = fault_s * S, lifted_s * S
+    return found
+
+
+def venue(*at_s: float, by: str = "drill1") -> Record:
+    return Record(
+        accepted=[Accepted(int(at * S), f"{by}-{n}", "OPS-A-ORD") for n, at in enumerate(at_s)]
+    )
+
+
+CLIENT = cast("Traffic", FakeTraffic())
+
+
+@pytest.mark.parametrize(
+    ("at_s", "by", "count"),
+    [((9, 10.9, 20.1), "drill1", 0), ((10.5, 11.1, 19.9), "drill1", 2), ((15,), "other", 0)],
+)
+def test_what_is_opened_while_nothing_may_be_is_named(
+    at_s: tuple[float, ...], by: str, count: int
+) -> None:
+    found = opened(CLIENT, venue(*at_s, by=by), timeline(10, 20))
+    assert [line.partition(" ")[0] for line in found] == [str(count)][: bool(count)]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "rto_ms"), [("journal-quorum-loss", 500.0), ("partition-sites", 10_500.0)]
+)
+def test_recovery_counts_from_where_the_scenario_says(scenario: str, rto_ms: float) -> None:
+    found = measure(
+        scenario=load(scenario),
+        single_session=False,
+        client=CLIENT,
+        venue=venue(9, 10, 20.5, 21),
+        succession=Succession(cast("Any", None), cast("Any", None), timeline(10, 20)),
+        reconciled=None,
+        told=timeline(10, 20),
+        until_ns=21 * S,
+    )
+    assert found.rto_ms == rto_ms
