@@ -64,6 +64,7 @@ class LocalTarget:
         """Name the environment; touch nothing."""
         self._environment = environment
         self._makers = makers
+        self._made: tuple[Service, ...] | None = None
         self._layout = Layout.of(environment.name)
         self._secrets = Secrets(self._layout.secrets)
 
@@ -74,8 +75,13 @@ class LocalTarget:
         return LocalHost(self._layout)
 
     def services(self) -> tuple[Service, ...]:
-        """Return what should run."""
-        return self._makers(self._environment, self.host)
+        """Return what should run.
+
+        Made once: it costs a tenth of a second, and who drills asks for it every moment.
+        """
+        if self._made is None:
+            self._made = self._makers(self._environment, self.host)
+        return self._made
 
     def observe(self) -> tuple[Running, ...]:
         """Return what runs, asked of supervisord and of /proc; changes nothing."""
@@ -305,6 +311,7 @@ class LocalTarget:
         self.host.ports.keep(
             {f"{s.key}/{name}": p for s in services for name, p in s.ports.items()}
         )
+        self._made = None  # the ports that were written down win over those that were chosen
 
     def _refuse_lost_secrets(self, services: Sequence[Service]) -> None:
         """Raise where a secret is gone with which a service was prepared."""
