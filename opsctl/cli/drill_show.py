@@ -1,4 +1,4 @@
-"""`opsctl drill show`: what the recorded run of a drill says of single orders."""
+"""`opsctl drill show`: a scenario, or what the recorded run of a drill says of single orders."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from opsctl.cli.common import Output, OutputOption, emit
 if TYPE_CHECKING:
     from opsctl.drills.recording.finding import Around
     from opsctl.drills.recording.story import Life
+    from opsctl.drills.scenario import Described
 
 RunArgument = Annotated[
-    str, typer.Argument(help="A run's id, or the folder of a recorded run.", metavar="RUN")
+    str,
+    typer.Argument(
+        help="A scenario, or a run's id, or the folder of a recorded run.", metavar="SCENARIO|RUN"
+    ),
 ]
 
 
@@ -28,14 +32,20 @@ def show(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the life of an order of a drill, or the orders around the fault.
+    """Show a scenario; or the life of an order of a drill, or the orders around its fault.
 
-    When it was decided, journaled, sent, acknowledged and filled, by which site in which
-    epoch, what was in doubt and how that was settled: from the recorded run alone.
+    A scenario is shown as YAML, its parameters filled in: a start for one of your own.
+    Of an order: when it was decided, journaled, sent, acknowledged and filled, by which site
+    in which epoch, what was in doubt and how that was settled: from the recorded run alone.
     """
+    from opsctl.drills import described, names
     from opsctl.drills.recording.finding import around, folder
     from opsctl.drills.recording.life import life
 
+    if order is None and run in names():
+        scenario = described(run)
+        emit(scenario, output, lambda: _scenario(scenario))
+        return
     found = folder(run)
     if order is None:
         every = around(found)
@@ -43,6 +53,11 @@ def show(
         return
     one = life(found, order)
     emit(one, output, lambda: _life(one))
+
+
+def _scenario(found: Described) -> RenderableType:
+    """Whole lines: what is shown may become a file."""
+    return Text(f"# {found.source}\n{found.text()}", no_wrap=True, overflow="ignore")
 
 
 def _around(found: Around) -> RenderableType:

@@ -106,7 +106,7 @@ class Described(Value):
 
 
 def _yaml_of(plain: object) -> str:
-    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=96)
+    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=76)
     return text
 
 

@@ -11,6 +11,7 @@ from opsctl.drills.recording import files, reading
 from opsctl.drills.recording.life import lives
 from opsctl.drills.recording.story import Life
 from opsctl.drills.recording.tally import tally
+from opsctl.drills.scenario import Described
 from opsctl.errors import UsageError
 from opsctl.evidence.runs import RUN_ID
 from opsctl.model.value import Value
@@ -36,7 +37,7 @@ class Around(Value):
     lives: tuple[Life, ...]
 
 
-class Result(RootModel[Life | Around]):
+class Result(RootModel[Life | Around | Described]):
     """What `drill show` answers with: an order's life, or a run's orders around the fault."""
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from opsctl import schemas
 from tests.unit.cli.conftest import Opsctl
 from tests.unit.deploy.fake import FakeTarget
 
@@ -92,3 +94,15 @@ def test_units_of_a_live_environment_have_to_be_meant(opsctl: Opsctl, target: Fa
     refused = opsctl("drill", "schedule", "daily", "-o", "cron")
     assert (refused.code, "daily is live" in refused.err) == (2, True)
     assert "--live --yes" in opsctl("drill", "schedule", "daily", "-o", "cron", "--live").out
+
+
+def test_a_scenario_is_shown_as_a_file_that_is_sound(opsctl: Opsctl, tmp_path: Path) -> None:
+    done = opsctl("drill", "show", "journal-quorum-loss", "--output", "json")
+    assert done.code == 0
+    jsonschema.validate(done.json, schemas.schema("drill-show"))
+    assert (done.json["source"], done.json["scenario"]["recovery"]) == ("shipped", "after-lift")
+    shown = opsctl("drill", "show", "double-fault").out
+    assert shown.startswith("# shipped")
+    file = tmp_path / "mine.yaml"
+    file.write_text(shown)
+    assert opsctl("drill", "check", str(file)).code == 0
