@@ -44,7 +44,13 @@ def _faults(name: str) -> tuple[Left, ...]:
     left = underway.read(name)
     if left is None or runs.alive(left.run):
         return ()
-    standing = {"frozen": left.frozen, "kept down": left.down, "cut": left.cut}
+    standing = {
+        "frozen": left.frozen,
+        "kept down": left.down,
+        "cut": left.cut,
+        "with a full disk": left.full,
+        "with a clock that is off": left.stepped,
+    }
     said = "; ".join(f"{', '.join(keys)} {how}" for how, keys in standing.items() if keys)
     return (
         Left(
