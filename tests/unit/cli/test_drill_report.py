@@ -12,6 +12,7 @@ from opsctl import schemas
 from tests.support.drilled import CLIENT, made
 from tests.support.drilled_files import RUN, write
 from tests.unit.cli.conftest import Opsctl
+from tests.unit.deploy.fake import FakeTarget
 
 
 @pytest.fixture
@@ -68,7 +69,9 @@ def test_a_report_of_a_run_that_was_changed_says_so(opsctl: Opsctl, run: Path) -
     assert "not as it was sealed" in opsctl("drill", "report", RUN).out
 
 
-def test_a_period_lists_what_was_drilled_and_what_was_not(opsctl: Opsctl) -> None:
+def test_a_period_lists_what_was_drilled_and_what_was_not(
+    opsctl: Opsctl, target: FakeTarget
+) -> None:
     opsctl("deploy", "daily", "--no-verify")
     opsctl("drill", "run", "leader-kill", "daily")
     done = opsctl("drill", "report", "--period", "12m", "daily", "--output", "json")
