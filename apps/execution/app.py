@@ -187,7 +187,8 @@ class Execution(App[ExecutionSettings]):
     async def _tell_again(self, place: Place, messages: Sequence[Told], state: State) -> None:
         """Tell the bus what it may have missed when the former process ended."""
         last = await place.teller.last_index()
-        place.teller.tell([m for m in messages if m.index >= last], state.message())
+        if state.index:  # before the first record nobody knows of any capital
+            place.teller.tell([m for m in messages if m.index >= last], state.message())
 
     # Roles
 

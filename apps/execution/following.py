@@ -159,10 +159,10 @@ class Following:
         ) as changes:
             async for some in changes:
                 self.heard = clock.monotonic()
-                messages: list[Told] = []
+                messages, before = list[Told](), self.state.index
                 for seen in some:
                     messages += self._take_in(seen)
-                if messages:
+                if messages or self.state.index > before:  # an epoch brings the capital
                     self._place.teller.tell(messages, self.state.message())
 
     def _take_in(self, seen: Seen) -> list[Told]:

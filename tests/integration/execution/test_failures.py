@@ -42,7 +42,7 @@ SOON_S = 2.0
 async def new_orders_stop(running: Platform, bus: Bus, heard: Heard, number: int) -> None:
     """Wait until it is said that nothing can be journaled; then no order may leave."""
     await eventually("it is said", lambda: "journal" in running.ready("execution"), SOON_S)
-    assert running.metric("trading_journal_writable") == 0
+    await eventually("the gauge", lambda: running.metric("trading_journal_writable") == 0, SOON_S)
     before = len(venue_rows(running, "accept"))
     await submit(bus, [decision(number, ("AAPL", BUY, 5))])
     await asyncio.sleep(0.5)
@@ -55,7 +55,7 @@ async def orders_go_on(running: Platform, heard: Heard, number: int) -> None:
     await eventually("done", lambda: f"test-{number}" in heard.done)
     assert heard.done[f"test-{number}"].verdict == "done"
     running.until_ready("execution")
-    assert running.metric("trading_journal_writable") == 1
+    await eventually("the gauge", lambda: running.metric("trading_journal_writable") == 1, SOON_S)
 
 
 def broken(

@@ -52,8 +52,8 @@ def journaled(running: Pair) -> list[Decision]:
 
 
 def content(decisions: list[Decision]) -> list[Content]:
-    """Return what decisions ask for, of the month."""
-    return [(d.id, d.day, d.intents) for d in decisions if d.seq < FIRST_LIVE + MONTH]
+    """Return what decisions ask for, of the month, and why where that is nothing."""
+    return [(d.id, d.day, d.intents, d.note) for d in decisions if d.seq < FIRST_LIVE + MONTH]
 
 
 def settled(site: Site, decision: str) -> None:
@@ -82,7 +82,7 @@ def test_a_month_is_decided_alike_with_a_handover_at_every_decision_and_with_non
         settled(sites["a"], f"momentum-{FIRST_LIVE + MONTH - 1}")
         undisturbed = content(journaled(running))
         assert len(asyncio.run(running.epochs())) == 1
-    assert sum(bool(intents) for _, _, intents in undisturbed) >= MONTH - 1  # one has dust only
+    assert sum(bool(intents) for _, _, intents, _ in undisturbed) >= MONTH - 1  # one has dust only
 
     with trading(NOBODY) as (running, sites):
         days = range(FIRST_LIVE, FIRST_LIVE + MONTH)
