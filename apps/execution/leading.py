@@ -41,6 +41,9 @@ COMPACT_S = 600.0
 """How often the store may forget superseded heartbeats."""
 COLD_BEAT_S = 0.25
 """Alone, nobody is in a hurry."""
+BEAT_ANYWAY_S = 0.5
+"""A heartbeat is written so often though appends prove as much: who asks whether this leader
+lives, and what its clock says, looks for that."""
 BEATS_PER_DETECTION = 4
 """Heartbeats within the detection time, appends counted, while a closed link would tell sooner."""
 UNLINKED_BEATS = 20
@@ -255,17 +258,18 @@ class Leading:
     async def _beat(self) -> None:
         """Write heartbeats: proof of leadership, and news of the kill switch.
 
-        An append proves as much, so that a beat is due only when there was none of late.
+        An append proves as much, so that a beat is due where there was none of late.
         """
+        beaten = clock.monotonic()
         while True:
             every_s = beat_s(self._place)
             asked = self._beat_now.is_set()
             self._beat_now.clear()
             since_s = clock.monotonic() - self.leader.confirmed
-            if asked or since_s >= every_s:
+            if asked or since_s >= every_s or clock.monotonic() - beaten >= BEAT_ANYWAY_S:
                 if not await self.leader.beat(self.sequencer.commits):
                     metrics.JOURNAL_FAILURES.inc()
-                since_s = 0.0
+                since_s, beaten = 0.0, clock.monotonic()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(every_s - since_s):
                     await self._beat_now.wait()

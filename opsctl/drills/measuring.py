@@ -64,12 +64,15 @@ def measure(
 
 
 def opened(client: Traffic, venue: Record, told: Timeline) -> list[str]:
-    """Return what the venue accepted of the client while nothing may be opened, in words."""
+    """Return what the venue accepted of the client while nothing may be opened, in words.
+
+    That ends where the first fault is lifted: with one member back the journal has a quorum.
+    """
     since_ns = told.fault_ns + ON_ITS_WAY_NS
     late = [
         one.order
         for one in venue.accepted
-        if one.order.startswith(client.name) and since_ns < one.at_ns < told.lifted_ns
+        if one.order.startswith(client.name) and since_ns < one.at_ns < told.lifting_ns
     ]
     if not late:
         return []

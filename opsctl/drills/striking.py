@@ -87,7 +87,7 @@ class Striking:
     def finish(self) -> None:
         """Let what stands come to its end, each fault at its time."""
         if not self._steps:
-            self._told.lifted_ns = time.time_ns()
+            self._told.lifting()
         for step in self._steps:
             self._take(step)
         self._steps = []
@@ -103,7 +103,7 @@ class Striking:
                 blow()
             return
         self._wait(step)
-        self._told.lifted_ns = time.time_ns()
+        self._told.lifting()
         if step.pulse == each.times - 1:
             self._told.say(f"lifted: {each.said}")
         self._standing.discard(step.number)

@@ -19,6 +19,8 @@ class Timeline:
         """Begin with nothing; `say` hears what happens."""
         self.fault_ns = 0
         """When the first fault struck, in UTC nanoseconds; 0 before."""
+        self.lifting_ns = 0
+        """When the first fault began to be lifted."""
         self.lifted_ns = 0
         """When the last fault began to be lifted, or the last blow fell where none stands."""
         self._say = say
@@ -40,6 +42,11 @@ class Timeline:
         self.fault_ns = self.fault_ns or at_ns
         self.add(at_ns, what)
         blow()
+
+    def lifting(self) -> None:
+        """Note that a fault begins to be lifted, as far as anybody knows the last of them."""
+        self.lifted_ns = time.time_ns()
+        self.lifting_ns = self.lifting_ns or self.lifted_ns
 
     def entries(self) -> list[tuple[int, str]]:
         """Return when what happened, in UTC nanoseconds, in its order."""

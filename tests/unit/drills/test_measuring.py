@@ -30,7 +30,8 @@ class FakeTraffic:
 
 def timeline(fault_s: int, lifted_s: int) -> Timeline:
     found = Timeline(lambda _: None)
-    found.fault_ns, found.lifted_ns = fault_s * S, lifted_s * S
+    found.fault_ns, found.lifting_ns = fault_s * S, lifted_s * S
+    found.lifted_ns = found.lifting_ns
     return found
 
 
