@@ -10,7 +10,6 @@ from valkey.asyncio import Valkey
 from valkey.asyncio.retry import Retry
 from valkey.backoff import ExponentialBackoff
 from valkey.exceptions import ConnectionError as BusDown
-from valkey.exceptions import ResponseError
 from valkey.exceptions import TimeoutError as BusSlow
 
 from apps.core.cancelling import heed_cancellation
@@ -37,12 +36,26 @@ __all__ = [
     "Bus",
     "BusDown",
     "BusSlow",
-    "Superseded",
+    "Moved",
 ]
 
 
-class Superseded(Exception):
-    """The stream has an entry of this id or a later one: the message is there, or too late."""
+_APPEND = """
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local top = newest and newest[1] or ARGV[1]
+if top ~= ARGV[2] then return top end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], ARGV[4], 'm', ARGV[5])
+return ARGV[4]
+"""
+
+
+class Moved(Exception):
+    """The stream ends elsewhere than the caller thought: at `newest`. Nothing was appended."""
+
+    def __init__(self, stream: str, newest: str) -> None:
+        """Say of which stream."""
+        super().__init__(f"{stream} is at {newest}")
+        self.newest = newest
 
 
 class _Client(Valkey):
@@ -86,20 +99,24 @@ class Bus:
         password = Path(settings.bus_password_file).read_text().strip()
         return cls(settings.bus_host, settings.bus_port, password, one_caller=one_caller)
 
-    async def publish(self, stream: str, message: BusMessage, *, entry: str = "*") -> str:
-        """Append a message to a stream, under an id of the caller's where one is given.
-
-        Returns the id. Raises `Superseded` where the stream already has that id or a later.
-        """
-        try:
-            given = await self.client.xadd(
-                stream, {b"m": encode(message)}, id=entry, maxlen=KEPT[stream], approximate=True
-            )
-        except ResponseError as fault:
-            if "equal or smaller" in str(fault):
-                raise Superseded(f"{stream} is at {entry} or beyond") from fault
-            raise
+    async def publish(self, stream: str, message: BusMessage) -> str:
+        """Append a message to a stream; returns its id."""
+        given = await self.client.xadd(
+            stream, {b"m": encode(message)}, maxlen=KEPT[stream], approximate=True
+        )
         return _text(given)
+
+    async def append(self, stream: str, message: BusMessage, *, behind: str, entry: str) -> None:
+        """Append a message under an id, directly behind the entry that the caller names.
+
+        `behind` is `START` for an empty stream. Raises `Moved` where the stream ends
+        elsewhere: it lost its data, or another writes to it. The bus compares and appends
+        in one step, and a retry after a lost answer finds its own entry.
+        """
+        words = (_APPEND, 1, stream, START, behind, KEPT[stream], entry, encode(message))
+        newest = _text(await self.client.execute_command("EVAL", *words))
+        if newest != entry:
+            raise Moved(stream, newest)
 
     async def read(
         self, stream: str, after: str, *, block_ms: int = 1_000, count: int = 500

@@ -51,17 +51,19 @@ class DataApp(App[DataSettings]):
 
     async def run(self) -> None:
         """Ingest until stopping."""
-        bus, store = Bus.of(self.settings), Store(self.settings)
+        days = Bus.of(self.settings, one_caller=True)
+        orders, store = Bus.of(self.settings), Store(self.settings)
         try:
-            prepared = await self._unless_stopping(self._prepare(bus, store))
+            prepared = await self._unless_stopping(self._prepare(days, orders, store))
             if prepared is not None:
                 self._ingestion = prepared
                 await prepared.run(self.stopping)
         finally:
             await store.close()
-            await bus.close()
+            await orders.close()
+            await days.close()
 
-    async def _prepare(self, bus: Bus, store: Store) -> Ingestion:
+    async def _prepare(self, days: Bus, orders: Bus, store: Store) -> Ingestion:
         """Bring schema and history up to date, and take up where the books end."""
         settings = self.settings
         while True:
@@ -82,7 +84,8 @@ class DataApp(App[DataSettings]):
             else:
                 return Ingestion(
                     settings,
-                    bus,
+                    days,
+                    orders,
                     store,
                     instruments=instruments,
                     seen=seen,

@@ -46,7 +46,8 @@ class Ingestion:
     def __init__(
         self,
         settings: DataSettings,
-        bus: Bus,
+        days: Bus,
+        orders: Bus,
         store: Store,
         *,
         instruments: Mapping[str, Instrument],
@@ -54,7 +55,10 @@ class Ingestion:
         recent: Iterable[Priced],
         clock: Clock,
     ) -> None:
-        """Prepare; `run` logs on. `recent` are the stored live days that the bus may lack."""
+        """Prepare; `run` logs on. `recent` are the stored live days that the bus may lack.
+
+        `days` and `orders` are clients of the one bus: to write to, and to wait on.
+        """
         self._settings = settings
         self._name = comp_id(settings.site, Purpose.MARKET_DATA)
         self._feed = FeedSession(
@@ -67,10 +71,10 @@ class Ingestion:
         )
         self._recorder = Recorder(store, clock, on_overflow=self._feed.rewind)
         self._recorder.stored = seen.seq
-        self._publisher = Publisher(bus, clock)
+        self._publisher = Publisher(days, clock)
         self._publisher.restore(map(_read_back, recent), last_prices(seen))
         self._releaser = (
-            Releaser(bus, settings.strategy, self._feed.release) if settings.day_s == 0 else None
+            Releaser(orders, settings.strategy, self._feed.release) if settings.day_s == 0 else None
         )
 
     async def run(self, stopping: asyncio.Event) -> None:

@@ -1,14 +1,14 @@
 """Publishes days and probes on the bus: every day once, in order, whatever the bus lives through.
 
-A day has the stream id `seq+1`-0, so that the bus itself refuses it a second time, and the
-newest id on the stream says what is published: after a crash of ours, of the bus, or of a
-bus that came back without its data, what is missing follows from comparing the two.
+A day has the stream id `seq+1`-0, and the newest id on the stream says what is published:
+after a crash of ours, of the bus, or of a bus that came back without its data, what is missing
+follows from comparing the two. Each append names the entry that it goes behind, so that a
+stream which is emptied between two appends is filled again from its beginning.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from time import monotonic
 import msgspec
 import structlog
 
-from apps.core.bus import MD, Bus, BusDown, BusSlow, Superseded
+from apps.core.bus import MD, START, Bus, BusDown, BusSlow, Moved
 from apps.core.clock import Clock
 from apps.core.instruments import TEST_SYMBOL
 from apps.core.messages import Close, Stamps
@@ -58,6 +58,8 @@ class Publisher:
         self.trouble = "not compared with the bus yet"
         """Why the bus cannot be written; empty while it can."""
         self._bus = bus
+        self._newest: str | None = None
+        """Id of the stream's newest entry, as last seen; None where it is to be looked up."""
         self._clock = clock
         self._days: deque[Close] = deque()
         self._base: Close | None = None
@@ -117,10 +119,11 @@ class Publisher:
     async def run(self) -> None:
         """Keep the bus equal to what is known, for ever."""
         while True:
-            # In time with nothing new: see whether the bus still has what it had.
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(CHECK_S):
                     await self._some.wait()
+            except TimeoutError:
+                self._newest = None  # nothing new: see whether the bus still has what it had
             self._some.clear()
             try:
                 await self._align()
@@ -128,6 +131,7 @@ class Publisher:
                 if not self.trouble.startswith("the bus"):
                     log.warning("the bus does not answer", reason=str(why))
                 self.trouble = f"the bus does not answer: {why}"
+                self._newest = None
                 self._some.set()
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -137,52 +141,66 @@ class Publisher:
 
     async def _align(self) -> None:
         """Publish what is newer than the stream's newest entry, then the probes."""
-        newest = await self._bus.last(MD)
-        ms, _, nth = (newest[0] if newest else "0-0").partition("-")
-        top, repeats = int(ms) - 1, int(nth)
+        while True:
+            if self._newest is None:
+                newest = await self._bus.last(MD)
+                self._found(newest[0] if newest else START)
+            try:
+                await self._publish_days()
+                await self._publish_probes()
+            except Moved as moved:
+                self._found(moved.newest)
+            else:
+                return
+
+    def _found(self, newest: str) -> None:
+        """Take note of where the stream ends."""
+        top = _day_and_nth(newest)[0]
         if top < self.published:
             log.warning("the bus has lost days", published=self.published, found=top)
-        self.published = top
-        missing = [close for close in self._days if close.seq > top]
+        self._newest, self.published = newest, top
+
+    async def _publish_days(self) -> None:
+        missing = [close for close in self._days if close.seq > self.published]
         for number, close in enumerate(missing):
             metrics.UNPUBLISHED.set(len(missing) - number)
-            await self._publish(close)
-            repeats = 0
+            now = await self._append(close, f"{close.seq + 1}-0")
+            self.published = close.seq
+            if close.stamps.data_in:
+                metrics.PUBLISH_SECONDS.observe((now - close.stamps.data_in) / 1e9)
         metrics.UNPUBLISHED.set(0)
         self._behind_since = None
         if self._days and self._days[-1].seq > self.published:
             self._behind_since = monotonic()  # one came while we published
         while len(self._days) > RECENT and self._days[0].seq <= self.published:
             self._days.popleft()
+
+    async def _publish_probes(self) -> None:
+        """Publish each probe behind the newest day, whatever day was that when it was asked for."""
         while self._probes:
-            if not self._probes[0].done.cancelled():  # whoever asked has given up
-                repeats += 1
-                await self._publish_probe(self._probes[0], repeats)
+            probe = self._probes[0]
+            if not probe.done.cancelled():  # whoever asked has not given up
+                top, nth = _day_and_nth(self._newest or START)
+                day = max(probe.close.seq, self.published)
+                entry = f"{day + 1}-{nth + 1 if day == top else 1}"
+                await self._append(probe.close, entry)
+                metrics.PROBES.inc()
+                if not probe.done.done():
+                    probe.done.set_result(entry)
             self._probes.popleft()
 
-    async def _publish(self, close: Close) -> None:
+    async def _append(self, close: Close, entry: str) -> int:
+        """Append it behind the newest entry; return the time that it was stamped with."""
         now = self._clock()
         stamped = msgspec.structs.replace(
             close, stamps=msgspec.structs.replace(close.stamps, published=now)
         )
-        try:
-            await self._bus.publish(MD, stamped, entry=f"{close.seq + 1}-0")
-        except Superseded:
-            log.info("was published before", seq=close.seq)
-        self.published = close.seq
-        if close.stamps.data_in:
-            metrics.PUBLISH_SECONDS.observe((now - close.stamps.data_in) / 1e9)
+        await self._bus.append(MD, stamped, behind=self._newest or START, entry=entry)
+        self._newest = entry
+        return now
 
-    async def _publish_probe(self, probe: _Probe, nth: int) -> None:
-        close = msgspec.structs.replace(
-            probe.close, stamps=msgspec.structs.replace(probe.close.stamps, published=self._clock())
-        )
-        # Behind the newest day, whatever day was the last when the probe was asked for.
-        day = max(close.seq, self.published)
-        try:
-            entry = await self._bus.publish(MD, close, entry=f"{day + 1}-{nth}")
-        except Superseded:
-            entry = f"{day + 1}-{nth}"  # the answer to a first try was lost: it is there
-        metrics.PROBES.inc()
-        if not probe.done.done():
-            probe.done.set_result(entry)
+
+def _day_and_nth(entry: str) -> tuple[int, int]:
+    """Return a stream id's day, `NEVER` for the id before all, and its number within the day."""
+    ms, _, nth = entry.partition("-")
+    return int(ms) - 1, int(nth)

@@ -62,12 +62,7 @@ def sql(probe: SqlProbe, password: str, deadline: float) -> str:
             try:
                 _write_row(connection, written)
             except psycopg.errors.UndefinedTable:
-                with contextlib.suppress(psycopg.errors.UniqueViolation):  # made at the same time
-                    connection.execute(
-                        "CREATE TABLE IF NOT EXISTS opsctl_probe"
-                        "(one bool PRIMARY KEY DEFAULT true CHECK (one), written uuid NOT NULL,"
-                        " at timestamptz NOT NULL)"
-                    )
+                _make_table(connection)
                 _write_row(connection, written)
             row = connection.execute("SELECT at IS NOT NULL FROM opsctl_probe").fetchone()
     except psycopg.Error as error:
@@ -75,6 +70,17 @@ def sql(probe: SqlProbe, password: str, deadline: float) -> str:
     if row is None:
         raise Unhealthy("a row was written and cannot be read")
     return ""
+
+
+def _make_table(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    # Under a lock: of two that make a table at once, one fails in one of several ways.
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('opsctl_probe'))")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS opsctl_probe"
+            "(one bool PRIMARY KEY DEFAULT true CHECK (one), written uuid NOT NULL,"
+            " at timestamptz NOT NULL)"
+        )
 
 
 def _write_row(connection: psycopg.Connection[tuple[object, ...]], written: uuid.UUID) -> None:
