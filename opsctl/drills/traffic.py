@@ -72,7 +72,11 @@ class Traffic:
 
     def submitted(self) -> int:
         """Return how many orders were submitted so far."""
-        return sum(len(line.orders) for line in self._read() if isinstance(line, Submitted))
+        return sum(len(line.orders) for line in self.submissions())
+
+    def submissions(self) -> list[Submitted]:
+        """Return what was submitted so far."""
+        return [line for line in self._read() if isinstance(line, Submitted)]
 
     def fault(self) -> str:
         """Return why it works no more, though nobody stopped it; empty where it does."""

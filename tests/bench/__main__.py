@@ -1,4 +1,4 @@
-"""Measures the daily tier as deployed and the order path by itself, and prints a table.
+"""Measures the tiers as deployed and the order path by itself, and prints a table.
 
     make bench        (or: python -m tests.bench --rounds 3 --only throughput)
 
@@ -11,17 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from platform import processor, python_version, release
 
 from opsctl import environments
 from opsctl.targets import open_target
-from tests.bench import drill_report, throughput
+from tests.bench import drill_report, platform, throughput
 from tests.bench.row import Row
 from tests.support.servers import folder
 
@@ -134,13 +134,13 @@ def machine() -> str:
             for line in Path("/proc/cpuinfo").read_text().splitlines()
             if line.startswith("model name")
         ),
-        platform.processor(),
+        processor(),
     )
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1e6
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     return (
-        f"{os.cpu_count()} x {model}, {memory:.0f} GB, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, load before: {load}"
+        f"{os.cpu_count()} x {model}, {memory:.0f} GB, Linux {release()}, "
+        f"Python {python_version()}, load before: {load}"
     )
 
 
@@ -148,7 +148,7 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("daily", "throughput", "report"))
+    parser.add_argument("--only", choices=("daily", "throughput", "platform", "report"))
     given = parser.parse_args()
     print(f"Machine: {machine()}\n")
     with folder() as state:
@@ -159,6 +159,8 @@ def main() -> int:
             rows += measure(given.rounds)
         if given.only in (None, "throughput"):
             rows += throughput.measure(given.rounds)
+        if given.only in (None, "platform"):
+            rows += platform.measure()
         if given.only in (None, "report"):
             rows += drill_report.measure(given.rounds)
     print("| figure | goal | measured |\n|---|---|---|")
