@@ -2,8 +2,8 @@
 
     make soak        (or: python -m tests.soak --rounds 20)
 
-Resumable: every finished round is a line in `.cache/soak/rounds.jsonl`, and a round that
-stands there is not run again. The table goes to docs/evidence/survival-daily.md.
+Resumable: every finished round is a line in docs/evidence/survival-daily.jsonl, and a round that
+stands there is not run again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any
 
 from opsctl.state import toolchain_folder
 from tests.bench.__main__ import machine
-from tests.soak.recorded import OPSCTL, Recorded, deployed, opsctl
+from tests.soak.recorded import OPSCTL, Recorded, deployed, made_by, opsctl
 from tests.support import chaos
 from tests.support.chaos import Outcome
 from tests.support.servers import folder
 
-KEPT = Recorded(Path(".cache/soak/rounds.jsonl"), Path("docs/evidence/survival-daily.md"))
+KEPT = Recorded(Path("docs/evidence/survival-daily.md"))
 NAME = "daily"
 
 
@@ -90,6 +90,7 @@ def page(rounds: list[dict[str, Any]]) -> str:
         "",
         f"Command: `make soak` ({len(rounds)} rounds). Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
+        made_by(rounds),
         f"Every round: [{KEPT.evidence.name}]({KEPT.evidence.name}).",
         "",
         "A client keeps 20 decisions a second (two orders each) flowing while processes are",

@@ -2,10 +2,9 @@
 
     make soak        (or: python -m tests.soak.drills --runs 200)
 
-Resumable: every finished run is a line in `.cache/soak/drills.jsonl`, and is not made again.
-The table goes to docs/evidence/drills-intraday.md, every run beside it. A leader freezes for
-the 30 s of its scenario; the site is lost as often without the journal's leading member as
-with it.
+Resumable: every finished run is a line in docs/evidence/drills-intraday.jsonl, and is not made
+again; the table stands beside it. A leader freezes for the 30 s of its scenario; the site is
+lost as often without the journal's leading member as with it.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from typing import Any, NamedTuple
 from opsctl.drills.measurement import percentile
 from opsctl.state import toolchain_folder
 from tests.bench.__main__ import machine
-from tests.soak.recorded import OPSCTL, Recorded, deployed
+from tests.soak.recorded import OPSCTL, Recorded, deployed, made_by
 
 NAME = "intraday"
 AT_ONCE = 5
 """Runs of one command: a soak that is killed has to make no more of them again."""
 IN_VAIN = 3
 """Commands in a row without a run that could begin, after which the soak gives up."""
-RECORDED = Recorded(Path(".cache/soak/drills.jsonl"), Path("docs/evidence/drills-intraday.md"))
+RECORDED = Recorded(Path("docs/evidence/drills-intraday.md"))
 KEPT = ("id", "scenario", "verdict", "parameters", "goal", "measured", "findings")
 HEAD = (
     "| drill | runs | passed | goal | RTO p50 | p99 | max | acknowledged | lost | doubled "
@@ -121,6 +120,7 @@ def page(runs: list[dict[str, Any]]) -> str:
         f"Command: `python -m tests.soak.drills` ({len(runs)} runs, 200 orders a second).",
         f"Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
+        made_by(runs),
         f"Every run: [{RECORDED.evidence.name}]({RECORDED.evidence.name}). docs/drills.md says",
         "what is measured.",
         "",

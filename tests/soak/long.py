@@ -4,8 +4,8 @@
 
 Each leg is one drill of a scenario that the seed chooses, under bursts, several strategies,
 partial fills and resting orders; before and after it what every service uses is noted.
-Resumable: every leg is a line in `.cache/soak/long.jsonl`, and is not made again; a
-deployment that was made anew is judged by itself. The page is docs/evidence/long-intraday.md.
+Resumable: every leg is a line in docs/evidence/long-intraday.jsonl, and is not made again; a
+deployment that was made anew is judged by itself.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from opsctl.state import toolchain_folder
 from tests.bench.__main__ import machine
 from tests.soak import growth
 from tests.soak.growth import FDS_BOUND_H, JUDGED_S, RSS_BOUND_MB_H, WARM_S, Slope, slopes
-from tests.soak.recorded import OPSCTL, Recorded, deployed
+from tests.soak.recorded import OPSCTL, Recorded, deployed, made_by
 from tests.support.chaos import accounts_of
 
 NAME = "intraday"
-RECORDED = Recorded(Path(".cache/soak/long.jsonl"), Path("docs/evidence/long-intraday.md"))
+RECORDED = Recorded(Path("docs/evidence/long-intraday.md"))
 SECONDS = 7_200.0
 SHALLOW = ("--set", "settings.venue.depth_shares=300")
 """Shares that the venue quotes: what is larger is filled in part."""
@@ -118,6 +118,7 @@ def page(legs: Sequence[Mapping[str, Any]], wanted_s: float, seed: int) -> str:
         f"Command: `python -m tests.soak.long --seconds {wanted_s:g} --seed {seed}`.{rest}",
         f"Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
+        made_by(legs),
         f"Every leg: [{RECORDED.evidence.name}]({RECORDED.evidence.name}). Load:",
         f"`{' '.join(f'{k}={v}' for k, v in LOAD.items())}`, of leg n by seed {seed} + n.",
         "",

@@ -2,10 +2,9 @@
 
     make soak        (or: python -m tests.soak.watch --minutes 60)
 
-Resumable: every piece of a few minutes is a line in `.cache/soak/watch.jsonl`, and is not
-watched again. A piece counts the epochs that began, how often a site challenged the leader
-and lost, and compares every account of its orders. The page is
-docs/evidence/watch-intraday.md.
+Resumable: every piece of a few minutes is a line in docs/evidence/watch-intraday.jsonl, and is
+not watched again. A piece counts the epochs that began, how often a site challenged the leader
+and lost, and compares every account of its orders.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from opsctl.drills.task import Bus, Task
 from opsctl.drills.traffic import Traffic
 from opsctl.state import toolchain_folder
 from tests.bench.__main__ import machine
-from tests.soak.recorded import Recorded, deployed
+from tests.soak.recorded import Recorded, deployed, made_by
 from tests.support.chaos import accounts_of
 from tests.support.servers import folder
 
 NAME = "intraday"
 RATE_PER_S = 200.0
 PIECE_MINUTES = 5.0
-RECORDED = Recorded(Path(".cache/soak/watch.jsonl"), Path("docs/evidence/watch-intraday.md"))
+RECORDED = Recorded(Path("docs/evidence/watch-intraday.md"))
 REFUSED = "the leader lives"
 """What an execution app logs when its challenge was refused."""
 
@@ -93,6 +92,7 @@ def page(pieces: list[dict[str, Any]]) -> str:
         f"Command: `python -m tests.soak.watch`, {RATE_PER_S:g} orders a second and the replay.",
         f"Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
+        made_by(pieces),
         f"Every piece: [{RECORDED.evidence.name}]({RECORDED.evidence.name}).",
         "",
         "A leader that writes nothing for the detection time is challenged. A challenge is lost",

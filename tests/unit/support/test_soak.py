@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tests.soak.drills import KINDS, begun, page
+from tests.soak.recorded import Recorded, commit, made_by
 
 MEASURED = {
     "rto_ms": 40.0,
@@ -44,3 +46,14 @@ def test_what_could_not_begin_is_shown_and_does_not_count() -> None:
     (row,) = (line for line in lines if line.startswith("| leader-kill"))
     assert [cell.strip() for cell in row.split("|")[2:4]] == ["1", "1"]
     assert row.endswith("| 9 | 0 | 0 | 0 | 1 |")
+
+
+def test_a_soak_goes_on_where_its_evidence_ends_and_says_which_code_made_it(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path / "evidence" / "drills.md")
+    assert recorded.runs() == []
+    recorded.add(run("leader-kill"))
+    Recorded(recorded.page).add(run("failback"))
+    found = recorded.runs()
+    assert [each["scenario"] for each in found] == ["leader-kill", "failback"]
+    assert recorded.evidence.parent == recorded.page.parent
+    assert made_by([*found, {"commit": "other"}]) == f"Code: `{commit()}` (2), `other` (1)."
