@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import structlog
 
 from apps.core.bus import KEPT, ORDERS, PORTFOLIO, Bus, BusDown, BusSlow
-from apps.core.cancelling import heed_cancellation
 from apps.core.messages import DecisionDone, Fill, OrderUpdate, Portfolio, encode
 
 log = structlog.get_logger()
@@ -68,7 +67,6 @@ class Teller:
         for message in messages:
             pipeline.xadd(ORDERS, {b"m": encode(message)}, maxlen=KEPT[ORDERS], approximate=True)
         await pipeline.execute()
-        heed_cancellation()
         for _ in messages:
             self._outbox.popleft()
         if self._portfolio is portfolio:

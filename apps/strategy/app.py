@@ -11,14 +11,14 @@ from time import monotonic
 import structlog
 
 from apps.core.app import App, NotReady
-from apps.core.bus import MD, Bus, BusDown, BusSlow
+from apps.core.bus import MD, PORTFOLIO, Bus, BusDown, BusSlow
 from apps.core.clock import utc_ns
 from apps.core.messages import Close
 from apps.core.settings import StrategySettings
 from apps.strategy import metrics
 from apps.strategy.api import Limits, Strategy
 from apps.strategy.engine import Engine
-from apps.strategy.follower import Follower
+from apps.strategy.follower import Follower, Look
 from apps.strategy.history import History
 from apps.strategy.intents import Terms
 from apps.strategy.registry import load
@@ -87,7 +87,7 @@ class StrategyApp(App[StrategySettings]):
     async def _turn(self, bus: Bus, follower: Follower) -> None:
         """Read what is new and decide on it."""
         try:
-            batch = await bus.read(MD, follower.cursor, block_ms=BLOCK_MS)
+            batch, held = await bus.read_with(MD, follower.cursor, PORTFOLIO, block_ms=BLOCK_MS)
             if not batch:
                 await follower.idle()
         except (BusDown, BusSlow) as why:
@@ -95,12 +95,13 @@ class StrategyApp(App[StrategySettings]):
             await self._or_stopping(asyncio.sleep(RETRY_S))
             return
         self._heard = monotonic()
+        look = Look(held) if len(batch) == 1 else None
         for entry, message in batch:
             if self.stopping.is_set():
                 return
             if isinstance(message, Close):
                 self._busy_since = monotonic()
-                await self._or_stopping(follower.take(entry, message), grace_s=DRAIN_S)
+                await self._or_stopping(follower.take(entry, message, look), grace_s=DRAIN_S)
                 self._busy_since, self._heard = None, monotonic()
 
     async def _or_stopping(self, work: Awaitable[None], grace_s: float = 0.0) -> bool:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from time import monotonic
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -39,6 +39,12 @@ LAST_OF_DAY = 2**64 - 1
 PAGE = 1_000
 MOST_PAGES = 50
 """How far back on `intents` the newest decision of ours is looked for."""
+
+
+class Look(NamedTuple):
+    """What the bus held of the portfolio in the moment when a close was read from it."""
+
+    found: BusMessage | None
 
 
 class Follower:
@@ -94,14 +100,18 @@ class Follower:
         self.waiting = ""
         log.info("resumed", decided=self.done, history=self._engine.window.seq)
 
-    async def take(self, entry: str, close: Close) -> None:
-        """Decide on one close; the cursor moves once the decision is on the bus."""
+    async def take(self, entry: str, close: Close, look: Look | None) -> None:
+        """Decide on one close; the cursor moves once the decision is on the bus.
+
+        `look` saves the first question for the portfolio, where the close was the only one
+        that was read; None where decisions on others came between.
+        """
         if close.probe:
-            await self._probe(close)
+            await self._probe(close, look)
         elif close.seq > self.done:
             await self._fill(close.seq - 1)
             self._engine.see(close.seq, close.prices)
-            outcome = await self._decide(close)
+            outcome = await self._decide(close, look)
             if outcome is None:
                 log.info("was decided at the site that leads", seq=close.seq, day=close.day)
                 metrics.DECISIONS.labels(self._engine.name, "late").inc()
@@ -127,14 +137,14 @@ class Follower:
             log.warning("emits again what the bus has lost", decision=self._last.id)
             await self._bus.publish(INTENTS, self._last)
 
-    async def _decide(self, close: Close) -> Outcome | None:
+    async def _decide(self, close: Close, look: Look | None) -> Outcome | None:
         """Decide on the portfolio as it is, or hold where that is not to be had.
 
         A day on which the strategy holds anyway waits for nothing. None where the portfolio
         has the effects of this very decision in it: another site made it before us, and what
         we would decide on its effects would be another one under the same id.
         """
-        known = self._usable(await self._until("bus", lambda: self._bus.get(PORTFOLIO)))
+        known = self._usable((look or await self._look()).found)
         if known is not None and self._journaled(known) >= close.seq:
             return None
         outcome = await self._computed(close, known or self._capital)
@@ -165,11 +175,11 @@ class Follower:
         )
         return outcome
 
-    async def _probe(self, close: Close) -> None:
+    async def _probe(self, close: Close, look: Look | None) -> None:
         if close.seq > self._engine.window.seq:
             log.warning("a probe of a day that was not seen", probe=close.probe, seq=close.seq)
             return
-        portfolio = await self._until("bus", lambda: self._bus.get(PORTFOLIO))
+        portfolio = (look or await self._look()).found
         known = portfolio if isinstance(portfolio, Portfolio) else self._capital
         begin = monotonic()
         decision = await self._work(self._engine.probe, close, known)
@@ -219,11 +229,14 @@ class Follower:
         metrics.WAITS.labels(self._engine.name, "portfolio").inc()
         deadline = monotonic() + WAIT_S
         while monotonic() < deadline:
-            found = self._usable(await self._until("bus", lambda: self._bus.get(PORTFOLIO)))
+            found = self._usable((await self._look()).found)
             if found is not None and self._journaled(found) >= self._traded:
                 return found
             await asyncio.sleep(POLL_S)
         return None
+
+    async def _look(self) -> Look:
+        return Look(await self._until("bus", lambda: self._bus.get(PORTFOLIO)))
 
     def _usable(self, found: BusMessage | None) -> Portfolio | None:
         """Return the portfolio, unless it is missing or older than one seen before.

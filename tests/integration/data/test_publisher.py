@@ -85,17 +85,3 @@ async def emptied(server: ValkeyServer, emptied_before: int) -> None:
         await bus.close()
         await days.close()
         client.close()
-
-
-def test_an_answer_that_was_lost_is_not_appended_twice(server: ValkeyServer) -> None:
-    asyncio.run(appended_twice(server))
-
-
-async def appended_twice(server: ValkeyServer) -> None:
-    bus = Bus("127.0.0.1", server.port, server.password)
-    try:
-        await bus.append(MD, day(1), behind="0-0", entry="2-0")
-        await bus.append(MD, day(1), behind="0-0", entry="2-0")
-        assert await published(bus) == ["2-0"]
-    finally:
-        await bus.close()
