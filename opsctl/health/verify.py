@@ -32,6 +32,8 @@ CHAIN = frozenset({"venue", "data", "strategy", "execution"})
 MONITORING = "prometheus"
 SCRAPED_WITHIN_S = 20.0
 POLL_S = 0.25
+RECENT_S = 3_600.0
+"""How far back real orders are judged: one bad minute does not fail every later verification."""
 
 Verdict = Literal["passed", "failed"]
 
@@ -152,7 +154,7 @@ class _Verifying:
         return latency(took, self.environment.latency.budget_ns), stages(stamps), checks
 
     def real_orders(self) -> Check:
-        """How long the orders of real decisions took since the chain was started.
+        """How long the orders of real decisions took within the last hour.
 
         Ticks of the time in which services may still be coming up are not judged: an
         order that waited for its strategy to start says nothing about the tier.
@@ -170,7 +172,9 @@ class _Verifying:
         books = [s.probe for s in self.services if isinstance(s.probe, SqlProbe)]
         if not started or not books:
             return Check(name=name, verdict="failed", detail="the chain does not run")
-        since_ns = int(max(at for at, _ in started) * 1e9)
+        recent_s = time.time() - RECENT_S
+        began_s = max(at for at, _ in started)
+        since_ns = int(max(began_s, recent_s) * 1e9)
         settled_ns = int(max(at + within_s for at, within_s in started) * 1e9)
         try:
             # The books of two sites hold the same orders: each counts once.
@@ -190,11 +194,12 @@ class _Verifying:
         early = len(took) - judged.samples
         left_out = f"{early} followed ticks of the start-up and are not judged" if early else ""
         if judged.judged_us is None:
-            said = left_out or "none since the start; verify again when the strategy has traded"
+            said = left_out or "none of late; verify again when the strategy has traded"
             return Check(name=name, verdict="stated", detail=said)
         what = "p99" if judged.p99_us is not None else "maximum"
+        of = "since the start" if began_s > recent_s else "of the last hour"
         said = (
-            f"{what} {in_words(judged.judged_us)} of {judged.samples} orders since the start, "
+            f"{what} {in_words(judged.judged_us)} of {judged.samples} orders {of}, "
             f"budget {in_words(judged.budget_us)}"
         )
         return Check(
