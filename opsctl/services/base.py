@@ -190,6 +190,8 @@ class Host(Protocol):
 class Maker(Protocol):
     """A file of the catalogue: makes the service of one site of an environment."""
 
-    def __call__(self, environment: Environment, site: str, host: Host) -> Service:
+    NAME: str
+
+    def service(self, environment: Environment, site: str, host: Host) -> Service:
         """Return the service as it should run on that site."""
         ...

@@ -22,40 +22,23 @@ from opsctl.services import (
 from opsctl.services.base import Host, Maker, Service
 
 OF_A_SITE: tuple[Maker, ...] = (
-    postgres.service,
-    valkey.service,
-    etcd.service,
-    seaweedfs.service,
-    alertmanager.service,
-    data.service,
-    strategy.service,
-    execution.service,
-    projector.service,
-    desk.service,
+    postgres,
+    valkey,
+    etcd,
+    seaweedfs,
+    alertmanager,
+    data,
+    strategy,
+    execution,
+    projector,
+    desk,
 )
 """What runs on every site that trades; Prometheus watches these and comes after them."""
 
-OF_THE_FIRST_SITE: tuple[Maker, ...] = (seaweedfs.service,)
+OF_THE_FIRST_SITE: tuple[Maker, ...] = (seaweedfs,)
 """What no order needs, and the first site alone has: it is the largest of the servers."""
 
-NAMES: frozenset[str] = frozenset(
-    module.NAME
-    for module in (
-        alertmanager,
-        data,
-        desk,
-        etcd,
-        execution,
-        network,
-        postgres,
-        projector,
-        prometheus,
-        seaweedfs,
-        strategy,
-        valkey,
-        venue,
-    )
-)
+NAMES = frozenset((venue.NAME, network.NAME, prometheus.NAME, *(m.NAME for m in OF_A_SITE)))
 """The name of every service that an environment can have."""
 
 
@@ -69,7 +52,7 @@ def services(environment: Environment, host: Host) -> tuple[Service, ...]:
     sites: list[Service] = []
     for site in environment.trading_sites:
         first = site == environment.sites[0]
-        makers = [make for make in OF_A_SITE if first or make not in OF_THE_FIRST_SITE]
-        own = tuple(make(environment, site, host) for make in makers)
+        here = [each for each in OF_A_SITE if first or each not in OF_THE_FIRST_SITE]
+        own = tuple(each.service(environment, site, host) for each in here)
         sites += (*own, prometheus.service(environment, site, host, (*shared, *own)))
     return (*shared, *sites)
