@@ -13,6 +13,7 @@ from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOpt
 from opsctl.cli.guards import LiveOption, guard_live
 from opsctl.cli.selection import (
     AllowUnmetOption,
+    AtOnceOption,
     DrOption,
     SetOption,
     TargetOption,
@@ -22,7 +23,7 @@ from opsctl.cli.selection import (
 )
 
 if TYPE_CHECKING:
-    from opsctl.deploy.outcome import Deployed
+    from opsctl.deploy.outcome import Deployed, Taken
     from opsctl.health.verify import Verification
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -40,6 +41,7 @@ def deploy(
     target: TargetOption = None,
     dr: DrOption = None,
     allow_unmet: AllowUnmetOption = False,
+    at_once: AtOnceOption = False,
     no_verify: NoVerifyOption = False,
     live: LiveOption = False,
     yes: YesOption = False,
@@ -49,6 +51,8 @@ def deploy(
 
     Applies only the difference to what runs. Where a service fails, what ran before runs
     again, and the end of its log is shown. Killed or stopped, the next deploy continues.
+    Where two sites trade it changes the one that follows, hands the order path over, and
+    changes the other: trading stops no longer than for a planned handover.
     """
     from opsctl.cli.progress import Shown
     from opsctl.deploy import records
@@ -60,7 +64,10 @@ def deploy(
     guard_live("deploy", found, records.environment(found.name), live=live, yes=yes)
     mend(found, "deploy")
     result = Pipeline(means(), Shown()).deploy(
-        found, arguments={**overrides, "verify": not no_verify}, verify=not no_verify
+        found,
+        arguments={**overrides, "verify": not no_verify, "at_once": at_once},
+        verify=not no_verify,
+        at_once=at_once,
     )
     show(result, output)
 
@@ -80,6 +87,8 @@ def _table(result: Deployed) -> Table:
         shown.add_row("restores", result.restores)
     changes = ", ".join(f"{c.action.value} {c.name}" for c in result.changes)
     shown.add_row("changes", changes or "none")
+    if len(result.steps) > 1:
+        shown.add_row("steps", Text("\n".join(map(_step, result.steps))))
     shown.add_row("services", f"{result.services} healthy")
     if result.rehearsal:
         shown.add_row("rehearsal", Text(result.rehearsal, "yellow"))
@@ -87,6 +96,13 @@ def _table(result: Deployed) -> Table:
         shown.add_row("verify", Text("\n".join(_findings(result.verification))))
     shown.add_row("took", f"{result.duration_s:.1f} s")
     return shown
+
+
+def _step(taken: Taken) -> str:
+    what = " ".join(part for part in (taken.kind, taken.site) if part)
+    if taken.handover_ms is not None:
+        return f"{what}: {taken.handover_ms:.1f} ms"
+    return f"{what}: {', '.join(taken.services)} ({taken.duration_s:.1f} s)"
 
 
 def _findings(found: Verification) -> list[str]:

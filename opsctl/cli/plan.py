@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import typer
+from rich.console import Group
 from rich.table import Table
 
 from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, emit
 from opsctl.cli.selection import (
     AllowUnmetOption,
+    AtOnceOption,
     DrOption,
     SetOption,
     TargetOption,
@@ -27,11 +29,13 @@ def plan(
     target: TargetOption = None,
     dr: DrOption = None,
     allow_unmet: AllowUnmetOption = False,
+    at_once: AtOnceOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what deploy would change.
 
-    Starts and stops nothing; exits 0 whether or not there is something to change.
+    Where two sites trade, in which steps. Starts and stops nothing; exits 0 whether or not
+    there is something to change.
     """
     from opsctl.cli.progress import Shown
     from opsctl.deploy.means import means
@@ -39,14 +43,19 @@ def plan(
 
     found = wanted(environment, tier, flags(settings, target, dr, allow_unmet))
     tell(found.name)
-    result = Pipeline(means(), Shown()).plan(found)
+    result = Pipeline(means(), Shown()).plan(found, at_once=at_once)
 
-    def table() -> Table | str:
+    def table() -> Table | Group | str:
         if result.empty:
             return f"{found.name}: nothing to change"
         shown = Table("action", "kind", "service", "reason")
         for change in result.changes:
             shown.add_row(change.action.value, change.kind, change.name, change.reason)
-        return shown
+        if len(found.trading_sites) < 2:
+            return shown
+        steps = Table("step", "where", "services", "reason")
+        for step in result.steps:
+            steps.add_row(step.kind, step.site, "\n".join(step.services), step.reason)
+        return Group(shown, steps)
 
     emit(result, output, table)

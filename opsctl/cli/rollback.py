@@ -9,7 +9,7 @@ import typer
 from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, YesOption
 from opsctl.cli.deploy import NoVerifyOption, show
 from opsctl.cli.guards import LiveOption, guard_live
-from opsctl.cli.selection import deployed
+from opsctl.cli.selection import AtOnceOption, deployed
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -24,6 +24,7 @@ def rollback(
             "--to", help="The run to go back to; else the one before the current.", metavar="RUN"
         ),
     ] = None,
+    at_once: AtOnceOption = False,
     no_verify: NoVerifyOption = False,
     live: LiveOption = False,
     yes: YesOption = False,
@@ -32,7 +33,8 @@ def rollback(
     """Go back to what an earlier run had deployed.
 
     Repeated, it goes back one more; `opsctl evidence list` shows the runs. The environment
-    file is not changed, so that the next deploy goes forward again.
+    file is not changed, so that the next deploy goes forward again. Where two sites trade it
+    goes from site to site, as a deploy does.
     """
     from opsctl.cli.progress import Shown
     from opsctl.deploy.means import means
@@ -43,7 +45,8 @@ def rollback(
     result = Pipeline(means(), Shown()).rollback(
         found.name,
         to=to,
-        arguments={"to": to, "verify": not no_verify},
+        arguments={"to": to, "verify": not no_verify, "at_once": at_once},
         verify=not no_verify,
+        at_once=at_once,
     )
     show(result, output)

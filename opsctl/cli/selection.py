@@ -28,6 +28,13 @@ DrOption = Annotated[
 AllowUnmetOption = Annotated[
     bool, typer.Option("--allow-unmet", help="Go on where the tier cannot be met; verdicts say so.")
 ]
+AtOnceOption = Annotated[
+    bool,
+    typer.Option(
+        "--at-once",
+        help="Change both sites together, though trading stops: where one cannot take over.",
+    ),
+]
 
 
 READS = frozenset({"status", "health", "plan", "env show", "evidence", "drill schedule"})

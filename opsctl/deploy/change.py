@@ -12,13 +12,16 @@ from opsctl.deploy import records
 from opsctl.deploy.health import await_health
 from opsctl.deploy.interrupt import Interruption
 from opsctl.deploy.means import Means
+from opsctl.deploy.outcome import Taken
 from opsctl.deploy.progress import Progress
 from opsctl.deploy.records import Deployment
+from opsctl.deploy.rolling import Hands, Rolling
+from opsctl.deploy.rollout import Goal
 from opsctl.errors import DeployFailed, Interrupted, OpsctlError
 from opsctl.health.verify import Verification
 from opsctl.model.environment import Environment
 from opsctl.services.base import Service
-from opsctl.targets.base import Event, Plan, Target, difference
+from opsctl.targets.base import Event, Plan, Target
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +39,14 @@ class Wanted:
     services: Services
     former: Deployment | None
     restores: Deployment | None = None
+    at_once: bool = False
+    """Whether it may stop trading, where it could be rolled from site to site."""
+
+    @property
+    def goal(self) -> Goal:
+        """Return what it leads to."""
+        before = self.former.environment if self.former else None
+        return Goal(self.environment, self.services, before, at_once=self.at_once)
 
     @property
     def same(self) -> bool:
@@ -65,19 +76,24 @@ class Change:
 
     def reach(
         self, wanted: Wanted, plan: Plan, heard: Callable[[Event], None] = lambda _: None
-    ) -> None:
-        """Apply a plan and wait until every service does its work; `heard` gets its events.
+    ) -> tuple[Taken, ...]:
+        """Make the changes of a plan, from site to site where two of them trade.
+
+        Every service does its work then. `heard` gets the events; returns the steps.
 
         Raises:
-            DeployFailed: a service does not.
+            DeployFailed: a service does not, or a site cannot take over.
         """
         count = _Count(len(plan.changes))
         for change in plan.changes:
             _logger.info("plan: %s %s (%s)", change.action, change.name, change.reason)
-        self._follow(wanted.target.apply(plan, wanted.services), count, heard)
+        former = wanted.former.services if wanted.former else _NONE
+        rolling = self._rolling(wanted.target, wanted.goal, former, count, heard)
+        rolling.through()
         began = time.monotonic()
         self.await_health(wanted.target, wanted.services)
         self.progress.stage("health", since(began))
+        return tuple(rolling.taken)
 
     def await_health(self, target: Target, services: Services) -> None:
         """Wait until every one of the services does its work; `DeployFailed` else."""
@@ -129,12 +145,33 @@ class Change:
         return found
 
     def _go_back(self, wanted: Wanted) -> None:
-        target, services = wanted.target, _NONE
+        """Bring back what ran before, in the same way; what is sick keeps nothing from that."""
+        target, goal = wanted.target, Goal(wanted.environment, _NONE, wanted.environment)
         if wanted.former:
-            target = self.means.open_target(wanted.former.environment)
-            services = wanted.former.services
-        plan = difference(wanted.environment.name, services, target.observe())
-        self._follow(target.apply(plan, services), _Count(len(plan.changes)))
+            before = wanted.former.environment
+            target = self.means.open_target(before)
+            goal = Goal(before, wanted.former.services, wanted.environment)
+        count = _Count(len(target.observe()))
+        rolling = self._rolling(target, goal, wanted.services, count, whatever=True)
+        rolling.through()
+
+    def _rolling(
+        self,
+        target: Target,
+        goal: Goal,
+        former: Services,
+        count: _Count,
+        heard: Callable[[Event], None] = lambda _: None,
+        *,
+        whatever: bool = False,
+    ) -> Rolling:
+        hands = Hands(
+            apply=lambda plan, known: self._follow(target.apply(plan, known), count, heard),
+            healthy=lambda services: None if whatever else self.await_health(target, services),
+            check=self.interruption.check,
+            say=self.progress.say,
+        )
+        return Rolling(target, goal, former, self.means.order_path, hands, whatever=whatever)
 
     def _follow(
         self,

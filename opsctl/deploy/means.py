@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsctl.deploy.health import ProbeAll
+from opsctl.deploy.order_path import ByRecovery, OrderPath
 from opsctl.health.verify import Verification
 from opsctl.model.environment import Environment
 from opsctl.targets.base import Target
@@ -16,11 +17,12 @@ PROBES, PROBES_PER_S = 20, 50.0
 
 @dataclass(frozen=True)
 class Means:
-    """A way to open a target, to probe services, and to verify an environment."""
+    """A way to open a target, to probe services, to verify an environment, to move its leader."""
 
     open_target: Callable[[Environment], Target]
     probe_all: ProbeAll
     verify: Callable[[Environment, Target], Verification]
+    order_path: OrderPath = field(default_factory=ByRecovery)
 
 
 def means() -> Means:

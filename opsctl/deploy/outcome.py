@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from opsctl.deploy.rollout import Step
 from opsctl.health.verify import Verification
 from opsctl.model.value import Value
 from opsctl.targets.base import Change
+
+
+class Taken(Step):
+    """A step that was taken; `handover_ms` is null where the order path was not handed over."""
+
+    duration_s: float
+    handover_ms: float | None = None
 
 
 class Deployed(Value):
     """What a deploy or a rollback did.
 
     `run` is the deployment that runs now: this one, or where nothing changed the one that
-    ran already. `verification` is null where it was skipped, or nothing changed.
-    `rehearsal` says why its DR tier is rehearsed and not met; empty where it is none.
+    ran already. `steps` are those in which the changes were made. `verification` is null where
+    it was skipped, or nothing changed. `rehearsal` says why its DR tier is rehearsed and not
+    met; empty where it is none.
     """
 
     environment: str
     run: str
     changed: bool
     changes: tuple[Change, ...]
+    steps: tuple[Taken, ...] = ()
     restores: str | None = None
     services: int
     duration_s: float

@@ -20,9 +20,10 @@ from opsctl.deploy.history import choose, deployments
 from opsctl.deploy.interrupt import Interruption
 from opsctl.deploy.lock import Lock, held
 from opsctl.deploy.means import Means
-from opsctl.deploy.outcome import Deployed, Destroyed
+from opsctl.deploy.outcome import Deployed, Destroyed, Taken
 from opsctl.deploy.progress import Progress
 from opsctl.deploy.records import Deployment, InProgress
+from opsctl.deploy.rollout import Planned, rollout
 from opsctl.deploy.store import store_of
 from opsctl.deploy.update import Recorded
 from opsctl.errors import Interrupted, OpsctlError, UsageError
@@ -42,16 +43,30 @@ class Pipeline:
     means: Means
     progress: Progress
 
-    def plan(self, environment: Environment) -> Plan:
-        """Return what a deploy would change; changes nothing and takes no lock."""
+    def plan(self, environment: Environment, *, at_once: bool = False) -> Planned:
+        """Return what a deploy would change, and how; changes nothing and takes no lock."""
         former = records.applied(environment.name)
         _refuse_other_target(environment, former)
         _refuse_other_sites(environment, former)
         target = self.means.open_target(environment)
-        return difference(environment.name, target.services(), target.observe())
+        running = target.observe()
+        wanted = Wanted("deploy", environment, target, target.services(), former, at_once=at_once)
+        plan = difference(environment.name, wanted.services, running)
+        led = None if plan.empty else self.means.order_path.leads(environment, target)
+        steps = rollout(wanted.goal, plan.changes, running, led)
+        return Planned(environment=environment.name, changes=plan.changes, steps=steps)
 
-    def deploy(self, environment: Environment, *, arguments: Arguments, verify: bool) -> Deployed:
+    def deploy(
+        self,
+        environment: Environment,
+        *,
+        arguments: Arguments,
+        verify: bool,
+        at_once: bool = False,
+    ) -> Deployed:
         """Bring an environment to what it should be, and return what that took.
+
+        Where two sites trade it goes from site to site, and trading goes on, unless `at_once`.
 
         Raises:
             Locked: another opsctl changes the environment.
@@ -70,7 +85,9 @@ class Pipeline:
             _refuse_other_target(environment, former)
             _refuse_other_sites(environment, former)
             target = self.means.open_target(environment)
-            wanted = Wanted("deploy", environment, target, target.services(), former)
+            wanted = Wanted(
+                "deploy", environment, target, target.services(), former, at_once=at_once
+            )
             _refuse_foreign(wanted)
             plan = difference(name, wanted.services, target.observe())
             self.progress.planned(plan)
@@ -79,7 +96,13 @@ class Pipeline:
             return _carry_out(wanted, plan, change, began, arguments, verify=verify)
 
     def rollback(
-        self, name: str, *, to: str | None, arguments: Arguments, verify: bool
+        self,
+        name: str,
+        *,
+        to: str | None,
+        arguments: Arguments,
+        verify: bool,
+        at_once: bool = False,
     ) -> Deployed:
         """Go back to what an earlier run had deployed, and return what that took.
 
@@ -102,7 +125,13 @@ class Pipeline:
             chosen = choose(former, earlier, to, half_done=half_done)
             target = self.means.open_target(chosen.environment)
             wanted = Wanted(
-                "rollback", chosen.environment, target, chosen.services, former, restores=chosen
+                "rollback",
+                chosen.environment,
+                target,
+                chosen.services,
+                former,
+                restores=chosen,
+                at_once=at_once,
             )
             _refuse_foreign(wanted)
             plan = difference(name, wanted.services, target.observe())
@@ -232,7 +261,7 @@ def _carry_out(
             run.result = {"changes": [c.model_dump(mode="json") for c in plan.changes]}
             update = Recorded(wanted.environment, wanted.services, wanted.target.host, run.id)
             update.record()
-            _reach_or_restore(wanted, plan, change, update)
+            steps = _reach_or_restore(wanted, plan, change, update)
             deployment = Deployment(
                 run=run.id,
                 at=datetime.now(UTC),
@@ -242,7 +271,11 @@ def _carry_out(
                 before=wanted.before,
                 restores=wanted.restores.run if wanted.restores else None,
             )
-            update.over()
+            if not update.over():
+                change.progress.say(
+                    "the journal does not answer, so that the record of this update stays in it: "
+                    "the next command that changes the environment removes it"
+                )
             records.commit(deployment, run.folder)
             committed = True
             verification = change.verify(wanted) if verify else None
@@ -251,6 +284,7 @@ def _carry_out(
                 run=run.id,
                 changed=True,
                 changes=plan.changes,
+                steps=steps,
                 restores=deployment.restores,
                 services=len(wanted.services),
                 rehearsal=rehearsal(wanted.environment),
@@ -266,9 +300,11 @@ def _carry_out(
     return result
 
 
-def _reach_or_restore(wanted: Wanted, plan: Plan, change: Change, update: Recorded) -> None:
+def _reach_or_restore(
+    wanted: Wanted, plan: Plan, change: Change, update: Recorded
+) -> tuple[Taken, ...]:
     try:
-        change.reach(wanted, plan, update.heard)
+        return change.reach(wanted, plan, update.heard)
     except Interrupted:
         raise  # the update stays recorded: the next change goes on from here
     except (OpsctlError, OSError) as fault:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from apps.core.etcd import EtcdError, Unreachable
@@ -18,11 +17,11 @@ from opsctl.deploy import identity
 from opsctl.deploy.store import store_of
 from opsctl.errors import Interrupted, OpsctlError, UsageError
 from opsctl.evidence import runs
-from opsctl.health.journal import foreign, journal_at, members, open_journal
+from opsctl.health.journal import foreign, open_journal
 from opsctl.model.environment import WITNESS, Environment
 from opsctl.recovery import emergency, healing
 from opsctl.recovery.leading import Moved, epoch_of
-from opsctl.recovery.look import Look, look
+from opsctl.recovery.look import Look, look_at
 from opsctl.recovery.outcome import Failover, Mode, Refusal
 from opsctl.recovery.planned import Planned
 from opsctl.recovery.prechecks import check, only_one_site, parted, reasons
@@ -115,7 +114,7 @@ class _Work:
             self.environment, self.target.services(), self.target.host
         ) as journal:
             try:
-                return await self._with(journal, sites)
+                return await self._with(journal)
             except Unreachable as fault:
                 why = f"the journal does not answer, so nobody can be made leader: {fault}"
                 return self._refused(None, [Refusal(check="quorum", reason=why)])
@@ -125,7 +124,7 @@ class _Work:
                     hint=f"opsctl health {self.environment.name} shows what is wrong with it",
                 ) from fault
 
-    async def _with(self, journal: Journal, sites: tuple[str, ...]) -> Failover:
+    async def _with(self, journal: Journal) -> Failover:
         bears = await owner(journal, patience_s=healing.QUORUM_S)
         mine = identity.known(self.environment.name)
         if bears and mine and bears != mine:
@@ -134,7 +133,9 @@ class _Work:
         healed = await healing.heal(journal, ended=runs.ended)
         if healed:
             self._note(healed)
-        found = await self._look(journal, sites)
+        found = await look_at(
+            journal, self.environment, self.target, self.to, await_beat=self.mode == "planned"
+        )
         if found.kill.halt is not None:
             self._note(f"halted by {found.kill.halt.by}: {self.to} will send nothing either")
         against = check(found.overview, found.facts)
@@ -173,21 +174,6 @@ class _Work:
                 hint="the command can be repeated",
             ) from stop
         return self._ended(found, moved, **more)
-
-    async def _look(self, journal: Journal, sites: tuple[str, ...]) -> Look:
-        at = {
-            site: partial(journal_at, self.environment, self.target.host, [probe])
-            for site, probe in members(self.target.services()).items()
-        }
-        return await look(
-            journal,
-            environment=self.environment.name,
-            sites=sites,
-            witnesses=tuple(s for s in self.environment.sites if s not in sites),
-            to=self.to,
-            members=at,
-            await_beat=self.mode == "planned",
-        )
 
     def _note(self, text: str) -> None:
         self.notes.append(text)

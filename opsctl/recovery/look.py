@@ -6,12 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from apps.core.etcd import EtcdError
 from apps.core.journal import Journal, KillView
 from apps.core.sites import Overview, overview
+from opsctl.health.journal import journal_at
+from opsctl.health.journal import members as members_of
+from opsctl.model.environment import Environment
 from opsctl.recovery.healing import QUORUM_S
 from opsctl.recovery.prechecks import STALE_NS, Bounds, Facts
+from opsctl.targets.base import Target
 
 POLL_S = 0.005
 LONGEST_S = STALE_NS / 1e9
@@ -30,6 +35,25 @@ class Look:
     overview: Overview
     facts: Facts
     kill: KillView
+
+
+async def look_at(
+    journal: Journal, environment: Environment, target: Target, to: str, *, await_beat: bool
+) -> Look:
+    """Look at an environment as it is deployed; `look` says how."""
+    sites = environment.trading_sites
+    return await look(
+        journal,
+        environment=environment.name,
+        sites=sites,
+        witnesses=tuple(s for s in environment.sites if s not in sites),
+        to=to,
+        members={
+            site: partial(journal_at, environment, target.host, [probe])
+            for site, probe in members_of(target.services()).items()
+        },
+        await_beat=await_beat,
+    )
 
 
 async def look(

@@ -18,6 +18,7 @@ from opsctl.deploy.health import secrets_of
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.comparing import compared
 from opsctl.drills.faults import Faults
+from opsctl.drills.measurement import longest_gap_ms
 from opsctl.drills.shape import Load
 from opsctl.drills.task import Bus, Task
 from opsctl.drills.traffic import Traffic
@@ -40,6 +41,10 @@ class Outcome:
     executions: int
     slowest_recovery_s: float
     faults: tuple[str, ...]
+    lost: int = 0
+    duplicated: int = 0
+    acceptance_gap_ms: float | None = None
+    """The longest time without an acceptance by the venue, while the blows fell."""
 
 
 def accounts_of(name: str) -> Accounts:
@@ -133,28 +138,54 @@ def watch(name: str) -> Outcome:
     return _round(accounts_of(name), (), lambda _: 0.0)
 
 
+def under_orders(name: str, work: Callable[[], object], *, rate_per_s: float) -> Outcome:
+    """Do some work, a command of the operator's say, while orders come; nothing is broken."""
+    accounts = accounts_of(name)
+
+    def blow(client: Traffic) -> float:
+        started = time.monotonic()
+        work()
+        took_s = time.monotonic() - started
+        _until_more(client, "acknowledgements afterwards")
+        return took_s
+
+    return _round(accounts, (), blow, rate_per_s)
+
+
 def _until_more(client: Traffic, what: str) -> None:
     before = client.acknowledged()
     wait_for(lambda: client.acknowledged() > before, what, RECOVERY_S)
 
 
-def _round(accounts: Accounts, keys: Sequence[str], blows: Callable[[Traffic], float]) -> Outcome:
+def _round(
+    accounts: Accounts,
+    keys: Sequence[str],
+    blows: Callable[[Traffic], float],
+    rate_per_s: float = ORDERS_PER_S,
+) -> Outcome:
     since = accounts.begin()
     buses = tuple(Bus(site, *at) for site, at in accounts.buses().items())
     with folder() as kept:
         client = Traffic(
-            Task(f"chaos{uuid.uuid4().hex[:6]}", buses, Load(rate_per_s=ORDERS_PER_S)), kept
+            Task(f"chaos{uuid.uuid4().hex[:6]}", buses, Load(rate_per_s=rate_per_s)), kept
         )
         with client:
             wait_for(lambda: client.acknowledged() > 20, "a stream of orders", RECOVERY_S)
+            began_ns = time.time_ns()
             slowest = blows(client)
+            ended_ns = time.time_ns()
         wait_for(lambda: not unhealthy(accounts.target), "health at the end", RECOVERY_S)
         reconciled, unread = compared(accounts, client, since)
+        venue = accounts.venue()
+        taken_ns = [a.at_ns for a in venue.accepted if a.order.startswith(client.name)]
         return Outcome(
             killed=tuple(keys),
             submitted=client.submitted(),
             acknowledged=client.acknowledged(),
-            executions=len(accounts.venue().executions),
+            executions=len(venue.executions),
             slowest_recovery_s=round(slowest, 2),
             faults=(*unread, *(reconciled.faults if reconciled else ())),
+            lost=len(reconciled.lost) if reconciled else 0,
+            duplicated=len(reconciled.duplicated) if reconciled else 0,
+            acceptance_gap_ms=longest_gap_ms(taken_ns, began_ns, ended_ns),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.cli.conftest import Opsctl
+from tests.unit.cli.conftest import DAILY, Opsctl
 from tests.unit.deploy.fake import FakeTarget, service
 
 
@@ -15,8 +15,24 @@ def test_the_json_is_the_contract(opsctl: Opsctl, target: FakeTarget) -> None:
             {"action": "start", "kind": "app", "name": "bus@a", "reason": "not running yet"},
             {"action": "start", "kind": "app", "name": "data@a", "reason": "not running yet"},
         ],
+        "steps": [
+            {
+                "kind": "everything",
+                "site": "",
+                "services": ["bus@a", "data@a"],
+                "reason": "one site trades",
+            }
+        ],
     }
     assert target.applied == []
+
+
+def test_where_two_sites_trade_it_shows_the_steps(opsctl: Opsctl, target: FakeTarget) -> None:
+    opsctl.write("Pulumi.hot.yaml", DAILY.replace("cold", "hot"))
+    done = opsctl("plan", "hot")
+    assert done.code == 0
+    assert "everything" in done.out
+    assert "nobody leads" in done.out
 
 
 def test_the_table_names_action_service_and_reason(opsctl: Opsctl, target: FakeTarget) -> None:
