@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from opsctl import __version__
-from opsctl.evidence.runs import who
+from opsctl.deploy import records
+from opsctl.evidence import runs
 from opsctl.health.journal import answering
 from opsctl.model.environment import Environment
 from opsctl.services import execution
@@ -87,7 +89,7 @@ class Recorded:
                 found.add(terms.Terms(release=told.release, settings=told.settings))
         update = terms.Update(
             run=self._run,
-            by=who(),
+            by=runs.who(),
             at_ns=journal.clock(),
             terms=tuple(sorted(found, key=lambda one: (one.release, one.settings))),
         )
@@ -98,6 +100,30 @@ class Recorded:
         """Return the digests of what the sites will agree on."""
         apps = (s for s in self._services if s.name == execution.NAME)
         return {execution.agreed(app) for app in apps}
+
+
+async def left(journal: Journal, name: str, *, patience_s: float) -> str | None:
+    """Return the record of an update that is over, in words; None where there is none.
+
+    It stays where the journal was away at the end of its change. Over is what no change of
+    the environment is under way for. Raises `Unreachable` beyond the patience.
+    """
+    from apps.core.terms import current
+
+    found = await current(journal, patience_s=patience_s)
+    if found is None or records.in_progress(name) is not None or runs.alive(found.run):
+        return None
+    at = datetime.fromtimestamp(found.at_ns / 1e9, UTC)
+    return f"the record of an update of {at:%Y-%m-%dT%H:%M:%SZ} by {found.by} (run {found.run})"
+
+
+async def remove(journal: Journal, name: str, *, patience_s: float) -> str | None:
+    """Remove what `left` tells of, and return it; the environment's lock must be held."""
+    found = await left(journal, name, patience_s=patience_s)
+    if found is None:
+        return None
+    await _remove(journal)
+    return f"removed {found}"
 
 
 async def _remove(journal: Journal) -> None:

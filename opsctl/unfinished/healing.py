@@ -35,17 +35,17 @@ def heal(environment: Environment, open_target: OpenTarget, say: Say, *, command
     if not environment_folder(name).is_dir():
         return False
     left = look(name)
-    request = _left_request(environment, open_target)
+    journaled = bool(_journaled(environment, open_target, remove=False))
     mine = [one for one in left if one.kind != "change"]
     for one in left:
         say(f"unfinished: {one.what} (run {one.run})")
         if one.kind == "change" and command not in ("deploy", "rollback", "destroy"):
             say(f"  {one.heals}")
-    if not mine and not request:
+    if not mine and not journaled:
         return bool(left)
     try:
         with held(name, f"opsctl {command} {name} (healing)"):
-            _healed(environment, open_target, say, command, mine, request=request)
+            _healed(environment, open_target, say, command, mine, journaled=journaled)
     except Locked as busy:
         say(f"left to the next command: {busy.message}")
     return True
@@ -58,7 +58,7 @@ def _healed(
     command: str,
     left: list[Left],
     *,
-    request: bool,
+    journaled: bool,
 ) -> None:
     """Do it, recorded: that the runs were interrupted is written as the record begins."""
     name = environment.name
@@ -71,8 +71,10 @@ def _healed(
     ) as run:
         if any(one.kind == "faults" for one in left):
             done += _lift(environment, open_target, say)
-        if request:
-            done += _remove_request(environment, open_target, say)
+        if journaled:
+            for removed in _journaled(environment, open_target, remove=True):
+                say(f"healed: {removed}")
+                done.append(removed)
         for one in left:
             say(f"healed: the evidence says that run {one.run} was interrupted")
         run.result = {"healed": done, "runs": sorted({one.run for one in left})}
@@ -85,39 +87,37 @@ def _lift(environment: Environment, open_target: OpenTarget, say: Say) -> list[s
     return [lifted] if lifted else []
 
 
-def _left_request(environment: Environment, open_target: OpenTarget) -> bool:
-    """Whether the journal holds a handover request that nobody waits for any more."""
-    if len(environment.trading_sites) < 2:
-        return False
-    return bool(_ask(environment, open_target, remove=False))
+def _journaled(environment: Environment, open_target: OpenTarget, *, remove: bool) -> list[str]:
+    """Return what was left in the journal, or with `remove` what was removed from it.
 
-
-def _remove_request(environment: Environment, open_target: OpenTarget, say: Say) -> list[str]:
-    removed = _ask(environment, open_target, remove=True)
-    if removed:
-        say(f"healed: {removed}")
-    return [removed] if removed else []
-
-
-def _ask(environment: Environment, open_target: OpenTarget, *, remove: bool) -> str:
+    A handover request that nobody waits for any more, and the record of an update that is over.
+    """
     from apps.core.etcd import EtcdError
     from opsctl import recovery
+    from opsctl.deploy import update
     from opsctl.health.journal import answering
 
+    if len(environment.trading_sites) < 2:
+        return []
     try:
         target = open_target(environment)
         journal = answering(environment, target.services(), target.host)
     except OpsctlError:  # no such target on this machine: the command itself will say so
-        return ""
+        return []
     if journal is None:
-        return ""
+        return []
 
-    async def ask() -> str | None:
+    async def ask() -> list[str]:
         async with journal:
-            ask = recovery.heal if remove else recovery.left
-            return await ask(journal, ended=runs.ended, patience_s=PATIENCE_S)
+            request = recovery.heal if remove else recovery.left
+            record = update.remove if remove else update.left
+            found = (
+                await request(journal, ended=runs.ended, patience_s=PATIENCE_S),
+                await record(journal, environment.name, patience_s=PATIENCE_S),
+            )
+            return [one for one in found if one]
 
     try:
-        return asyncio.run(ask()) or ""
+        return asyncio.run(ask())
     except EtcdError:
-        return ""
+        return []

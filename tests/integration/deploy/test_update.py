@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from apps.core.etcd import Unreachable
 from apps.core.terms import Terms, Update
-from opsctl import __version__
+from opsctl import __version__, evidence
 from opsctl.deploy import pipeline
+from opsctl.deploy import update as updating
 from opsctl.deploy.outcome import Deployed
 from opsctl.errors import DeployFailed, UsageError
 from opsctl.model.environment import Environment
 from opsctl.services import execution
+from opsctl.unfinished import heal
 from tests.integration.recovery.environment import hot, target
 from tests.integration.recovery.fake_execution import execution as apps
 from tests.integration.recovery.fake_execution import look
@@ -36,6 +40,7 @@ class Stage:
         self.at = target(server, state / "host")
         self.members = self.at.wanted
         self.seen: list[Update | None] = []
+        self.told = Recorded()
         self.at.before_each = lambda _: self.seen.append(self.recorded())
 
     def recorded(self) -> Update | None:
@@ -54,12 +59,16 @@ class Stage:
         if fails:
             services[1] = services[1].model_copy(update={"argv": ("serve", FAILS)})
         self.at.wanted = (*self.members, *services)
-        piped = pipeline.Pipeline(means(self.at), Recorded())
+        piped = pipeline.Pipeline(means(self.at), self.told)
         return piped.deploy(found, arguments={}, verify=False)
 
     def _environment(self, shares: int) -> Environment:
         limits = hot(self.name).limits.model_copy(update={"max_order_shares": shares})
         return hot(self.name).model_copy(update={"limits": limits})
+
+
+def day(found: Update) -> str:
+    return datetime.fromtimestamp(found.at_ns / 1e9, UTC).date().isoformat()
 
 
 def test_it_names_the_terms_before_and_after_and_is_gone_at_the_end(
@@ -72,7 +81,10 @@ def test_it_names_the_terms_before_and_after_and_is_gone_at_the_end(
             fake.says[site] = {"release": told.release, "settings": told.settings}
         stage.deploy(100)
         stage.seen.clear()
-        stage.deploy(200)
+        done = stage.deploy(200)
+        kinds = [(step.kind, step.site) for step in done.steps]
+        assert kinds == [("site", "b"), ("handover", "b"), ("site", "a")]
+        assert len(fake.asked) == 1, "by a request to the leader, as `opsctl failover` does"
         assert stage.seen
         for update in stage.seen:
             assert update is not None
@@ -127,3 +139,47 @@ def test_a_release_is_not_skipped(
     monkeypatch.setattr(pipeline, "__version__", f"{major}.{int(minor) + 2}.0")
     with pytest.raises(UsageError, match="more than one from this one"):
         stage.deploy(300)
+
+
+def test_one_that_the_journal_kept_at_the_end_is_removed_by_the_next_command(
+    server: EtcdServer, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(server, state, "kept")
+    stage.deploy(100)
+
+    async def away(_: object) -> None:
+        raise Unreachable("no member answers")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(updating, "_remove", away)
+        stage.deploy(200)
+    assert (
+        "stays in it: the next command that changes the environment removes it"
+        in (stage.told.said[-1])
+    )
+    left = stage.recorded()
+    assert left is not None
+    said: list[str] = []
+    assert heal(hot("kept"), lambda _: stage.at, said.append, command="failover")
+    assert any(f"healed: removed the record of an update of {day(left)}" in one for one in said)
+    assert stage.recorded() is None
+    assert evidence.log().read()[-1].command == "heal"
+    assert not heal(hot("kept"), lambda _: stage.at, said.append, command="failover")
+
+
+def test_that_of_a_change_that_is_not_over_is_kept(server: EtcdServer, state: Path) -> None:
+    stage = Stage(server, state, "half")
+    stage.deploy(100)
+
+    class Killed(BaseException):
+        """Stands for a process that is gone."""
+
+    def kill(_: str) -> None:
+        raise Killed
+
+    stage.at.before_each = kill
+    with pytest.raises(Killed):
+        stage.deploy(200)
+    said: list[str] = []
+    heal(hot("half"), lambda _: stage.at, said.append, command="failover")
+    assert stage.recorded() is not None, "both settings run until a deploy ends it"
