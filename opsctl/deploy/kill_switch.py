@@ -17,7 +17,7 @@ from opsctl.deploy.outcome import SiteStopped, Switched
 from opsctl.deploy.stopping import stop_sites
 from opsctl.deploy.store import store_of
 from opsctl.errors import OpsctlError
-from opsctl.health.journal import open_journal
+from opsctl.health.journal import open_journal, refuse_foreign
 
 if TYPE_CHECKING:
     from apps.core.journal import Halted
@@ -45,10 +45,16 @@ def switch(
     `show` gets the answer at once, before the evidence is written and anchored. Where the
     journal does not answer to a halt, each site is asked to stop by itself.
 
+    A halt asks nobody whose journal it is; trading goes on only in an environment's own.
+
     Raises:
-        OpsctlError: the journal does not answer, and to a halt no site either.
+        OpsctlError: the journal does not answer, and to a halt no site either; or it is
+            another environment's, and trading there is not ours to resume.
     """
     name = environment.name
+    if to == "resume":
+        mine = identity.known(name) or target.host.identity
+        refuse_foreign(environment, target.services(), target.host, mine)
     with evidence.recorded(
         command=to,
         environment=name,

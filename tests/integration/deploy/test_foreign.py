@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from apps.core.identity import claim
+from apps.core.journal import Halt
 from opsctl.deploy import identity, records
+from opsctl.deploy.kill_switch import switch
 from opsctl.deploy.pipeline import Pipeline
 from opsctl.errors import OpsctlError
 from opsctl.recovery import failover
 from opsctl.recovery.outcome import Mode
 from tests.integration.recovery.environment import hot, journal, target
-from tests.integration.recovery.fake_execution import execution, look
+from tests.integration.recovery.fake_execution import execution, look, write
 from tests.support.servers import EtcdServer, etcd
 from tests.unit.deploy.fake import FakeTarget, Recorded, means
 
@@ -92,3 +94,25 @@ def test_a_failover_on_the_journal_of_another_moves_nothing(
     )
     seen = look(server, name)
     assert (seen.handover, seen.leader and seen.leader.epoch) == (None, 1)
+
+
+def test_trading_on_the_journal_of_another_is_not_resumed(server: EtcdServer, state: Path) -> None:
+    _claimed(server, "halted", RIGHTFUL)
+    identity.ensure("halted", "another")
+    halt = Halt(at_ns=1, by="bob", reason="theirs")
+    write(server, "halted", "kill", halt)
+    with pytest.raises(OpsctlError, match="belongs to another environment"):
+        switch(
+            "resume",
+            hot("halted"),
+            target(server, state / "host"),
+            by="alice",
+            reason="",
+            show=lambda _: None,
+        )
+
+    async def kill() -> Halt | None:
+        async with journal(server, "halted") as there:
+            return (await there.kill_switch()).halt
+
+    assert asyncio.run(kill()) == halt
