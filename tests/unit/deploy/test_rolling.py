@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from opsctl.deploy.rollout import Led
 from opsctl.errors import DeployFailed
 from opsctl.model.environment import Environment
 from opsctl.model.tiers import DrTier
-from opsctl.services.base import Service
-from opsctl.targets.base import Target
+from opsctl.services.base import Address, JournalProbe, Service
+from opsctl.targets.base import Event, Plan, Target
 from tests.unit.deploy.fake import (
     FAILS,
     FakeHost,
@@ -210,15 +211,61 @@ def test_what_is_missing_is_started_while_the_other_trades(stage: Stage) -> None
     assert [step.kind for step in done.steps] == ["missing", "handover", "site"]
 
 
-def test_what_nothing_asks_for_runs_until_the_end(stage: Stage) -> None:
+def test_what_nothing_asks_for_runs_until_the_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     former = records.applied("hot")
     assert former is not None
     old = service("old").model_copy(update={"site": "b"})
     stage.target.wanted = (*stage.target.wanted, old)
     stage.pipeline.deploy(hot(), arguments={}, verify=False)
     stage.target.applied.clear()
+    known: list[set[str]] = []
+    apply = stage.target.apply
+
+    def told(plan: Plan, services: Sequence[Service]) -> Iterator[Event]:
+        known.append({service.key for service in services})
+        return apply(plan, services)
+
+    monkeypatch.setattr(stage.target, "apply", told)
     stage.deploy("two")
     assert stage.target.applied[-1] == ("stop", "old@b")
+    assert ["old@b" in keys for keys in known] == [True, True, False], "a target stops the unknown"
+
+
+def test_a_member_of_the_journal_is_changed_only_while_the_others_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def members(word: str) -> tuple[Service, ...]:
+        at = Address(host="127.0.0.1", port=1)
+        probe = JournalProbe(at=at, ca="ca", cert="cert", key="key")
+        return tuple(
+            service("etcd", last=word).model_copy(update={"site": site, "probe": probe})
+            for site in ("a", "b", "witness")
+        )
+
+    stage.target.wanted = (*stage.target.wanted, *members("one"))
+    stage.pipeline.deploy(hot(), arguments={}, verify=False)
+    stage.target.applied.clear()
+    stage.target.wanted = (app("a", "one"), app("b", "one"), *members("two"))
+    done = stage.pipeline.deploy(hot(), arguments={}, verify=False)
+    order = [
+        ("restart", "etcd@witness"),
+        ("restart", "etcd@b"),
+        ("handover", "b"),
+        ("restart", "etcd@a"),
+    ]
+    assert stage.target.applied == order
+    assert [step.kind for step in done.steps] == ["journal", "journal", "handover", "journal"]
+    stage.target.applied.clear()
+    stage.target.wanted = (app("a", "one"), app("b", "one"), *members("one"))
+    sick = means(stage.target, sick={"etcd@a": "no quorum"})
+    broken = Pipeline(
+        type(sick)(sick.open_target, sick.probe_all, sick.verify, stage.path), stage.progress
+    )
+    with pytest.raises(DeployFailed, match="etcd@a is not healthy: no quorum"):
+        broken.deploy(hot(), arguments={}, verify=False)
+    assert stage.target.applied == []
 
 
 @pytest.mark.parametrize("killed_at", ["app@b", "app@a"])
