@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from apps.core.journal import Journal
 from apps.core.records import Batch, JournalRecord
 from apps.core.sites import Overview, overview
 from opsctl.deploy.health import secrets_of
-from opsctl.drills import book_rows, drop_copy, record
-from opsctl.drills.book_rows import Held
+from opsctl.drills import book_rows, drop_copy
 from opsctl.drills.drop_copy import DropCopy
-from opsctl.drills.reconciliation import Books
-from opsctl.drills.record import Executed, Record
+from opsctl.drills.reconciliation import Books, Held
+from opsctl.drills.venue_window import VenueWindow
 from opsctl.errors import OpsctlError
 from opsctl.health.journal import open_journal
 from opsctl.model.environment import Environment
@@ -66,9 +64,9 @@ class Accounts:
             if isinstance(s.probe, BusProbe) and s.site in self.environment.trading_sites
         }
 
-    def venue(self) -> Record:
-        """Return what the venue has recorded since the environment began."""
-        return record.read(self.venue_record().read_bytes().splitlines())
+    def venue(self, since: Since) -> VenueWindow:
+        """Return what the venue has recorded since, to be read as it grows; raises `OSError`."""
+        return VenueWindow(self.venue_record(), since.venue)
 
     def venue_record(self) -> Path:
         """Return where the venue keeps its record."""
@@ -87,14 +85,29 @@ class Accounts:
             if isinstance(s.probe, SqlProbe) and s.site in since.held
         }
 
-    def books(self) -> list[Books]:
-        """Return the books of every site, each at one instant; raises `psycopg.Error`."""
+    def books(self, since: Since) -> list[Books]:
+        """Return the books of every site, each at one instant; raises `psycopg.Error`.
+
+        Of the orders those that changed since or are open, of the fills those that came since.
+        """
         read = secrets_of(self.target)
         return [
-            _books(s.site, s.probe, read(s.probe.secret))
+            book_rows.books(s.site, s.probe, read(s.probe.secret), since.held[s.site])
             for s in self.target.services()
-            if isinstance(s.probe, SqlProbe) and s.site in self.environment.trading_sites
+            if isinstance(s.probe, SqlProbe) and s.site in since.held
         ]
+
+    def older(self, since: Since) -> dict[str, tuple[Held, set[str]]]:
+        """Return, by site, what its books say now of what they held before.
+
+        With the orders that changed since. Raises `psycopg.Error`.
+        """
+        read = secrets_of(self.target)
+        return {
+            s.site: book_rows.again(s.probe, read(s.probe.secret), since.held[s.site])
+            for s in self.target.services()
+            if isinstance(s.probe, SqlProbe) and s.site in since.held
+        }
 
     def drop_copy_logs(self) -> dict[str, Path]:
         """Return where each site logs its drop copy."""
@@ -107,7 +120,9 @@ class Accounts:
     def begin(self) -> Since:
         """Return where the accounts stand, for a comparison of what comes after.
 
-        Raises `EtcdError`, `psycopg.Error`.
+        From who hears of an execution last to the venue, which knows first: whatever the
+        venue executes after where its record stands, all others hear of after where they
+        stand. Raises `EtcdError`, `psycopg.Error`.
         """
         told = {site: drop_copy.size(log) for site, log in self.drop_copy_logs().items()}
         read = secrets_of(self.target)
@@ -164,16 +179,3 @@ class Accounts:
         archive = self.service("execution").environment.get("TRADING_JOURNAL_ARCHIVE")
         journal.archived = Path(archive) if archive else None
         return journal
-
-
-def _books(site: str, at: SqlProbe, password: str) -> Books:
-    with book_rows.reading(at, password) as connection:
-        fills = {
-            (day.isoformat(), exec_id, side): Executed(order, symbol, side, qty, Decimal(price))
-            for day, exec_id, side, order, symbol, qty, price in connection.execute(
-                "SELECT day, exec_id, side, order_id, symbol, qty, price FROM fills"
-            )
-        }
-        states: dict[str, str] = dict(connection.execute("SELECT id, state FROM orders").fetchall())
-        held = connection.execute("SELECT symbol, qty FROM positions WHERE qty <> 0").fetchall()
-    return Books(site, states, fills, dict(held))

@@ -1,10 +1,14 @@
-"""The rows of a site's books, read at one instant, as the recorded run keeps them."""
+"""The rows of a site's books, read at one instant.
+
+Only what changed since a record of the journal is read, and what is open still. Of what is
+older, which can change no more, the database itself makes the sums.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, LiteralString
@@ -12,6 +16,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
+from opsctl.drills.reconciliation import Books, Held
+from opsctl.drills.record import Executed
 from opsctl.services.base import SqlProbe
 
 _TABLES: dict[str, LiteralString] = {
@@ -27,12 +33,10 @@ _TABLES: dict[str, LiteralString] = {
 }
 
 
-@dataclass(frozen=True)
-class Held:
-    """The positions of a site's books, as of a record of the journal."""
-
-    index: int
-    positions: Mapping[str, int]
+_BOOKED: LiteralString = (
+    "SELECT symbol, side, count(*), sum(qty), sum(qty * price) FROM fills"
+    " WHERE journal_index <= %s GROUP BY symbol, side"
+)
 
 
 @contextmanager
@@ -53,7 +57,31 @@ def reading(at: SqlProbe, password: str) -> Iterator[psycopg.Connection[tuple[An
 def held(at: SqlProbe, password: str) -> Held:
     """Return what the books hold now; raises `psycopg.Error`."""
     with reading(at, password) as connection:
-        return _held(connection)
+        return _summed(connection, _held(connection))
+
+
+def again(at: SqlProbe, password: str, before: Held) -> tuple[Held, set[str]]:
+    """Return what the books say now of what they held before, and the orders changed since.
+
+    Raises `psycopg.Error`.
+    """
+    with reading(at, password) as connection:
+        return _summed(connection, before), set(_states(connection, before))
+
+
+def books(site: str, at: SqlProbe, password: str, before: Held) -> Books:
+    """Return what changed in the books since, and what is open; raises `psycopg.Error`."""
+    with reading(at, password) as connection:
+        fills = {
+            (day.isoformat(), exec_id, side): Executed(order, symbol, side, qty, Decimal(price))
+            for day, exec_id, side, order, symbol, qty, price in connection.execute(
+                "SELECT day, exec_id, side, order_id, symbol, qty, price FROM fills"
+                " WHERE journal_index > %s",
+                (before.index,),
+            )
+        }
+        now = _held(connection).positions
+        return Books(site, _states(connection, before), fills, now, before.positions)
 
 
 def read(at: SqlProbe, password: str, after: int, before: Held) -> list[dict[str, Any]]:
@@ -79,6 +107,24 @@ def _held(connection: psycopg.Connection[tuple[Any, ...]]) -> Held:
     found = connection.execute("SELECT index FROM journal_position").fetchone()
     rows = connection.execute("SELECT symbol, qty FROM positions WHERE qty <> 0 ORDER BY symbol")
     return Held(int(found[0]) if found else 0, dict(rows.fetchall()))
+
+
+def _states(connection: psycopg.Connection[tuple[Any, ...]], before: Held) -> dict[str, str]:
+    """Return the state of every order that changed since, or is open."""
+    return dict(
+        connection.execute(
+            "SELECT id, state FROM orders WHERE journal_index > %s OR NOT settled", (before.index,)
+        ).fetchall()
+    )
+
+
+def _summed(connection: psycopg.Connection[tuple[Any, ...]], of: Held) -> Held:
+    booked = {
+        (symbol, side): (count, int(qty), Decimal(usd))
+        for symbol, side, count, qty, usd in connection.execute(_BOOKED, (of.index,))
+    }
+    found = connection.execute("SELECT count(*) FROM orders").fetchone()
+    return replace(of, booked=booked, orders=int(found[0]) if found else 0)
 
 
 def _positions(held: Held, when: str) -> Iterator[dict[str, Any]]:

@@ -38,11 +38,20 @@ def read(site: str, log: Path, after: int = 0) -> DropCopy:
 
 def messages(log: Path, after: int = 0) -> list[bytes]:
     """Return the messages of a log after so many bytes, though it was put aside since."""
-    raw = log.read_bytes() if log.exists() else b""
     aside = log.with_name(f"{log.name}.1")
-    if len(raw) < after and aside.exists():
-        raw, after = aside.read_bytes()[after:] + raw, 0
-    return [line for line in raw[after:].split(b"\n") if line]
+    if size(log) < after and aside.exists():
+        raw = _after(aside, after) + _after(log, 0)
+    else:
+        raw = _after(log, after)
+    return [line for line in raw.split(b"\n") if line]
+
+
+def _after(log: Path, offset: int) -> bytes:
+    if not log.exists():
+        return b""
+    with log.open("rb") as file:
+        file.seek(offset)
+        return file.read()
 
 
 def parse(site: str, lines: Iterable[bytes]) -> DropCopy:

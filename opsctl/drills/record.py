@@ -1,14 +1,15 @@
 """The venue's own record, read from outside with the standard library alone: pure values.
 
 docs/venue.md describes the lines. Nothing of the platform's code is used, so that what is
-found does not depend on what is judged.
+found does not depend on what is judged. `opsctl.drills.venue_window` reads the part of it
+that is a drill's.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -45,12 +46,51 @@ class Record:
     repeated: list[Key] = field(default_factory=list)
     resting: set[str] = field(default_factory=set)
     rejected: set[str] = field(default_factory=set)
+    earlier: dict[Key, Executed] = field(default_factory=dict)
+    """Executions from before the drill, as far as they were read."""
+    accepted_earlier: set[str] = field(default_factory=set)
+    """Orders that were accepted before the drill, as far as they were read."""
 
     @property
     def twice(self) -> list[str]:
-        """The orders that were accepted more than once."""
+        """The orders that were accepted more than once, at least once of it now."""
         counted = Counter(one.order for one in self.accepted)
-        return sorted(order for order, n in counted.items() if n > 1)
+        return sorted(
+            order for order, n in counted.items() if n > 1 or order in self.accepted_earlier
+        )
+
+    def take(self, line: bytes) -> None:
+        """Take the next line; a torn one, and what is not the firm's, says nothing."""
+        row = _row(line)
+        if row.get("maker"):
+            return
+        order = row.get("cl_ord_id", "")
+        match row.get("kind"):
+            case "accept":
+                self.accepted.append(Accepted(row["at_ns"], order, row["session"]))
+                self.resting.add(order)
+            case "reject":
+                self.rejected.add(order)
+            case "execution":
+                self._executed(row, order)
+            case "cancel" | "expire":
+                self.resting.discard(row.get("orig_cl_ord_id") or order)
+
+    def begin(self) -> None:
+        """Let everything that was taken so far be from before; what rests, rests on."""
+        self.earlier |= self.executions
+        self.accepted_earlier |= {one.order for one in self.accepted}
+        self.accepted, self.executions = [], {}
+        self.repeated, self.rejected = [], set()
+
+    def _executed(self, row: dict[str, Any], order: str) -> None:
+        key = (row["day"], row["exec_id"], row["side"])
+        if key in self.executions or key in self.earlier:
+            self.repeated.append(key)
+        price = Decimal(str(row["price"]))
+        self.executions[key] = Executed(order, row["symbol"], row["side"], row["qty"], price)
+        if row.get("leaves_qty") == 0:
+            self.resting.discard(order)
 
 
 def shares(executions: Iterable[Executed]) -> dict[str, int]:
@@ -64,36 +104,14 @@ def shares(executions: Iterable[Executed]) -> dict[str, int]:
 def read(lines: Iterable[bytes]) -> Record:
     """Return what a record says; a torn last line says nothing."""
     found = Record()
-    for row in _rows(lines):
-        if row.get("maker"):
-            continue
-        order = row.get("cl_ord_id", "")
-        match row.get("kind"):
-            case "accept":
-                found.accepted.append(Accepted(row["at_ns"], order, row["session"]))
-                found.resting.add(order)
-            case "reject":
-                found.rejected.add(order)
-            case "execution":
-                key = (row["day"], row["exec_id"], row["side"])
-                if key in found.executions:
-                    found.repeated.append(key)
-                price = Decimal(str(row["price"]))
-                found.executions[key] = Executed(
-                    order, row["symbol"], row["side"], row["qty"], price
-                )
-                if row.get("leaves_qty") == 0:
-                    found.resting.discard(order)
-            case "cancel" | "expire":
-                found.resting.discard(row.get("orig_cl_ord_id") or order)
+    for line in lines:
+        found.take(line)
     return found
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}

@@ -107,7 +107,7 @@ class Run:
         guards.release(self.folder)
         told.say("reconciling client, journal, books, drop copies and venue")
         reconciled, unread = compared(accounts, client, since)
-        venue = accounts.venue()
+        venue = accounts.venue(since).read()
         if self.scenario.opens_nothing:
             self.findings += opened(client, venue, told)
         ended_ns = window_ns or time.time_ns()

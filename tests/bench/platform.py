@@ -90,7 +90,8 @@ def carry(accounts: Accounts, rate_per_s: int) -> Carried:
         decided = {order: line.at_ns for line in client.submissions() for order in line.orders}
     if reconciled is None or not reconciled.clean:
         sys.exit(f"the accounts do not agree: {reconciled or unread}")
-    accepted = {one.order: one.at_ns for one in accounts.venue().accepted if one.order in decided}
+    venue = accounts.venue(since).read()
+    accepted = {one.order: one.at_ns for one in venue.accepted if one.order in decided}
     waits = [
         (at_ns - decided[order]) / 1e6
         for order, at_ns in accepted.items()

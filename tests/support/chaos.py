@@ -176,7 +176,7 @@ def _round(
             ended_ns = time.time_ns()
         wait_for(lambda: not unhealthy(accounts.target), "health at the end", RECOVERY_S)
         reconciled, unread = compared(accounts, client, since)
-        venue = accounts.venue()
+        venue = accounts.venue(since).read()
         taken_ns = [a.at_ns for a in venue.accepted if a.order.startswith(client.name)]
         return Outcome(
             killed=tuple(keys),

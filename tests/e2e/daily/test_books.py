@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 
+from opsctl.drills import record
 from tests.e2e.conftest import Deployed
 from tests.support import witness
 from tests.support.chaos import accounts_of
@@ -21,6 +22,9 @@ def test_equity_of_the_books_is_that_of_the_venue_record(daily: Deployed) -> Non
     capital = Decimal(settings["TRADING_CAPITAL_USD"])
     compared: list[tuple[Decimal, Decimal]] = []
 
+    def lines() -> list[bytes]:
+        return accounts.venue_record().read_bytes().splitlines()
+
     def agrees() -> bool:
         """Compare at one instant; the replay goes on, so that a first look may be torn."""
         with psycopg.connect(
@@ -31,7 +35,7 @@ def test_equity_of_the_books_is_that_of_the_venue_record(daily: Deployed) -> Non
             password=Path(settings["TRADING_DB_PASSWORD_FILE"]).read_text().strip(),
             autocommit=True,
         ) as books:
-            executions = accounts.venue().executions.values()
+            executions = record.read(lines()).executions.values()
             if len(executions) < 20:
                 return False
             closes: dict[str, Decimal] = dict(

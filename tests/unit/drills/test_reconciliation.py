@@ -10,7 +10,16 @@ import pytest
 from apps.core.messages import Decision, Intent, Side
 from apps.core.records import DecisionTaken, JournalRecord, Outcome, ReportKind, ReportSeen, Verdict
 from opsctl.drills import drop_copy, record
-from opsctl.drills.reconciliation import Books, Journaled, Reconciled, journaled, lasting, reconcile
+from opsctl.drills.reconciliation import (
+    Books,
+    Held,
+    Journaled,
+    Reconciled,
+    gone,
+    journaled,
+    lasting,
+    reconcile,
+)
 from opsctl.drills.record import Executed, Key
 
 KEY: Key = ("2010-01-05", "E1", "buy")
@@ -202,3 +211,117 @@ def test_a_cancel_ends_what_rests() -> None:
     assert record.read([ACCEPT, cancel]).resting == set()
     assert record.read([ACCEPT, line("expire")]).resting == set()
     assert record.read([line("reject")]).rejected == {"d-1-0"}
+
+
+def window(*before: bytes, since: tuple[bytes, ...] = ()) -> record.Record:
+    """Return a venue's record with what it held as the drill began."""
+    found = record.read(before)
+    found.begin()
+    for each in since:
+        found.take(each)
+    return found
+
+
+def since_it_began(venue: record.Record, **of_books: Any) -> Reconciled:
+    """Compare a drill without orders of its own."""
+    books = {"site": "a", "states": {}, "fills": {}, "held": {"AAPL": 9}, "before": {"AAPL": 9}}
+    return reconcile(
+        acknowledged=set(),
+        journal=of_books.pop("journal", Journaled()),
+        books=[Books(**(books | of_books))],
+        drop_copies=of_books.pop("copies", []),
+        venue=venue,
+    )
+
+
+def test_what_happened_before_the_drill_need_not_be_told_again() -> None:
+    assert since_it_began(window(ACCEPT, EXECUTION)).clean
+
+
+def test_what_rested_before_the_drill_must_be_open_in_the_books() -> None:
+    rests = window(ACCEPT)
+    assert since_it_began(rests, states={"d-1-0": "new"}).clean
+    assert since_it_began(rests).open_orders == (
+        "d-1-0: rests at the venue, not open in the books of a",
+    )
+    ended = window(ACCEPT, line("expire"))
+    assert since_it_began(ended, states={"d-1-0": "new"}).open_orders == (
+        "d-1-0: open in the books of a, not at the venue",
+    )
+
+
+def test_what_rested_and_is_executed_in_the_drill_must_be_known_to_all() -> None:
+    def filled() -> record.Record:
+        return window(ACCEPT, since=(EXECUTION,))
+
+    told = {"journal": Journaled(executions={KEY: ONE}), "states": {"d-1-0": "filled"}}
+    booked = told | {"fills": {KEY: ONE}, "held": {"AAPL": 14}}
+    assert since_it_began(filled(), **booked).clean
+    lacks = since_it_began(filled(), **(booked | {"journal": Journaled()}))
+    assert lacks.lost == ("execution 2010-01-05/E1/buy of d-1-0: not in the journal",)
+    lacks = since_it_began(filled(), **(told | {"held": {"AAPL": 9}}))
+    assert lacks.lost == ("execution 2010-01-05/E1/buy of d-1-0: not in the books of a",)
+    differ = since_it_began(filled(), **(booked | {"held": {"AAPL": 9}}))
+    assert differ.positions == ("AAPL: 9 shares in the books of a, 14 by its fills",)
+
+
+def test_what_was_executed_just_before_the_drill_may_be_told_in_it_but_not_otherwise() -> None:
+    late = {"fills": {KEY: ONE}, "held": {"AAPL": 14}}
+    assert since_it_began(window(ACCEPT, EXECUTION), **late).clean
+    other = Executed("d-1-0", "AAPL", "buy", 5, Decimal("10.6"))
+    found = since_it_began(window(ACCEPT, EXECUTION), **(late | {"fills": {KEY: other}}))
+    assert [text.partition(":")[0] for text in found.lost] == ["execution 2010-01-05/E1/buy"]
+    found = since_it_began(window(ACCEPT), **late)
+    assert found.duplicated == ("execution 2010-01-05/E1/buy: in the books of a, not at the venue",)
+
+
+def test_an_order_of_before_the_drill_that_is_accepted_again_is_duplicated() -> None:
+    found = since_it_began(window(ACCEPT, EXECUTION, since=(ACCEPT,)), states={"d-1-0": "new"})
+    assert found.duplicated == ("d-1-0: accepted more than once by the venue",)
+
+
+BOOKED: dict[tuple[str, str], tuple[int, int, Decimal]] = {
+    ("AAPL", "buy"): (3, 20, Decimal(200)),
+    ("AAPL", "sell"): (1, 11, Decimal(90)),
+}
+HELD = Held(100, {"AAPL": 9}, BOOKED, orders=4)
+
+
+@pytest.mark.parametrize(
+    ("now", "new", "lost"),
+    [
+        (HELD, set(), ""),
+        (Held(100, {"AAPL": 9}, BOOKED, orders=6), {"d-1-0", "d-1-1"}, ""),
+        (
+            Held(100, {}, BOOKED | {("AAPL", "buy"): (2, 15, Decimal(150))}, orders=4),
+            set(),
+            (
+                "AAPL buy: 3 executions (20 shares, 200 USD) in the books of a before the drill, "
+                "2 executions (15 shares, 150 USD) of them now"
+            ),
+        ),
+        (
+            Held(100, {}, {("AAPL", "buy"): BOOKED["AAPL", "buy"]}, orders=4),
+            set(),
+            (
+                "AAPL sell: 1 executions (11 shares, 90 USD) in the books of a before the drill, "
+                "0 executions (0 shares, 0 USD) of them now"
+            ),
+        ),
+        (
+            Held(100, {}, BOOKED, orders=4),
+            {"d-1-0"},
+            "1 orders from before the drill: not in the books of a any more",
+        ),
+    ],
+)
+def test_what_is_gone_from_before_the_drill_is_named(now: Held, new: set[str], lost: str) -> None:
+    assert gone("a", HELD, now, new) == ([lost] if lost else [], [])
+
+
+def test_books_that_held_something_else_than_was_booked_are_named() -> None:
+    before = Held(100, {"AAPL": 8}, BOOKED, orders=4)
+    assert gone("a", before, before, set()) == (
+        [],
+        ["AAPL: 8 shares in the books of a before the drill, 9 by its fills"],
+    )
