@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from apps.core.fix import Purpose, comp_id
 from opsctl.drills import measurement
+from opsctl.drills.outage import outage
 from opsctl.drills.outcome import Measured
 from opsctl.drills.reconciliation import Reconciled
-from opsctl.drills.record import Accepted, Record
-from opsctl.drills.scenario import Scenario
-from opsctl.drills.succession import Succession
+from opsctl.drills.record import Record
+from opsctl.drills.recording.files import Window
 from opsctl.drills.timeline import Timeline
 from opsctl.drills.traffic import Traffic
 
@@ -18,41 +17,31 @@ ON_ITS_WAY_NS = 1_000_000_000
 
 def measure(
     *,
-    scenario: Scenario,
-    single_session: bool,
+    window: Window,
     client: Traffic,
     venue: Record,
-    succession: Succession,
     reconciled: Reconciled | None,
     told: Timeline,
-    until_ns: int,
 ) -> Measured:
     """Return the figures of a run; the moments that they count from go to the timeline."""
     acknowledged = client.lines()
     accepted = [a for a in venue.accepted if a.order.startswith(client.name)]
-    fault_ns, new = told.fault_ns, succession.successor
-    rto_ms = detection_ms = takeover_ms = gap_ms = None
-    moments = [a.at_ns for a in accepted]
-    if fault_ns and new is not None and scenario.recovery == "takeover":
-        found = _takeover(accepted, succession, fault_ns, single=single_session)
+    fault_ns, new = window.fault_ns, window.successor
+    detection_ms = takeover_ms = gap_ms = None
+    found = outage(accepted, window)
+    if fault_ns and new is not None and window.recovery == "takeover":
         detection_ms = measurement.ms(fault_ns, new.at_ns)
         if found is not None:
-            rto_ms = measurement.ms(*found)
             takeover_ms = measurement.ms(new.at_ns, found[1])
             told.add(found[0], "last acceptance on the former session")
             told.add(found[1], "first acceptance on the successor's session")
-    elif fault_ns and scenario.recovery == "longest-gap":
-        rto_ms = measurement.longest_gap_ms(moments, fault_ns, until_ns)
-    elif told.lifted_ns and scenario.recovery == "after-lift":
-        first = next((at for at in sorted(moments) if at > told.lifted_ns), None)
-        rto_ms = None if first is None else measurement.ms(told.lifted_ns, first)
     if fault_ns:
         told_ns = [line.at_ns for line in acknowledged]
-        gap_ms = measurement.longest_gap_ms(told_ns, fault_ns, until_ns)
+        gap_ms = measurement.longest_gap_ms(told_ns, fault_ns, window.ended_ns)
     return Measured(
         detection_ms=detection_ms,
         takeover_ms=takeover_ms,
-        rto_ms=rto_ms,
+        rto_ms=None if found is None else measurement.ms(*found),
         acknowledgement_gap_ms=gap_ms,
         orders_submitted=client.submitted(),
         orders_acknowledged=len(acknowledged),
@@ -77,15 +66,3 @@ def opened(client: Traffic, venue: Record, told: Timeline) -> list[str]:
     if not late:
         return []
     return [f"{len(late)} orders were opened while nothing may be opened, {late[0]} first"]
-
-
-def _takeover(
-    accepted: list[Accepted], succession: Succession, fault_ns: int, *, single: bool
-) -> tuple[int, int] | None:
-    new = succession.successor
-    assert new is not None  # noqa: S101 - who calls has looked
-    former, successor = (
-        comp_id(led.site, Purpose.ORDERS, single=single) for led in (succession.former, new)
-    )
-    # On one session for all, only the time tells whose order it was.
-    return measurement.takeover(accepted, former, successor, new.at_ns if single else fault_ns)

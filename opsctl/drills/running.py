@@ -110,18 +110,11 @@ class Run:
         venue = accounts.venue(since).read()
         if self.scenario.opens_nothing:
             self.findings += opened(client, venue, told)
-        ended_ns = window_ns or time.time_ns()
+        window = self._window(client, since, window_ns or time.time_ns())
         measured = measure(
-            scenario=self.scenario,
-            single_session=self.environment.venue.sessions == "single",
-            client=client,
-            venue=venue,
-            succession=self._succession,
-            reconciled=reconciled,
-            told=told,
-            until_ns=ended_ns,
+            window=window, client=client, venue=venue, reconciled=reconciled, told=told
         )
-        self._recording.accounts(accounts, since, self._window(client, since, ended_ns), began)
+        self._recording.accounts(accounts, since, window, began)
         verdict, goal, findings = judge(
             measured,
             reconciled,

@@ -18,7 +18,7 @@ from apps.core.records import (
     OrdersWithheld,
     ReportSeen,
 )
-from opsctl.drills import measurement
+from opsctl.drills.outage import outage
 from opsctl.drills.record import Accepted
 from opsctl.drills.recording import reading
 from opsctl.drills.recording.files import Window
@@ -234,19 +234,3 @@ def _books(folder: Path, window: Window) -> Iterable[Account]:
             elif row.table == "fills" and row.order_id.startswith(window.client):
                 account.add(row.side, row.qty, row.price)
         yield account
-
-
-def outage(accepted: list[Accepted], window: Window) -> tuple[int, int] | None:
-    """Return from when to when the recovery time counts, as `opsctl.drills.measuring` has it."""
-    moments = [one.at_ns for one in accepted]
-    former, new = window.former, window.successor
-    match window.recovery:
-        case "takeover" if window.fault_ns and former is not None and new is not None:
-            since_ns = new.at_ns if window.single_session else window.fault_ns
-            return measurement.takeover(accepted, former.session, new.session, since_ns)
-        case "longest-gap" if window.fault_ns:
-            return measurement.longest_gap(moments, window.fault_ns, window.ended_ns)
-        case "after-lift" if window.lifted_ns:
-            first = min((at for at in moments if at > window.lifted_ns), default=None)
-            return None if first is None else (window.lifted_ns, first)
-    return None

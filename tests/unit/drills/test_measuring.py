@@ -7,8 +7,8 @@ import pytest
 
 from opsctl.drills.measuring import measure, opened
 from opsctl.drills.record import Accepted, Record
+from opsctl.drills.recording.files import Window
 from opsctl.drills.scenario import load
-from opsctl.drills.succession import Succession
 from opsctl.drills.timeline import Timeline
 from opsctl.drills.traffic import Traffic
 
@@ -59,14 +59,20 @@ def test_what_is_opened_while_nothing_may_be_is_named(
     ("scenario", "rto_ms"), [("journal-quorum-loss", 500.0), ("partition-sites", 10_500.0)]
 )
 def test_recovery_counts_from_where_the_scenario_says(scenario: str, rto_ms: float) -> None:
-    found = measure(
-        scenario=load(scenario),
+    window = Window(
+        client=CLIENT.name,
+        recovery=load(scenario).recovery,
         single_session=False,
+        journal_after=0,
+        fault_ns=10 * S,
+        lifted_ns=20 * S,
+        ended_ns=21 * S,
+    )
+    found = measure(
+        window=window,
         client=CLIENT,
         venue=venue(9, 10, 20.5, 21),
-        succession=Succession(cast("Any", None), cast("Any", None), timeline(10, 20)),
         reconciled=None,
         told=timeline(10, 20),
-        until_ns=21 * S,
     )
     assert found.rto_ms == rto_ms
