@@ -17,7 +17,7 @@ from opsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from opsctl.drills.period import Period
-    from opsctl.drills.report import Remade
+    from opsctl.drills.report import Remade, RemadeSeries
     from opsctl.drills.reporting.document import Document
 
 
@@ -40,6 +40,12 @@ def report(
         str | None,
         typer.Option("--period", help="Report the drills of so long: 12m, 90d, 4w, 1y."),
     ] = None,
+    series: Annotated[
+        bool,
+        typer.Option(
+            "--series", help="Of all runs of the `drill run --repeat` that RUN was the last of."
+        ),
+    ] = False,
     form: Annotated[
         Format | None, typer.Option("--format", help="Print the report itself on stdout.")
     ] = None,
@@ -47,7 +53,8 @@ def report(
 ) -> None:
     """Make the report of a drill again from its recorded run, or list the drills of a period.
 
-    A run's `report.md` and `report.html` come out the same, byte for byte. The list of a
+    A run's `report.md` and `report.html` come out the same, byte for byte, and so do
+    `series.md` and `series.html` of a drill that was repeated. The list of a
     period is by the evidence log, against the objectives: the annual tests that RTS 6, Reg
     SCI and DORA ask for, and which scenarios of the catalogue were not among them.
     """
@@ -55,6 +62,11 @@ def report(
     from opsctl.drills.recording.finding import folder
     from opsctl.drills.reporting import year
 
+    if period is not None and series:
+        raise UsageError(
+            "--series is of a run, --period of the evidence log: give one of them",
+            hint="opsctl drill report RUN --series, or --period 12m [ENV]",
+        )
     if period is not None:
         found = _period(period, what)
         if form is not None:
@@ -68,10 +80,13 @@ def report(
         )
     run = folder(what)
     if form is not None:
-        _print(reports.document(run), form)
-        return
-    made = reports.remade(run)
-    emit(made, output, lambda: _made(made))
+        _print(reports.series_document(run) if series else reports.document(run), form)
+    elif series:
+        whole = reports.series_remade(run)
+        emit(whole, output, lambda: _made(whole))
+    else:
+        made = reports.remade(run)
+        emit(made, output, lambda: _made(made))
 
 
 def _period(span: str, environment: str | None) -> Period:
@@ -96,10 +111,11 @@ def _print(document: Document, form: Format) -> None:
     sys.stdout.write(renderer.render(document))
 
 
-def _made(found: Remade) -> RenderableType:
+def _made(found: Remade | RemadeSeries) -> RenderableType:
     lines = [Text(path) for path in (found.markdown, found.html)]
     tampered = [Text(f"not as it was sealed: {what}", "red") for what in found.changed]
-    return Group(*lines, *tampered, Text(f"evidence {found.evidence}", "dim"))
+    of = f"{len(found.runs)} runs" if found.kind == "series" else f"evidence {found.evidence}"
+    return Group(*lines, *tampered, Text(of, "dim"))
 
 
 def _period_table(found: Period) -> RenderableType:

@@ -9,7 +9,7 @@ from pydantic import RootModel
 
 from opsctl.drills.outcome import Drilled, Series, Verdict
 from opsctl.drills.period import Period
-from opsctl.drills.recording import files, reading
+from opsctl.drills.recording import files, reading, repeated
 from opsctl.drills.recording.files import REPORT_HTML, REPORT_MD
 from opsctl.drills.recording.writing import Recording
 from opsctl.drills.reporting import content, html, markdown, year
@@ -45,8 +45,22 @@ class Remade(Value):
     html: str
 
 
-class Result(RootModel[Remade | Period]):
-    """What `drill report` answers with: a run's reports, or the drills of a period."""
+class RemadeSeries(Value):
+    """The reports of a series, made again from its recorded runs."""
+
+    kind: Literal["series"] = "series"
+    runs: tuple[str, ...]
+    scenario: str
+    environment: str
+    verdict: Verdict
+    changed: tuple[str, ...]
+    """What is not as it was sealed."""
+    markdown: str
+    html: str
+
+
+class Result(RootModel[Remade | RemadeSeries | Period]):
+    """What `drill report` answers with: a run's or a series' reports, or those of a period."""
 
 
 def document(folder: Path) -> Document:
@@ -71,11 +85,33 @@ def remade(folder: Path) -> Remade:
 
 
 def series(found: Series, folder: Path) -> Series:
-    """Write the report of a drill that was repeated; return the series with its path."""
-    whole = year.of_series(found)
-    (folder / SERIES_HTML).write_text(html.render(whole), encoding="utf-8")
-    (folder / SERIES_MD).write_text(markdown.render(whole), encoding="utf-8")
-    return found.model_copy(update={"report": str(folder / SERIES_MD)})
+    """Write the report of a drill that was repeated; return the series with its path.
+
+    Which runs it consists of is noted, so that the report can be made again from them.
+    """
+    repeated.note(found, folder)
+    markdown_at, _ = _rendered(year.of_series(found), folder, SERIES_MD, SERIES_HTML)
+    return found.model_copy(update={"report": str(markdown_at)})
+
+
+def series_document(folder: Path) -> Document:
+    """Return the report of the series that ended with a recorded run; raises `OpsctlError`."""
+    return year.of_series(repeated.series(folder)[0])
+
+
+def series_remade(folder: Path) -> RemadeSeries:
+    """Make both reports of a series again from its recorded runs; raises `OpsctlError`."""
+    found, changed = repeated.series(folder)
+    paths = _rendered(year.of_series(found), folder, SERIES_MD, SERIES_HTML)
+    return RemadeSeries(
+        runs=tuple(run.id for run in found.runs),
+        scenario=found.scenario,
+        environment=found.environment,
+        verdict=found.verdict,
+        changed=changed,
+        markdown=str(paths[0]),
+        html=str(paths[1]),
+    )
 
 
 def write(folder: Path) -> tuple[Path, Path]:
@@ -83,8 +119,11 @@ def write(folder: Path) -> tuple[Path, Path]:
 
     Made again, they are the same, byte for byte.
     """
-    document = content.document(folder)
-    texts = {REPORT_MD: markdown.render(document), REPORT_HTML: html.render(document)}
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder / REPORT_MD, folder / REPORT_HTML
+    return _rendered(content.document(folder), folder, REPORT_MD, REPORT_HTML)
+
+
+def _rendered(whole: Document, folder: Path, *names: str) -> tuple[Path, Path]:
+    as_markdown, as_html = (folder / name for name in names)
+    as_markdown.write_text(markdown.render(whole), encoding="utf-8")
+    as_html.write_text(html.render(whole), encoding="utf-8")
+    return as_markdown, as_html

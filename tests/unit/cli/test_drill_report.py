@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import jsonschema
 import pytest
 
 from opsctl import schemas
+from opsctl.drills import report
+from opsctl.drills.outcome import Series, summary
+from opsctl.drills.recording import files, reading
 from tests.support.drilled import CLIENT, made
-from tests.support.drilled_files import RUN, write
+from tests.support.drilled_files import RUN, seal, write
 from tests.unit.cli.conftest import Opsctl
 from tests.unit.deploy.fake import FakeTarget
 
@@ -67,6 +71,53 @@ def test_a_report_of_a_run_that_was_changed_says_so(opsctl: Opsctl, run: Path) -
     done = opsctl("drill", "report", RUN, "--output", "json")
     assert done.json["changed"] == ["timeline.jsonl is not what was sealed"]
     assert "not as it was sealed" in opsctl("drill", "report", RUN).out
+
+
+def test_the_report_of_a_series_is_made_again_from_its_runs(opsctl: Opsctl, run: Path) -> None:
+    other = write(made(60), run.with_name(f"{RUN[:-1]}f"))
+    facts = json.loads((other / "drill.json").read_text()) | {"id": other.name}
+    (other / "drill.json").write_text(json.dumps(facts))
+    seal(other)
+    runs = tuple(
+        reading.facts(each).model_copy(update={"evidence": files.evidence_of(each)})
+        for each in (run, other)
+    )
+    whole = Series(
+        scenario="leader-kill",
+        environment="intraday",
+        verdict="passed",
+        runs=runs,
+        summary=summary(runs),
+    )
+    written = Path(report.series(whole, other).report)
+    first = {path: path.read_bytes() for path in (written, written.with_suffix(".html"))}
+    for path in first:
+        path.unlink()
+    done = opsctl("drill", "report", other.name, "--series", "--output", "json")
+    assert done.code == 0, done.err
+    jsonschema.validate(done.json, schemas.schema("drill-report"))
+    assert (done.json["runs"], done.json["changed"]) == ([RUN, other.name], [])
+    assert {path: path.read_bytes() for path in first} == first
+    page = opsctl("drill", "report", other.name, "--series", "--format", "md").out
+    assert page.encode() == first[written]
+    assert "2 runs" in opsctl("drill", "report", other.name, "--series").out
+
+    (run / "timeline.jsonl").write_text("")
+    seal(run)
+    done = opsctl("drill", "report", other.name, "--series", "--output", "json")
+    assert done.json["changed"] == [f"{RUN}: manifest.json is not that of the series"]
+    run.rename(run.with_name("elsewhere"))
+    done = opsctl("drill", "report", other.name, "--series")
+    assert (done.code, f"run {RUN} of the series is missing" in done.err) == (1, True)
+
+
+def test_a_series_of_a_run_that_ended_none_is_refused(opsctl: Opsctl, run: Path) -> None:
+    done = opsctl("drill", "report", RUN, "--series")
+    assert done.code == 2
+    assert "holds no series" in done.err
+    done = opsctl("drill", "report", "--period", "12m", "--series")
+    assert done.code == 2
+    assert "give one of them" in done.err
 
 
 def test_a_period_lists_what_was_drilled_and_what_was_not(
