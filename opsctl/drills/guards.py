@@ -16,6 +16,8 @@ LEFT_BYTES = 64 * 1024 * 1024
 """A drill that finds less free while it records stops: its report needs room, too."""
 RESERVE, RESERVE_BYTES = ".reserve", 32 * 1024 * 1024
 """Room that is kept for the report, should the disk run full all at once."""
+LAST_BYTES = 1024 * 1024
+"""Of it, what is kept until the report is written: room to say that it could not be."""
 MIB = 1024 * 1024
 
 
@@ -41,9 +43,13 @@ def reserve(folder: Path) -> None:
         os.posix_fallocate(kept.fileno(), 0, RESERVE_BYTES)
 
 
-def release(folder: Path) -> None:
-    """Give the room to the report."""
-    (folder / RESERVE).unlink(missing_ok=True)
+def release(folder: Path, *, but_bytes: int = 0) -> None:
+    """Give the room to the report, but for some."""
+    kept = folder / RESERVE
+    if but_bytes and kept.exists():
+        os.truncate(kept, but_bytes)
+    else:
+        kept.unlink(missing_ok=True)
 
 
 def _outside_window(environment: Environment, now: datetime) -> str:

@@ -55,6 +55,8 @@ class Run:
     refused: str = ""
     """Why it may not begin, where that is known already."""
     findings: list[str] = field(default_factory=list)
+    outcome: Drilled | None = None
+    """What it came to, once that is known; it may not be recorded yet."""
     _notes: list[str] = field(default_factory=list)
     _succession: Succession | None = None
 
@@ -104,7 +106,7 @@ class Run:
             raise
         if why_not := self._roll_back(former.site):
             self.findings.append(why_not)
-        guards.release(self.folder)
+        guards.release(self.folder, but_bytes=guards.LAST_BYTES)
         told.say("reconciling client, journal, books, drop copies and venue")
         reconciled, unread = compared(accounts, client, since)
         venue = accounts.venue(since).read()
@@ -120,7 +122,7 @@ class Run:
             reconciled,
             objective_ms=self.environment.recovery.rto_s * 1_000,
             goal_ms=self.scenario.goal.rto_ms,
-            findings=[*self.findings, *unread],
+            findings=[*self.findings, *unread, *self._unkept()],
             notes=self._notes,
             rolled_back=not why_not,
             interrupted=interrupted,
@@ -134,8 +136,15 @@ class Run:
             rolled_back=not why_not,
         )
 
+    def _unkept(self) -> list[str]:
+        if not self._recording.full:
+            return []
+        lacks = ", ".join(self._recording.full)
+        return [f"the recorded run lacks {lacks}: free the disk of {self.folder}, and drill again"]
+
     def _roll_back(self, to: str) -> str:
-        return self._striking.roll_back(to, partial(guards.release, self.folder))
+        make_room = partial(guards.release, self.folder, but_bytes=guards.LAST_BYTES)
+        return self._striking.roll_back(to, make_room)
 
     def _guard(self) -> None:
         """Look at what forbids a drill, whatever the state of the environment; raises `Blocked`."""
@@ -182,33 +191,28 @@ class Run:
         promise, goal_ms = self.environment.recovery, self.scenario.goal.rto_ms
         succession = self._succession
         successor = succession.successor if succession else None
-        return reported(
-            self._recording,
-            self._told,
-            Drilled.model_validate(
-                {
-                    "id": self.id,
-                    "scenario": self.scenario.name,
-                    "title": self.scenario.title,
-                    "environment": self.environment.name,
-                    "verdict": verdict,
-                    "hypothesis": self.scenario.hypothesis,
-                    "parameters": self.scenario.parameters,
-                    "objective": Objective(rto_s=promise.rto_s, rpo_orders=promise.rpo_orders or 0),
-                    "goal": goal or Goal(rto_ms=goal_ms),
-                    "measured": measured or Measured(),
-                    "failure_domains": failure_domains(
-                        self.environment, self.target.services()
-                    ).detail,
-                    "rehearsal": rehearsal(self.environment),
-                    "leader_before": succession.former.site if succession else "",
-                    "leader_after": successor.site if successor else "",
-                    "timeline": self._told.moments(),
-                    "findings": tuple(findings),
-                    **found,
-                }
-            ),
+        self.outcome = Drilled.model_validate(
+            {
+                "id": self.id,
+                "scenario": self.scenario.name,
+                "title": self.scenario.title,
+                "environment": self.environment.name,
+                "verdict": verdict,
+                "hypothesis": self.scenario.hypothesis,
+                "parameters": self.scenario.parameters,
+                "objective": Objective(rto_s=promise.rto_s, rpo_orders=promise.rpo_orders or 0),
+                "goal": goal or Goal(rto_ms=goal_ms),
+                "measured": measured or Measured(),
+                "failure_domains": failure_domains(self.environment, self.target.services()).detail,
+                "rehearsal": rehearsal(self.environment),
+                "leader_before": succession.former.site if succession else "",
+                "leader_after": successor.site if successor else "",
+                "timeline": self._told.moments(),
+                "findings": tuple(findings),
+                **found,
+            }
         )
+        return reported(self._recording, self._told, self.outcome)
 
     def _window(self, client: Traffic, since: Since, ended_ns: int) -> Window:
         succession = self._succession
@@ -225,6 +229,34 @@ class Run:
             former=led(succession.former, single=single),
             successor=led(succession.successor, single=single),
         )
+
+
+def _facts(found: Drilled) -> dict[str, object]:
+    plain: dict[str, object] = json.loads(found.model_dump_json(exclude={"timeline"}))
+    return plain
+
+
+def _unrecorded(made: Run, run: evidence.Run, fault: OSError) -> OpsctlError:
+    """Return what is said of a drill whose record cannot be written; its line has the verdict.
+
+    That is `failed`, whatever was measured: nobody can check it.
+    """
+    free = f"free the disk of {run.folder}, and drill again"
+    found = made.outcome
+    if found is None:
+        return OpsctlError(
+            f"the drill cannot be recorded: {fault}", hint=free, details=tuple(made.findings)
+        )
+    verdict = "failed" if found.verdict == "passed" else found.verdict
+    said = f"the drill cannot be recorded: {fault}"
+    kept = found.model_copy(update={"verdict": verdict, "findings": (*found.findings, said)})
+    run.result = _facts(kept)
+    back = "is rolled back" if found.rolled_back else "is NOT rolled back"
+    return OpsctlError(
+        f"the drill {back}, but cannot be recorded ({fault}): its verdict is {verdict}",
+        hint=free,
+        details=found.findings,
+    )
 
 
 def recorded(
@@ -247,14 +279,10 @@ def recorded(
         try:
             found = made.whole()
         except OSError as fault:
-            raise OpsctlError(
-                f"the drill cannot be recorded: {fault}",
-                hint=f"whatever it broke was lifted before; free the disk of {run.folder}",
-                details=made.findings,
-            ) from fault
+            raise _unrecorded(made, run, fault) from fault
         finally:
             guards.release(run.folder)
         run.store = store_of(target)
-        run.result = json.loads(found.model_dump_json(exclude={"timeline"}))
+        run.result = _facts(found)
         run.exit_code = 0 if found.verdict == "passed" else 3
     return found

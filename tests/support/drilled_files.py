@@ -57,7 +57,7 @@ def write(found: Made, folder: Path, verdict: Any = "passed") -> Path:
     _json(folder / files.ENVIRONMENT, {"name": "intraday"})
     _json(
         folder / files.FACTS,
-        json.loads(_facts(found, verdict).model_dump_json(exclude={"report", "evidence"})),
+        json.loads(facts(found, verdict).model_dump_json(exclude={"report", "evidence"})),
     )
     return seal(folder)
 
@@ -83,7 +83,8 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None
     path.write_text("".join(json.dumps(row) + "\n" for row in changed if row is not None))
 
 
-def _facts(found: Made, verdict: Any) -> Drilled:
+def facts(found: Made, verdict: Any = "passed") -> Drilled:
+    """Return what a run comes to."""
     acknowledged = sum(row["type"] == "acknowledged" for row in found.client)
     return Drilled(
         id=RUN,

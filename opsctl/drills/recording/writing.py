@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ from opsctl.evidence.redaction import without_secrets
 from opsctl.model.environment import Environment
 from opsctl.toolchain import programs
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk says that takes no more."""
 _JSON = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -40,7 +43,9 @@ class Recording:
     environment: Environment
     identity: str | None
     missing: dict[str, str] = field(default_factory=dict)
-    """What could not be read, and why."""
+    """What could not be read, or not be written, and why."""
+    full: list[str] = field(default_factory=list)
+    """What there was no room for."""
 
     def begin(self, scenario: Scenario) -> None:
         """Write down what is drilled, and where."""
@@ -52,7 +57,8 @@ class Recording:
 
         The venue's own record comes last: it knows of everything that the others know of.
         """
-        self._write(files.WINDOW, window.model_dump(mode="json"))
+        with self._noting("the window"):
+            self._write(files.WINDOW, window.model_dump(mode="json"))
         with self._noting("the log"):
             _lines(self.folder / files.LOGS, excerpts(accounts.target, began, window))
         with self._noting("the books"):
@@ -83,7 +89,7 @@ class Recording:
         with self._noting("the venue's record"), accounts.venue_record().open("rb") as record:
             start = record.readline() if since.venue else b""
             record.seek(since.venue)
-            (self.folder / files.VENUE).write_bytes(start + record.read())
+            _bytes(self.folder / files.VENUE, (start, record.read()))
 
     def end(self, found: Drilled, timeline: Iterable[tuple[int, str]]) -> str:
         """Write the facts and the manifest; return its SHA-256, the hash of the evidence."""
@@ -106,27 +112,28 @@ class Recording:
         return files.evidence_of(self.folder)
 
     def _noting(self, account: str) -> _Noting:
-        return _Noting(self.missing, account)
+        return _Noting(self, account)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content, indent=2) + "\n"
-        (self.folder / name).write_text(text, encoding="utf-8")
+        _bytes(self.folder / name, (json.dumps(content, indent=2).encode() + b"\n",))
 
 
 @dataclass(frozen=True)
 class _Noting:
-    """Notes the account that could not be read, and goes on with the next."""
+    """Notes the account that could not be read, or kept, and goes on with the next."""
 
-    missing: dict[str, str]
+    recording: Recording
     account: str
 
     def __enter__(self) -> None:
         """Begin to read."""
 
     def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> bool:
-        """Note why it could not be read."""
-        if isinstance(fault, EtcdError | Gap | psycopg.Error | FileNotFoundError):
-            self.missing[self.account] = str(fault).strip() or type(fault).__name__
+        """Note why it could not be read, or written."""
+        full = isinstance(fault, OSError) and fault.errno in FULL
+        if full or isinstance(fault, EtcdError | Gap | psycopg.Error | FileNotFoundError):
+            self.recording.missing[self.account] = str(fault).strip() or type(fault).__name__
+            self.recording.full.extend([self.account] if full else ())
             return True
         return False
 
@@ -154,6 +161,14 @@ def versions() -> dict[str, str]:
 
 
 def _lines(path: Path, rows: Iterable[Any]) -> None:
-    with path.open("wb") as out:
-        for row in rows:
-            out.write(_JSON.encode(row) + b"\n")
+    _bytes(path, (_JSON.encode(row) + b"\n" for row in rows))
+
+
+def _bytes(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file whole, or leave none: half an account proves nothing, and takes room."""
+    try:
+        with path.open("wb") as out:
+            out.writelines(parts)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
