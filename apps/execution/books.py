@@ -256,11 +256,15 @@ async def project(connection: Connection, state: State, batches: Sequence[Batch]
 
 
 class _Rows:
-    """What records change, gathered so that a row is written once."""
+    """What records change, gathered so that a row is written once.
+
+    Orders are kept here as well: the state forgets settled ones while records of many more
+    are applied.
+    """
 
     def __init__(self) -> None:
-        self.orders: dict[str, int] = {}
-        """Changed orders -> index of the record that changed them last."""
+        self.orders: dict[str, tuple[Order, int]] = {}
+        """Changed orders, and the index of the record that changed them last."""
         self.refused: list[tuple[object, ...]] = []
         self.decisions: list[tuple[object, ...]] = []
         self.updates: list[tuple[LiteralString, tuple[object, ...]]] = []
@@ -272,7 +276,7 @@ class _Rows:
         if isinstance(record, DecisionTaken):
             self._decision(state, record)
         if isinstance(record, OrdersSent):
-            self.orders |= {o: state.index for o in record.at_ns if o in state.orders}
+            self._changed(state, record.at_ns)
         for action in actions:
             if isinstance(action, Publish):
                 self._told(state, action.message, record)
@@ -288,18 +292,22 @@ class _Rows:
                 *(record.reason, record.digest, str(record.outcome), state.index),
             )
         )
-        self.orders |= dict.fromkeys(taken.open, state.index)
+        self._changed(state, taken.open)
+
+    def _changed(self, state: State, orders: Iterable[str]) -> None:
+        self.orders |= {o: (state.orders[o], state.index) for o in orders if o in state.orders}
 
     def _told(
         self, state: State, message: OrderUpdate | Fill | DecisionDone, record: JournalRecord
     ) -> None:
         match message:
             case OrderUpdate() if message.id in state.orders:
-                self.orders[message.id] = state.index
+                self._changed(state, (message.id,))
             case OrderUpdate() if isinstance(record, DecisionTaken):
                 self.refused.append(_refused_row(message, record))
             case Fill():
                 self.fills.append(message)
+                self._changed(state, (message.order,))
                 self.symbols.add(message.symbol)
             case DecisionDone(verdict="divergent"):
                 self.updates.append((_DIVERGED, (message.reason, message.index, message.decision)))
@@ -309,19 +317,21 @@ class _Rows:
 
 
 async def _write(connection: Connection, state: State, rows: _Rows) -> None:
-    cursor = connection.cursor()
+    cursor, changed = connection.cursor(), rows.orders
     if rows.decisions:
         await cursor.executemany(_DECISION, rows.decisions)
-    if rows.orders:
+    if changed:
         await cursor.executemany(
-            _ORDER, [_order_row(state.orders[o], index) for o, index in rows.orders.items()]
+            _ORDER,
+            [_order_row(state.orders.get(o, kept), index) for o, (kept, index) in changed.items()],
         )
     if rows.refused:
         await cursor.executemany(_REFUSED, rows.refused)
     for query, values in rows.updates:
         await cursor.execute(query, values)
     for fill in rows.fills:
-        await cursor.execute(_FILL, _fill_row(fill, state.orders.get(fill.order)))
+        order, _ = changed.get(fill.order, (None, 0))
+        await cursor.execute(_FILL, _fill_row(fill, order))
         if cursor.rowcount != 1:
             metrics.ALARMS.labels("execution_of_two_orders").inc()
             log.error("execution booked for two orders", exec_id=fill.exec_id, order=fill.order)
