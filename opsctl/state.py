@@ -3,6 +3,7 @@
 `$OPSCTL_STATE`, else as root `/var/lib/opsctl`, else the XDG state folder:
 
     toolchain/             programs that we obtained
+    images/                layers of images, by what they are made from
     environments/NAME/     an environment: identity, ports, secrets, lock, applied plan, services
     evidence/              the evidence log; outlives every environment
     runs/ID/               what each run left
@@ -38,6 +39,12 @@ def toolchain_folder() -> Path:
     """
     named = os.environ.get("OPSCTL_TOOLCHAIN")
     return Path(named).expanduser().absolute() if named else state_root() / "toolchain"
+
+
+def images_folder() -> Path:
+    """Return the folder of the layers that were made: `$OPSCTL_IMAGES`, else here."""
+    named = os.environ.get("OPSCTL_IMAGES")
+    return Path(named).expanduser().absolute() if named else state_root() / "images"
 
 
 def evidence_folder() -> Path:

@@ -54,6 +54,11 @@ COMMANDS = (
         MACHINES,
         "The programs that opsctl drives: list, install, check, export, import.",
     ),
+    Entry(
+        "images",
+        MACHINES,
+        "The images of apps and servers: list, build, push, scan, save, load.",
+    ),
 )
 
 

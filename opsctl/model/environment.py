@@ -52,6 +52,12 @@ Number = BeforeValidator(_number)
 Usd = Annotated[Decimal, Number, Field(gt=0, max_digits=DIGITS, decimal_places=2)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Registry = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9._-]+)*)?$")]
+"""`host[:port][/path]`; may be empty."""
+NamedImage = Annotated[str, Field(pattern=r"^[a-z0-9][^\s@]*@sha256:[0-9a-f]{64}$")]
+"""`repository@sha256:…`: a tag can be moved, a digest cannot."""
+ImageReference = Annotated[str, Field(pattern=r"^([a-z0-9][^\s@]*@sha256:[0-9a-f]{64})?$")]
+"""As `NamedImage`; may be empty."""
 ScenarioName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
 SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 Setting = Annotated[int | str | bool, BeforeValidator(_setting)]
@@ -158,6 +164,20 @@ class Drills(Value):
     )
 
 
+class Images(Value):
+    """Where the images of the services come from; without a word of it we make them all."""
+
+    registry: Registry = Field(
+        "", description="registry and path that images are pushed to; empty: hosts get a stream"
+    )
+    base: ImageReference = Field(
+        "", description="official Python image, by digest, under our apps; empty: from packages"
+    )
+    use: dict[ServiceName, NamedImage] = Field(
+        {}, description="an image by digest instead of ours, by service: official, or your own"
+    )
+
+
 def _known_zone(name: str) -> str:
     # Opening the one zone; to list all of them reads a thousand files.
     try:
@@ -195,6 +215,7 @@ class Environment(Value):
     replay: Replay = Field(Replay(), description="the tape that the venue simulator replays")
     strategy: Strategy = Field(Strategy(), description="the strategy and its parameters")
     drills: Drills = Field(Drills(), description="when drills may run, and which are due")
+    images: Images = Field(Images(), description="where the images of the services come from")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much every app logs"
     )

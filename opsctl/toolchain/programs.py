@@ -26,7 +26,17 @@ from opsctl.toolchain.registry import (
 )
 from opsctl.toolchain.results import Installed
 
-__all__ = ["Installed", "Report", "locate", "missing", "obtain", "path", "required", "wanting"]
+__all__ = [
+    "Installed",
+    "Report",
+    "carried",
+    "locate",
+    "missing",
+    "obtain",
+    "path",
+    "required",
+    "wanting",
+]
 
 Report = Callable[[str, str], None]
 """Takes the name of a program and one line of its progress; called from several threads."""
@@ -72,6 +82,28 @@ def locate(package: str) -> Installed | None:
             return _of_machine(wanted, still, "path")
     on_path = onpath.look(wanted) if _looks_on_path(wanted) else None
     return _of_machine(wanted, on_path, "path") if on_path else None
+
+
+def carried(package: str, report: Report) -> Installed:
+    """Return a program as we obtained it ourselves, whole in a folder of its own.
+
+    One that belongs to the machine does not serve: its libraries are the machine's. Where
+    there is no other, it is obtained by the first method that works, as `obtain` does.
+    """
+    wanted = program(package)
+    say = partial(report, package)
+    with store.lock(package, waiting=lambda: say("another opsctl is at it: waiting")):
+        own = [
+            (folder, manifest)
+            for folder, manifest in store.versions(package)
+            if manifest.method != "path"
+            and wanted.accepts(manifest.version, manifest.method)
+            and _complete(folder, manifest, wanted)
+        ]
+        if own:
+            return _installed(*min(own, key=lambda found: _order(wanted, found[1])))
+        methods = tuple(m for m in wanted.methods if not isinstance(m, OnPath | DebianInstall))
+        return _by_the_first_method(wanted.model_copy(update={"methods": methods}), say)
 
 
 def missing(packages: Iterable[str]) -> tuple[str, ...]:

@@ -1,0 +1,92 @@
+"""A real Docker Engine for tests: a dockerd of our own, in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.servers import Process, folder, wait_for
+
+ALONE = ("--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false")
+"""Nothing of this machine's network is touched; containers have loopback, or the host's."""
+
+
+def lacking() -> str:
+    """Return why no engine can be started here; empty where one can."""
+    if os.geteuid() != 0:
+        return "a Docker Engine is started by root only"
+    if shutil.which("dockerd") is None:
+        return "there is no dockerd; on Debian, as root: apt-get install docker.io"
+    return ""
+
+
+class Dockerd:
+    """An engine that can be started, killed and started again on what it had."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        """Prepare it in a folder, whose path must be short: sockets lie under it."""
+        self.home, self.socket = home, home / "docker.sock"
+        self.address = f"unix://{self.socket}"
+        argv = ["dockerd", f"--data-root={home}/data", f"--exec-root={home}/run"]
+        argv += [f"--pidfile={home}/docker.pid", f"--host={self.address}", *options]
+        self._process = Process([*argv, "--log-level=warn"], home / "dockerd.log")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        (self.home / "docker.pid").unlink(missing_ok=True)  # of one that was killed
+        self._process.start()
+        try:
+            wait_for(self._answers, "dockerd", timeout_s=60)
+        except TimeoutError as error:
+            error.add_note((self.home / "dockerd.log").read_text()[-2000:])
+            raise
+
+    def stop(self) -> None:
+        """End it, and everything that it runs."""
+        popen = self._process.popen
+        if popen is not None and popen.poll() is None:
+            popen.terminate()
+            try:
+                popen.wait(30)
+            except subprocess.TimeoutExpired:
+                popen.kill()
+                popen.wait()
+
+    def _answers(self) -> bool:
+        popen = self._process.popen
+        if popen is not None and popen.poll() is not None:
+            said = (self.home / "dockerd.log").read_text()[-2000:]
+            raise RuntimeError(f"dockerd ended with {popen.returncode}: {said}")
+        import docker
+
+        with contextlib.suppress(Exception):
+            client = docker.DockerClient(base_url=self.address, timeout=5)
+            try:
+                return bool(client.ping())
+            finally:
+                client.close()
+        return False
+
+
+@contextlib.contextmanager
+def running(*options: str) -> Iterator[Dockerd]:
+    """Yield a running engine; without options it leaves this machine's network alone."""
+    with folder() as home:
+        engine = Dockerd(home, *(options or ALONE))
+        try:
+            engine.start()
+            yield engine
+        finally:
+            engine.stop()
+            _unmount(home)
+
+
+def _unmount(home: Path) -> None:
+    """Unmount what a killed engine left mounted, the innermost first."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{home}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
