@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from opsctl.state import toolchain_folder
+from opsctl.state import images_folder, toolchain_folder
 from tests.support.servers import folder
 
 TOOLCHAIN = toolchain_folder()
 """The programs of this user, obtained by `tests.support.prepare`; tests share them."""
+IMAGES = images_folder()
+"""The layers of images of this user, found by what they are made from; tests share them."""
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _programs() -> Iterator[None]:
-    """Let every test find the programs, wherever its state lies."""
-    before = os.environ.get("OPSCTL_TOOLCHAIN")
-    os.environ["OPSCTL_TOOLCHAIN"] = str(TOOLCHAIN)
-    yield
-    if before is None:
-        del os.environ["OPSCTL_TOOLCHAIN"]
-    else:
-        os.environ["OPSCTL_TOOLCHAIN"] = before
+def _shared() -> Iterator[None]:
+    """Let every test find the programs and the layers, wherever its state lies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPSCTL_TOOLCHAIN", str(TOOLCHAIN))
+        patch.setenv("OPSCTL_IMAGES", str(IMAGES))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -39,8 +39,17 @@ NEVER_RESENT = frozenset("DFG")
 """NewOrderSingle, cancel and replace: the session layer gap-fills them instead of re-sending."""
 
 
-DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
-"""Where the QuickFIX package lays the data dictionary of FIX 4.4."""
+def _dictionary() -> Path:
+    """Return where the QuickFIX package lays the data dictionary of FIX 4.4.
+
+    Under the prefix of the interpreter, or beside the module where that was installed into a
+    folder of its own, as in an image.
+    """
+    beside = Path(quickfix.__file__).parent / "share" / "quickfix" / "FIX44.xml"
+    return beside if beside.exists() else Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
+
+
+DICTIONARY = _dictionary()
 GROUPED = frozenset("VWX")
 """MarketDataRequest, snapshot and incremental refresh: messages with repeating groups."""
 

@@ -16,7 +16,7 @@ from opsctl.images import bill, contents, dependencies, distribution, official, 
 from opsctl.images.archive import Content, stream
 from opsctl.images.configuration import Parent, configuration, digest
 from opsctl.images.definition import AppImage, ServerImage, base, chosen
-from opsctl.images.engine import Engine, connect, refuse_full_disk
+from opsctl.images.engine import Engine, connected, refuse_full_disk
 from opsctl.images.layers import Layer
 from opsctl.images.results import BuiltImage, ImagesBuilt, ShownLayer
 from opsctl.images.source import Commit, Source, source
@@ -87,11 +87,13 @@ def build(
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs} makes nothing", hint="--jobs 2")
     dependencies.refuse_other_machine(base())
-    host = connect(engine)
-    refuse_full_disk(host)
     found = source()
-    parent = official.parent(host, official_base) if official_base else Parent()
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 2, "images") as pool:
+    with (
+        connected(engine) as host,
+        ThreadPoolExecutor(jobs or os.cpu_count() or 2, "images") as pool,
+    ):
+        refuse_full_disk(host)
+        parent = official.parent(host, official_base) if official_base else Parent()
         made_of = partial(_planned, found, report, bool(official_base), fresh)
         planned = _all(pool, made_of, wanted)
         done = None if fresh else _standing(planned, parent, found, host)
@@ -103,8 +105,9 @@ def build(
                 run.result = {"engine": host.address, "images": [_entry(b) for b in built]}
         else:
             built = _into(host, done, report)
+        address = host.address
     return ImagesBuilt(
-        engine=host.address,
+        engine=address,
         images=tuple(built),
         duration_s=round(time.monotonic() - began, 1),
     )
@@ -122,6 +125,8 @@ def _planned(
         return Planned(image, (*under, *own), found.commit(paths), found.version)
     recipe, program = contents.program(image, say)
     commit = found.commit((f"images/{image.name}.yaml", "opsctl/toolchain"))
+    if image.packages:
+        under = (*under, distribution.beside(image.packages))
     return Planned(image, (*under, recipe), commit, program.version, contents.search_path(program))
 
 
@@ -200,11 +205,11 @@ def _into(host: Engine, composed: Sequence[Composed], report: Report) -> list[Bu
 
 def send(host: Engine, image: Composed, known: set[tuple[str, ...]], report: Report) -> None:
     """Send one image to an engine; layers whose chain it knows stay where they are."""
-    files = {layer.diff_id: store.tar(layer) for layer in image.layers}
+    below = len(image.parent.diff_ids)
     missing = {
-        diff_id: file
-        for diff_id, file in files.items()
-        if not host.keeps_layers or image.diff_ids[: image.diff_ids.index(diff_id) + 1] not in known
+        layer.diff_id: store.tar(layer)
+        for place, layer in enumerate(image.layers, below + 1)
+        if not host.keeps_layers or image.diff_ids[:place] not in known
     }
     size = sum(file.stat().st_size for file in missing.values())
     report(image.planned.image.name, f"sending {len(missing)} layers, {size / 1e6:.1f} MB")

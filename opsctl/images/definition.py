@@ -63,6 +63,8 @@ class ServerImage(Value):
     """The program's name in the toolchain."""
     drop: tuple[str, ...] = ()
     """Patterns of paths of the program that are left out, relative to its folder."""
+    packages: tuple[PackageName, ...] = ()
+    """Packages of the distribution that it needs beside the base."""
     command: tuple[str, ...]
     """What runs where nobody names a command; a target always does."""
     probe: Literal["http", "valkey", "postgres"]

@@ -27,6 +27,7 @@ _DROPPED = (
     *("*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"),
     # What these two say is of the machine that installed, an address with a password maybe.
     *("*.dist-info/direct_url.json", "*.dist-info/uv_*.json"),
+    "share/man/*",
 )
 _BLOCK = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*).*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 

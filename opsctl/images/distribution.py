@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tarfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +52,47 @@ def recipe(*, fresh: bool = False) -> Recipe:
     return Recipe("base", key, partial(_make, wanted), again=fresh)
 
 
+def beside(packages: tuple[str, ...]) -> Recipe:
+    """Return the layer of a few packages that one image needs beside the base."""
+    key = hashlib.sha256(f"{_FORMAT}\0{base().digest()}\0{packages}".encode()).hexdigest()
+    return Recipe(f"packages-{'-'.join(packages)}", key, partial(_make_extra, base(), packages))
+
+
 def _make(wanted: Base, tree: Path, scratch: Path, say: Say) -> tuple[Component, ...]:
+    whole, packages = _unpacked(wanted, wanted.packages, scratch, say)
+    kept = {name: found for name, found in packages.items() if name not in wanted.without}
+    dropped = {file for name in packages.keys() - kept for file in packages[name].files}
+    say("taking what runs")
+    _take(whole, tree, lambda name: name not in dropped, wanted)
+    _complete(tree)
+    say("compiling")
+    layers.compile_all(tree, wanted)
+    return _recorded(kept, tree, wanted)
+
+
+def _make_extra(
+    wanted: Base, names: tuple[str, ...], tree: Path, scratch: Path, say: Say
+) -> tuple[Component, ...]:
+    whole, packages = _unpacked(wanted, names, scratch, say)
+    kept = {name: packages[name] for name in names}
+    files = {file for found in kept.values() for file in found.files}
+    _take(whole, tree, lambda name: name in files, wanted)
+    return _recorded(kept, tree, wanted)
+
+
+def _recorded(kept: dict[str, _Package], tree: Path, wanted: Base) -> tuple[Component, ...]:
+    """Write down which packages are in a tree, where scanners look; return them."""
+    for name, package in kept.items():
+        place = tree / DATABASE / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(package.control, encoding="utf-8")
+    return tuple(package.component(wanted.suite) for package in kept.values())
+
+
+def _unpacked(
+    wanted: Base, names: tuple[str, ...], scratch: Path, say: Say
+) -> tuple[Path, dict[str, _Package]]:
+    """Unpack packages with all they depend on; return the tar, and each package by name."""
     if shutil.which("mmdebstrap") is None:
         raise ToolMissing(
             "mmdebstrap is not here: the base of the images is unpacked by it",
@@ -62,10 +103,9 @@ def _make(wanted: Base, tree: Path, scratch: Path, say: Say) -> tuple[Component,
     whole, hook = scratch / "whole.tar", scratch / "hook"
     hook.write_text(_HOOK.format(about=about), encoding="utf-8")
     hook.chmod(0o755)
-    argv = ["mmdebstrap", "--variant=extract", f"--include={','.join(wanted.packages)}"]
-    argv += [f"--extract-hook={hook}", "--format=tar"]
-    argv += [wanted.suite, str(whole)]
-    say(f"unpacking {len(wanted.packages)} packages of Debian {wanted.suite} and what they need")
+    argv = ["mmdebstrap", "--variant=extract", f"--include={','.join(names)}"]
+    argv += [f"--extract-hook={hook}", "--format=tar", wanted.suite, str(whole)]
+    say(f"unpacking {', '.join(names)} of Debian {wanted.suite} and what they need")
     try:
         commands.run(argv, line=say, env={"SOURCE_DATE_EPOCH": str(layers.EPOCH_S)})
     except commands.CommandFailed as error:
@@ -79,27 +119,7 @@ def _make(wanted: Base, tree: Path, scratch: Path, say: Say) -> tuple[Component,
         path.stem: _Package(path.read_text("utf-8"), path.with_suffix(".files").read_text("utf-8"))
         for path in sorted(about.glob("*.control"))
     }
-    left_out = {
-        file
-        for name, package in packages.items()
-        if name in wanted.without
-        for file in package.files
-    }
-    say("taking what runs")
-    _take(whole, tree, left_out, wanted)
-    _complete(tree)
-    for name, package in packages.items():
-        if name not in wanted.without:
-            place = tree / DATABASE / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(package.control, encoding="utf-8")
-    say("compiling")
-    layers.compile_all(tree, wanted)
-    return tuple(
-        package.component(wanted.suite)
-        for name, package in packages.items()
-        if name not in wanted.without
-    )
+    return whole, packages
 
 
 class _Package:
@@ -130,13 +150,13 @@ class _Package:
         return Component(name=name, version=version, purl=purl.to_string())
 
 
-def _take(whole: Path, tree: Path, left_out: set[str], wanted: Base) -> None:
-    """Put the files of a tar into a tree: none of those left out, no device."""
+def _take(whole: Path, tree: Path, wants: Callable[[str], bool], wanted: Base) -> None:
+    """Put the files of a tar into a tree: those that are wanted, no device."""
     kept_docs = ("usr/share/doc/*/copyright",)
     with tarfile.open(whole) as tar:
         for member in tar:
             name = member.name.removeprefix("./")
-            if name in left_out and not member.isdir():
+            if not member.isdir() and not wants(name):
                 continue
             unneeded = layers.matches(name, (*wanted.drop, "usr/share/doc/*"))
             if unneeded and not layers.matches(name, kept_docs):

@@ -113,8 +113,9 @@ class Engine:
             self.client.images.get(reference).tag(repository, tag)
 
 
-def connect(address: str | None = None) -> Engine:
-    """Return the engine at an address (`unix://…`, `tcp://…`, `ssh://…`).
+@contextlib.contextmanager
+def connected(address: str | None = None) -> Iterator[Engine]:
+    """Yield the engine at an address (`unix://…`, `tcp://…`, `ssh://…`), closed afterwards.
 
     Without one it is `$DOCKER_HOST`, else the engine of this machine. Raises `EngineRefused`
     where it does not answer, is not ours to use, or is too old.
@@ -130,15 +131,17 @@ def connect(address: str | None = None) -> Engine:
             arguments["use_ssh_client"] = True
         else:
             _reachable(wanted)
-        client = docker.DockerClient(**arguments)
-        version = client.version()
-    api = str(version.get("ApiVersion", "0"))
-    if _numbers(api) < _numbers(OLDEST_API):
+        # Asked by an address without a version, so that any engine answers.
+        with contextlib.closing(docker.DockerClient(version=OLDEST_API, **arguments)) as any_:
+            said = any_.version(api_version=False)
+    version = str(said.get("ApiVersion", "0"))
+    if _numbers(version) < _numbers(OLDEST_API):
         raise EngineRefused(
-            f"the engine at {wanted} is Docker {version.get('Version')}: too old",
+            f"the engine at {wanted} is Docker {said.get('Version')}: too old",
             hint="Docker 20.10 or later is needed",
         )
-    return Engine(client, wanted)
+    with contextlib.closing(docker.DockerClient(version=version, **arguments)) as client:
+        yield Engine(client, wanted)
 
 
 def refuse_full_disk(engine: Engine, needed: int = NEEDED_BYTES) -> None:

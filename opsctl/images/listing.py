@@ -6,7 +6,7 @@ from opsctl.images.building import REPOSITORY
 from opsctl.images.configuration import IMAGE, REVISION
 from opsctl.images.contents import paths
 from opsctl.images.definition import AppImage, ServerImage, base, chosen, definitions
-from opsctl.images.engine import Engine, EngineRefused, Held, connect
+from opsctl.images.engine import EngineRefused, Held, connected
 from opsctl.images.results import ImagesListed, ListedImage
 from opsctl.images.source import Source, source
 from opsctl.model.environment import Environment, Images
@@ -18,21 +18,17 @@ def listed(environment: Environment | None = None, *, engine: str | None = None)
     An engine that cannot be asked is a note in the result, not an error.
     """
     wanted = environment.images if environment else Images()
-    host, note = _engine(engine)
-    held = host.held() if host else ()
+    address, held, note = _held(engine)
     found = source()
     shown: list[ListedImage] = []
     for image in definitions():
         named = {s: wanted.use[s] for s in image.services if s in wanted.use}
         left = tuple(s for s in image.services if s not in named)
         if left:
-            shown.append(_built(image, left, wanted, held if host else None, found))
-        shown += [
-            _named(image, service, reference, held if host else None)
-            for service, reference in named.items()
-        ]
+            shown.append(_built(image, left, wanted, held, found))
+        shown += [_named(image, service, reference, held) for service, reference in named.items()]
     return ImagesListed(
-        engine=host.address if host else "",
+        engine=address,
         environment=environment.name if environment else "",
         note=note,
         images=tuple(shown),
@@ -53,11 +49,13 @@ def tag_of(image: AppImage | ServerImage, found: Source) -> str:
     return found.commit((f"images/{image.name}.yaml", "opsctl/toolchain")).tag
 
 
-def _engine(address: str | None) -> tuple[Engine | None, str]:
+def _held(engine: str | None) -> tuple[str, tuple[Held, ...] | None, str]:
+    """Return the engine's address and images, or why they cannot be known."""
     try:
-        return connect(address), ""
+        with connected(engine) as host:
+            return host.address, host.held(), ""
     except EngineRefused as error:
-        return None, error.message
+        return "", None, error.message
 
 
 def _built(

@@ -10,7 +10,7 @@ from opsctl import evidence
 from opsctl.errors import UsageError
 from opsctl.images.building import REPOSITORY
 from opsctl.images.definition import AppImage, ServerImage, chosen
-from opsctl.images.engine import Engine, EngineRefused, connect, errors
+from opsctl.images.engine import Engine, EngineRefused, connected, errors
 from opsctl.images.listing import tag_of
 from opsctl.images.results import ImagesPushed, PushedImage
 from opsctl.images.source import source
@@ -39,23 +39,23 @@ def push(
             hint="--registry registry.example.com:5000/trading, "
             "or trading:images: {registry: ...} in the environment",
         )
-    host = connect(engine)
     found = source()
     wanted = [(image, tag_of(image, found)) for image in chosen(tuple(names))]
-    absent = [i.name for i, tag in wanted if host.find(f"{REPOSITORY}/{i.name}:{tag}") is None]
-    if absent:
-        raise UsageError(
-            f"not built from this commit: {', '.join(absent)}",
-            hint=f"opsctl images build {' '.join(absent)}",
-        )
     arguments = {"images": [i.name for i, _ in wanted], "registry": registry}
-    with (
-        evidence.recorded(command="images push", arguments=arguments) as run,
-        ThreadPoolExecutor(jobs, "push") as pool,
-    ):
-        tasks = [pool.submit(_push, host, registry, i, tag, report) for i, tag in wanted]
-        pushed = tuple(task.result() for task in tasks)
-        run.result = {"images": [image.model_dump(mode="json") for image in pushed]}
+    with connected(engine) as host:
+        absent = [i.name for i, tag in wanted if host.find(f"{REPOSITORY}/{i.name}:{tag}") is None]
+        if absent:
+            raise UsageError(
+                f"not built from this commit: {', '.join(absent)}",
+                hint=f"opsctl images build {' '.join(absent)}",
+            )
+        with (
+            evidence.recorded(command="images push", arguments=arguments) as run,
+            ThreadPoolExecutor(jobs, "push") as pool,
+        ):
+            tasks = [pool.submit(_push, host, registry, i, tag, report) for i, tag in wanted]
+            pushed = tuple(task.result() for task in tasks)
+            run.result = {"images": [image.model_dump(mode="json") for image in pushed]}
     return ImagesPushed(registry=registry, images=pushed)
 
 

@@ -16,11 +16,14 @@ from opsctl import evidence
 from opsctl.errors import OpsctlError, UsageError
 from opsctl.images.archive import CHUNK
 from opsctl.images.digesting import Digesting
-from opsctl.images.engine import Engine, connect, refuse_full_disk
+from opsctl.images.engine import Engine, connected, refuse_full_disk
 from opsctl.images.results import CarriedImage, ImagesLoaded, ImagesSaved
 
 STREAM = Path("-")
 """Standard output of a save, standard input of a load."""
+
+TOLD_BYTES = 100_000_000
+"""Progress is told each time so much was written."""
 
 Say = Callable[[str], None]
 
@@ -32,11 +35,17 @@ def save(
 
     Nothing stands at `file` before all of it is written. Raises `OpsctlError`.
     """
-    host = connect(engine)
-    carried = tuple(_carried(host, reference) for reference in references)
-    size = told = 0
+    with connected(engine) as host:
+        carried = tuple(_carried(host, reference) for reference in references)
+        digest, size = _written(file, host.export(tuple(references)), say)
+    return ImagesSaved(file=str(file), sha256=digest, bytes=size, images=carried)
+
+
+def _written(file: Path, archive: Iterator[bytes], say: Say) -> tuple[str, int]:
+    """Write an archive; return the digest and the size of what was written."""
     partial = file.with_name(f".{file.name}.partial")
     to_file = file != STREAM
+    size = told = 0
     try:
         with ExitStack() as stack:
             out = stack.enter_context(partial.open("wb")) if to_file else sys.stdout.buffer
@@ -46,10 +55,10 @@ def save(
                 # No name and no time in it: equal images give an equal file.
                 zipped = gzip.GzipFile("", "wb", 1, cast("BinaryIO", through), 0)
                 packed = stack.enter_context(zipped)
-            for chunk in host.export(tuple(references)):
+            for chunk in archive:
                 packed.write(chunk)
                 size += len(chunk)
-                if size - told > 100_000_000:
+                if size - told > TOLD_BYTES:
                     told = size
                     say(f"{size / 1e6:.0f} MB")
         if to_file:
@@ -62,8 +71,7 @@ def save(
     finally:
         if to_file:
             partial.unlink(missing_ok=True)
-    digest = through.digest.hexdigest()
-    return ImagesSaved(file=str(file), sha256=digest, bytes=through.bytes, images=carried)
+    return through.digest.hexdigest(), through.bytes
 
 
 def load(file: Path, *, engine: str | None = None, sha256: str | None = None) -> ImagesLoaded:
@@ -76,22 +84,22 @@ def load(file: Path, *, engine: str | None = None, sha256: str | None = None) ->
         raise UsageError("a stream is gone once its digest is known", hint="load from a file")
     if file != STREAM:
         _checked(file, sha256)
-    host = connect(engine)
-    refuse_full_disk(host)
-    arguments = {"file": str(file), "engine": host.address, "sha256": sha256}
-    with evidence.recorded(command="images load", arguments=arguments) as run:
-        try:
-            with sys.stdin.buffer if file == STREAM else file.open("rb") as raw:
-                named = host.load(_chunks(raw))
-        except OSError as error:
-            raise _unreadable(file, error) from error
-        if not named:
-            raise OpsctlError(
-                f"{file} holds no image", hint="opsctl images save writes such a file"
-            )
-        carried = tuple(_carried(host, reference) for reference in named)
-        run.result = {"images": [image.model_dump(mode="json") for image in carried]}
-    return ImagesLoaded(engine=host.address, images=carried)
+    with connected(engine) as host:
+        refuse_full_disk(host)
+        arguments = {"file": str(file), "engine": host.address, "sha256": sha256}
+        with evidence.recorded(command="images load", arguments=arguments) as run:
+            try:
+                with sys.stdin.buffer if file == STREAM else file.open("rb") as raw:
+                    named = host.load(_chunks(raw))
+            except OSError as error:
+                raise _unreadable(file, error) from error
+            if not named:
+                raise OpsctlError(
+                    f"{file} holds no image", hint="opsctl images save writes such a file"
+                )
+            carried = tuple(_carried(host, reference) for reference in named)
+            run.result = {"images": [image.model_dump(mode="json") for image in carried]}
+        return ImagesLoaded(engine=host.address, images=carried)
 
 
 def _chunks(raw: BinaryIO) -> Iterator[bytes]:

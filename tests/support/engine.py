@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,14 +62,11 @@ class Dockerd:
         if popen is not None and popen.poll() is not None:
             said = (self.home / "dockerd.log").read_text()[-2000:]
             raise RuntimeError(f"dockerd ended with {popen.returncode}: {said}")
-        import docker
-
-        with contextlib.suppress(Exception):
-            client = docker.DockerClient(base_url=self.address, timeout=5)
-            try:
-                return bool(client.ping())
-            finally:
-                client.close()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(5)
+            line.connect(str(self.socket))
+            line.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b"200 OK" in line.recv(100)
         return False
 
 
@@ -82,10 +80,10 @@ def running(*options: str) -> Iterator[Dockerd]:
             yield engine
         finally:
             engine.stop()
-            _unmount(home)
+            unmount(home)
 
 
-def _unmount(home: Path) -> None:
+def unmount(home: Path) -> None:
     """Unmount what a killed engine left mounted, the innermost first."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(f"{home}/")), reverse=True):

@@ -1,4 +1,4 @@
-"""Obtains what the suite drives: the servers, and a headless Chromium where it may.
+"""Obtains what the suite drives: servers; a headless Chromium and an engine where it may.
 
 python -m tests.support.prepare
 """
@@ -16,35 +16,52 @@ from opsctl.toolchain import programs
 SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmanager")
 
 
+CONTAINERS = ("docker.io", "mmdebstrap", "docker-registry")
+"""What the tests of images need: an engine of their own, the base's tool, a registry."""
+
+
 def chromium() -> str | None:
     """Return why there is no Chromium, after having tried to install Debian's as root."""
     if shutil.which("chromium") or shutil.which("google-chrome"):
         return None
+    return _installed("chromium")
+
+
+def containers() -> str | None:
+    """Return why there is no Docker Engine to be started, after having tried as for Chromium."""
+    if all(shutil.which(name) for name in ("dockerd", "mmdebstrap", "docker-registry")):
+        return None
+    return _installed(*CONTAINERS)
+
+
+def _installed(*packages: str) -> str | None:
+    words = " ".join(packages)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return "chromium is missing; on Debian, as root: apt-get install chromium"
-    print("-- installing chromium", flush=True)
-    for words in (
+        return f"{words} missing; on Debian, as root: apt-get install {words}"
+    print(f"-- installing {words}", flush=True)
+    for argv in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
     ):
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        given = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=given)
         if done.returncode != 0:
-            return f"{' '.join(words)} failed: {done.stderr.strip().splitlines()[-1:]}"
+            return f"{' '.join(argv)} failed: {done.stderr.strip().splitlines()[-1:]}"
     return None
 
 
 def main() -> int:
-    """Obtain everything; return the exit code (a missing browser alone is not a failure)."""
+    """Obtain everything; return the exit code (what is only skipped is no failure)."""
     try:
         programs.obtain(SERVERS, lambda name, stage: print(f"-- {name}: {stage}", flush=True))
     except OpsctlError as error:
         print(f"error: {error.message}\n  hint: {error.hint}", file=sys.stderr)
         return 1
-    why = chromium()
-    if why:
-        print(f"-- the browser tests will be skipped: {why}")
-        return 1 if os.environ.get("CI") else 0
-    return 0
+    lacking = {"browser": chromium(), "container": containers()}
+    for kind, why in lacking.items():
+        if why:
+            print(f"-- the {kind} tests will be skipped: {why}")
+    return 1 if any(lacking.values()) and os.environ.get("CI") else 0
 
 
 if __name__ == "__main__":
