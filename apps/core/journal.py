@@ -2,9 +2,9 @@
 
 Keys, all under `/{environment}/`: `identity` (whose journal it is: `apps.core.identity`),
 `leader` (epoch and owner), `update` (what may differ for now: `apps.core.terms`), `tail`
-(index of the last record), `heartbeat`, `kill` (present means halted), `batch/{first
-record:020d}`, `snapshot/{record:020d}`. Appending takes leadership: `apps.core.leader`.
-Readers count in record indexes, never in the store's revisions.
+(index of the last record), `heartbeat`, `kill` (present means halted), `resumed` (when
+that was lifted last), `batch/{first record:020d}`, `snapshot/{record:020d}`. Appending takes
+leadership: `apps.core.leader`. Readers count in record indexes, never in revisions.
 
 The command line uses `Journal.halt`, `Journal.resume` and `Journal.kill_switch`:
 
@@ -47,6 +47,7 @@ __all__ = [
     "Leadership",
     "NoSpace",
     "OutcomeUnknown",
+    "Resumed",
     "Snapshot",
     "Unreachable",
 ]
@@ -65,6 +66,13 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
     by: str
     reason: str
+    v: int = 1
+
+
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the resumed key holds: when the kill switch was lifted last."""
+
+    at_ns: int
     v: int = 1
 
 
@@ -331,10 +339,20 @@ class Journal:
         """Let trading go on; raises as `halt` does."""
         return await self._switch(None, timeout_s)
 
+    async def resumed(self, *, patience_s: float | None = None) -> Resumed | None:
+        """Return when the kill switch was lifted last; None where it never was."""
+        key = self.key("resumed")
+        answer = await self.store.read(etcd.get(key), patience_s=patience_s)
+        found = etcd.pair(answer.responses[0].response_range, key)
+        return msgspec.json.decode(found.value, type=Resumed) if found.mod else None
+
     async def _switch(self, halt: Halt | None, timeout_s: float) -> Halted:
         started = clock.monotonic()
         key = self.key("kill")
-        change = etcd.delete(key) if halt is None else etcd.put(key, msgspec.json.encode(halt))
+        changes = [etcd.put(key, msgspec.json.encode(halt))]
+        if halt is None:  # a site that kept a halt of its own must not bring it back after this
+            told = msgspec.json.encode(Resumed(at_ns=self.clock()))
+            changes = [etcd.delete(key), etcd.put(self.key("resumed"), told)]
         tried = False
         while True:
             left_s = timeout_s - (clock.monotonic() - started)
@@ -343,7 +361,7 @@ class Journal:
                 break
             tried = True
             with contextlib.suppress(OutcomeUnknown):
-                await self.store.attempt([etcd.mod_is(key, view.mod)], [change], [])
+                await self.store.attempt([etcd.mod_is(key, view.mod)], changes, [])
         # A halt is known by the revision that wrote it; its absence by the one that read it.
         acknowledged = await self._obeyed(
             view.mod or view.seen, timeout_s - (clock.monotonic() - started)

@@ -221,6 +221,8 @@ class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings)
     """With "single" all sites share one order session: it is held by the one that leads."""
     drop_copy_log: Path | None = None
     """File of the executions that the drop copy tells of; without one they are not kept."""
+    halt_note: Path | None = None
+    """File of a halt that the journal does not have yet; without one a restart forgets it."""
     journal_keep_batches: Annotated[int, Field(gt=0)] = 20_000
     """Batches after which open state is snapshotted, and older ones go to the archive."""
 

@@ -122,6 +122,7 @@ class Execution(App[ExecutionSettings]):
         place.take = standby.take
         self._furnish(place)
         self._stopping = Stopping(place, self._saw_kill)
+        await self._stopping.recall()
         self._phase = ""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_again(place, replayed.messages, state))

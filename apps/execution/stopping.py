@@ -9,6 +9,7 @@ resent where the process ends before. docs/adr/0008-cancels-without-a-quorum.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -20,6 +21,7 @@ from apps.core.records import ReportSeen
 from apps.execution import metrics, oms
 from apps.execution.apply import apply
 from apps.execution.gateway import Gateway
+from apps.execution.halt_note import HaltNote
 from apps.execution.oms import Order
 from apps.execution.place import Place
 from apps.execution.state import State
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 
 AGAIN_S = 0.2
 """How soon the halt is tried again at the journal."""
+LOOK_S = 1.0
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,23 +85,40 @@ def plan(state: State, may: Callable[[Order], bool]) -> Plan:
 
 
 class Stopping:
-    """Stops one site; a halt asked for here keeps orders in until the journal has it."""
+    """Stops one site; a halt asked for here keeps orders in until the journal has it.
+
+    It is kept on disk until then, so that a process that is started anew obeys it, too.
+    """
 
     def __init__(self, place: Place, saw: Callable[[KillView], None]) -> None:
         """Prepare; `saw` is told of the kill switch once the halt is in the journal."""
         self._place = place
         self._saw = saw
+        self._note = HaltNote(place.settings.halt_note)
         self._journaling: asyncio.Task[None] | None = None
+
+    async def recall(self) -> None:
+        """Let no order leave where a former process of this site was asked to stop."""
+        halt = self._note.read()
+        if halt is None:
+            return
+        with contextlib.suppress(EtcdError):
+            if await self._lifted(halt):
+                self._note.drop()
+                return
+        log.warning("halted by a request to a former process", by=halt.by, reason=halt.reason)
+        self._hold(halt)
 
     def stop(self, asked: Asked, ahead: State, trouble: str) -> Stopped:
         """Let no order leave from here on, and cancel what is open in the state `ahead`."""
         place, gateway = self._place, self._place.gateway
-        gateway.stopped = Halt(at_ns=place.utc_ns(), by=asked.by, reason=asked.reason)
-        if self._journaling is None:
-            self._journaling = asyncio.create_task(self._journal(asked))
+        halt = Halt(at_ns=place.utc_ns(), by=asked.by, reason=asked.reason)
+        self._hold(halt)
         wanted = plan(ahead, lambda order: _may(gateway, order, others=asked.others))
         sent = {o for o, c in wanted.cancels.items() if gateway.cancel(ahead.orders[o], c)}
         metrics.UNJOURNALED_CANCELS.inc(len(sent))
+        if unkept := self._note.keep(halt):
+            trouble = f"{trouble}; {unkept}: a restart of this site forgets it"
         done = Stopped(
             site=place.site,
             cancelled=tuple(order for order in wanted.cancels if order in sent),
@@ -110,20 +130,33 @@ class Stopping:
         log.error("stopped without the journal", by=asked.by, **msgspec.structs.asdict(done))
         return done
 
-    async def _journal(self, asked: Asked) -> None:
+    def _hold(self, halt: Halt) -> None:
+        self._place.gateway.stopped = halt
+        if self._journaling is None:
+            self._journaling = asyncio.create_task(self._journal())
+
+    async def _journal(self) -> None:
         """Write the kill switch as soon as the journal takes it; then it alone says what holds."""
-        journal = self._place.journal
-        while True:
+        journal, gateway = self._place.journal, self._place.gateway
+        while (halt := gateway.stopped) is not None:  # the last one that was asked for
             try:
-                await journal.halt(by=asked.by, reason=asked.reason)
-                view = await journal.kill_switch(patience_s=1.0)
-                break
+                if not await self._lifted(halt):
+                    await journal.halt(by=halt.by, reason=halt.reason)
+                view = await journal.kill_switch(patience_s=LOOK_S)
             except EtcdError:
                 await asyncio.sleep(AGAIN_S)
-        self._saw(view)
-        self._place.gateway.stopped = None
+                continue
+            self._saw(view)
+            self._note.drop()
+            gateway.stopped = None
+            what = "the halt is in the journal" if view.halted else "trading was resumed since"
+            log.warning(what, by=halt.by)
         self._journaling = None
-        log.warning("the halt is in the journal", by=asked.by)
+
+    async def _lifted(self, halt: Halt) -> bool:
+        """Whether trading was resumed after a halt, while this site could not hear of it."""
+        resumed = await self._place.journal.resumed(patience_s=LOOK_S)
+        return resumed is not None and resumed.at_ns > halt.at_ns
 
 
 def _may(gateway: Gateway, order: Order, *, others: bool) -> bool:

@@ -57,6 +57,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             **app.journal(environment, site, host),
             **venue.initiator(environment, NAME, site, host),
             "drop_copy_log": f"{host.folder(NAME, site, 'data')}/drop-copy.log",
+            "halt_note": f"{host.folder(NAME, site, 'data')}/halt.json",
             **sites,
         },
         chosen={

@@ -192,6 +192,7 @@ def platform(
                 "fix_port": fix_port,
                 "fix_password_file": home / "fix",
                 "fix_store": home / "fix-store",
+                "halt_note": home / "halt.json",
                 "max_orders_per_s": 100_000,
                 "max_position_notional_usd": "100000000",
                 "max_gross_notional_usd": "100000000",

@@ -329,9 +329,10 @@ def test_without_the_journal_a_site_cancels_its_own_and_the_halt_is_journaled_la
     broken(strike)
 
 
-def test_what_the_venue_said_to_a_process_that_died_unjournaled_is_sent_again() -> None:
+def test_a_process_that_died_unjournaled_is_sent_again_what_it_heard_and_stays_halted() -> None:
     async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
         order = await cancelled_without_the_journal(running, bus, heard)
+        accepted = len(venue_rows(running, "accept"))
         running.server("execution").kill()
         running.etcd.process.start()
         running.start("execution")
@@ -339,6 +340,35 @@ def test_what_the_venue_said_to_a_process_that_died_unjournaled_is_sent_again() 
             "the cancel is journaled", lambda: heard.orders()[order].state is OrderState.CANCELED
         )
         assert running.metric('trading_reports_repeated_total{session="OPS-A-ORD"}') > 0
-        await orders_go_on(running, heard, 2)
+        await eventually("the halt holds", lambda: running.metric("trading_halted") == 1)
+        async with running.journal() as journal:
+            halt = (await journal.kill_switch()).halt
+            assert halt is not None
+            assert (halt.by, halt.reason) == ("alice", "no journal")
+            assert len(venue_rows(running, "accept")) == accepted, "its promise was kept"
+            assert (await journal.resume()).acknowledged
+        await submit(bus, [decision(3, ("AAPL", BUY, 5))])
+        await orders_go_on(running, heard, 3)
+
+    broken(strike)
+
+
+def test_a_halt_that_was_kept_is_not_brought_back_after_trading_was_resumed() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        await cancelled_without_the_journal(running, bus, heard)
+        running.server("execution").kill()
+        accepted, kept = len(venue_rows(running, "accept")), running.settings.halt_note
+        assert kept is not None
+        assert kept.exists()
+        running.etcd.process.start()
+        async with running.journal() as journal:
+            # Another site has journaled the halt, and it was lifted while this one was away.
+            await journal.halt(by="alice", reason="no journal")
+            assert not (await journal.resume()).halted
+        running.start("execution")
+        await submit(bus, [decision(3, ("AAPL", BUY, 5))])
+        await orders_go_on(running, heard, 3)
+        assert len(venue_rows(running, "accept")) > accepted
+        assert not kept.exists()
 
     broken(strike)
