@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from apps.core.settings import CoreSettings
+from opsctl import __version__
 from opsctl.errors import UsageError
 from opsctl.model.environment import Environment
 from opsctl.model.topology import Link
@@ -108,7 +109,12 @@ def service(
         kind="app",
         purpose=purpose,
         argv=(*host.python(), "-m", module),
-        environment={"PYTHONUNBUFFERED": "1", **settings.to_environment()},
+        # Other code under the same settings is another service: it is restarted.
+        environment={
+            "PYTHONUNBUFFERED": "1",
+            "OPSCTL_RELEASE": __version__,
+            **settings.to_environment(),
+        },
         ports={"http": at.port, **(ports or {})},
         waits=waits,
         secrets=(TOKEN, *secrets),

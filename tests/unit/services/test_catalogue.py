@@ -143,6 +143,16 @@ def test_the_same_environment_gives_the_same_digests() -> None:
     assert {k: s.digest() for k, s in first.items()} == {k: s.digest() for k, s in second.items()}
 
 
+def test_another_release_is_another_app_and_the_same_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = hot()
+    monkeypatch.setattr("opsctl.services.app.__version__", "99.0.0")
+    after = hot()
+    differs = {key for key in before if before[key].digest() != after[key].digest()}
+    assert differs == {key for key, service in before.items() if service.kind == "app"}
+
+
 def test_every_wait_names_a_service_of_the_same_environment() -> None:
     for found in (made(), hot()):
         for service in found.values():
