@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from opsctl import environments
@@ -18,7 +19,7 @@ from opsctl.deploy.health import secrets_of
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.comparing import compared
 from opsctl.drills.faults import Faults
-from opsctl.drills.measurement import longest_gap_ms
+from opsctl.drills.measurement import longest_gap_ms, ms
 from opsctl.drills.shape import Load
 from opsctl.drills.task import Bus, Task
 from opsctl.drills.traffic import Traffic
@@ -45,6 +46,8 @@ class Outcome:
     duplicated: int = 0
     acceptance_gap_ms: float | None = None
     """The longest time without an acceptance by the venue, while the blows fell."""
+    handover_gap_ms: float | None = None
+    """The same from the last acceptance on one site's session to the first on the other's."""
 
 
 def accounts_of(name: str) -> Accounts:
@@ -177,7 +180,10 @@ def _round(
         wait_for(lambda: not unhealthy(accounts.target), "health at the end", RECOVERY_S)
         reconciled, unread = compared(accounts, client, since)
         venue = accounts.venue(since).read()
-        taken_ns = [a.at_ns for a in venue.accepted if a.order.startswith(client.name)]
+        taken = sorted(
+            (a.at_ns, a.session) for a in venue.accepted if a.order.startswith(client.name)
+        )
+        moved = [(one, next_) for (one, on), (next_, to) in pairwise(taken) if on != to]
         return Outcome(
             killed=tuple(keys),
             submitted=client.submitted(),
@@ -187,5 +193,6 @@ def _round(
             faults=(*unread, *(reconciled.faults if reconciled else ())),
             lost=len(reconciled.lost) if reconciled else 0,
             duplicated=len(reconciled.duplicated) if reconciled else 0,
-            acceptance_gap_ms=longest_gap_ms(taken_ns, began_ns, ended_ns),
+            acceptance_gap_ms=longest_gap_ms([at for at, _ in taken], began_ns, ended_ns),
+            handover_gap_ms=max((ms(*gap) for gap in moved), default=None),
         )
