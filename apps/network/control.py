@@ -15,7 +15,7 @@ from apps.network.faults import Faults, NoFaults, read
 
 log = structlog.get_logger()
 
-EXAMPLE = '{"cut": false, "drop": "none", "delay_ms": 0}'
+EXAMPLE = '{"cut": false, "drop": "none", "delay_ms": 0, "bytes_per_s": 0}'
 
 
 def described(link: Link) -> dict[str, Any]:
@@ -27,6 +27,7 @@ def described(link: Link) -> dict[str, Any]:
         "cut": link.faults.cut,
         "drop": link.faults.drop,
         "delay_ms": link.faults.delay_ms,
+        "bytes_per_s": link.faults.bytes_per_s,
         "connections": len(link.connections),
         "carried_to_bytes": to.carried_bytes,
         "carried_from_bytes": back.carried_bytes,
@@ -71,6 +72,7 @@ def _changed(link: Link, faults: Faults) -> Response:
         cut=faults.cut,
         drop=faults.drop,
         delay_ms=faults.delay_ms,
+        bytes_per_s=faults.bytes_per_s,
     )
     return JSONResponse(described(link))
 

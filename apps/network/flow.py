@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Literal
 
@@ -14,6 +14,9 @@ from apps.network.faults import Faults
 
 HELD_BYTES = 1024 * 1024
 """What a delayed direction holds at most; beyond it the sender is not read."""
+
+PIECES_PER_S = 20
+"""In how many pieces a second bytes trickle."""
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -49,6 +52,8 @@ class Flow:
     """Carries what one side of a connection sends to the other side."""
 
     __slots__ = (
+        "_busy_until",
+        "_bytes_per_s",
         "_counts",
         "_delay_s",
         "_drop",
@@ -77,6 +82,9 @@ class Flow:
         self._loop = asyncio.get_running_loop()
         self._drop = False
         self._delay_s = 0.0
+        self._bytes_per_s = 0
+        self._busy_until = 0.0
+        """When the last that is held has trickled through."""
         self._held: deque[tuple[float, bytes | Sign]] = deque()
         self._held_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -95,9 +103,13 @@ class Flow:
         """Take the faults of the link; what is held goes no later than they say."""
         self._drop = faults.drop == self._way
         self._delay_s = faults.delay_ms / 1_000
+        self._bytes_per_s = faults.bytes_per_s
+        self._busy_until = 0.0
         if self._held:
             latest = self._loop.time() + self._delay_s
-            self._held = deque((min(due, latest), what) for due, what in self._held)
+            held, self._held, self._held_bytes = self._held, deque(), 0
+            for due, what in held:
+                self._hold(min(due, latest), what)
             self._release()
 
     def carry(self, what: bytes | Sign) -> None:
@@ -108,11 +120,11 @@ class Flow:
             self.holed = True
             return
         self._counts.carried_bytes += size
-        if not self._held and not self._delay_s and self._sink is not None:
+        slow = self._delay_s or self._bytes_per_s
+        if not self._held and not slow and self._sink is not None:
             self._hand(what)
             return
-        self._held.append((self._loop.time() + self._delay_s, what))
-        self._held_bytes += size
+        self._hold(self._loop.time() + self._delay_s, what)
         if self._timer is None and self._sink is not None:
             self._timer = self._loop.call_at(self._held[0][0], self._release)
         self._throttle()
@@ -128,6 +140,16 @@ class Flow:
             self._timer.cancel()
             self._timer = None
         self._held.clear()
+
+    def _hold(self, due: float, what: bytes | Sign) -> None:
+        """Keep what is handed over later: not before it is due, nor before what came before."""
+        rate = self._bytes_per_s
+        for piece in _pieces(what, max(1, rate // PIECES_PER_S)) if rate else (what,):
+            size = len(piece) if isinstance(piece, bytes) else 0
+            if rate:
+                due = self._busy_until = max(due, self._busy_until) + size / rate
+            self._held.append((due, piece))
+            self._held_bytes += size
 
     def _release(self) -> None:
         if self._timer is not None:
@@ -162,3 +184,10 @@ class Flow:
             self._source.pause_reading()
         else:
             self._source.resume_reading()
+
+
+def _pieces(what: bytes | Sign, size: int) -> Iterator[bytes | Sign]:
+    if isinstance(what, Sign):
+        yield what
+        return
+    yield from (what[at : at + size] for at in range(0, len(what), size))

@@ -39,6 +39,11 @@ class Links(Collector):
         delay = GaugeMetricFamily(
             "trading_network_delay_seconds", "How long it holds bytes back.", labels=["link"]
         )
+        rate = GaugeMetricFamily(
+            "trading_network_bytes_per_second",
+            "What it lets through at most; 0: all that comes.",
+            labels=["link"],
+        )
         for name, link in self._links.items():
             for way, counts in link.counts.items():
                 carried.add_metric([name, way], counts.carried_bytes)
@@ -48,4 +53,5 @@ class Links(Collector):
             now.add_metric([name], len(link.connections))
             cut.add_metric([name], link.faults.cut)
             delay.add_metric([name], link.faults.delay_ms / 1_000)
-        yield from (carried, dropped, opened, refused, now, cut, delay)
+            rate.add_metric([name], link.faults.bytes_per_s)
+        yield from (carried, dropped, opened, refused, now, cut, delay, rate)

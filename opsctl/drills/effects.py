@@ -21,6 +21,7 @@ from opsctl.drills.kinds import (
     Kill,
     Lose,
     Pulsed,
+    Trickle,
 )
 from opsctl.drills.underway import Underway
 from opsctl.errors import OpsctlError
@@ -36,6 +37,7 @@ class Disturbed(Value):
     cut: bool = False
     drop: Literal["none", "to", "from"] = "none"
     delay_ms: int = 0
+    bytes_per_s: int = 0
 
 
 class Effect(Value):
@@ -136,16 +138,8 @@ def _effect(fault: AnyFault, places: Places) -> Effect:
             keys = places.keys(fault.site, fault.services)
             said = f"the clock of {_and(keys)} is set {fault.shift_s:+g} s"
             return Effect(said=said, stepped=keys, shift_s=fault.shift_s)
-        case Cut():
-            links = places.between(*fault.between, fault.links)
-            said = f"{len(links)} links between {_ends(fault.between, places)} are cut"
-            return Effect(said=said, links={link.name: Disturbed(cut=True) for link in links})
-        case Delay():
-            links = places.between(*fault.between, fault.links)
-            ends = _ends(fault.between, places)
-            said = f"{len(links)} links between {ends} hold back {fault.delay_ms} ms each way"
-            held = Disturbed(delay_ms=fault.delay_ms)
-            return Effect(said=said, links={link.name: held for link in links})
+        case Cut() | Delay() | Trickle():
+            return _between(fault, places)
         case Drop():
             links = places.between(fault.sender, fault.receiver, fault.links)
             sender = places.place(fault.sender)
@@ -161,6 +155,22 @@ def _effect(fault: AnyFault, places: Places) -> Effect:
             to = places.place(fault.to)
             return Effect(said=f"handing over to {to}", to=to)
     raise TypeError(f"no effect of {type(fault)}")
+
+
+def _between(fault: Cut | Delay | Trickle, places: Places) -> Effect:
+    links = places.between(*fault.between, fault.links)
+    match fault:
+        case Cut():
+            what, state = "are cut", Disturbed(cut=True)
+        case Delay(delay_ms=delay_ms):
+            what = f"hold back {delay_ms} ms each way"
+            state = Disturbed(delay_ms=delay_ms)
+        case Trickle(bytes_per_s=rate):
+            what, state = f"carry {rate} bytes a second", Disturbed(bytes_per_s=rate)
+    ends = " and ".join(map(places.place, fault.between))
+    return Effect(
+        said=f"{len(links)} links between {ends} {what}", links={link.name: state for link in links}
+    )
 
 
 def everything(effects: Iterable[Effect], nothing: Underway) -> Underway:
@@ -182,14 +192,15 @@ def links_of(standing: Iterable[Effect]) -> dict[str, Disturbed]:
                 cut=old.cut or new.cut,
                 drop=new.drop if new.drop != "none" else old.drop,
                 delay_ms=max(old.delay_ms, new.delay_ms),
+                bytes_per_s=_slower(old.bytes_per_s, new.bytes_per_s),
             )
     return found
 
 
+def _slower(one: int, other: int) -> int:
+    """Return the lower of two rates; 0 is none."""
+    return min(one, other) or max(one, other)
+
+
 def _and(keys: Keys) -> str:
     return ", ".join(keys)
-
-
-def _ends(between: tuple[str, str], places: Places) -> str:
-    one, other = map(places.place, between)
-    return f"{one} and {other}"

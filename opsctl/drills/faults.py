@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ class Faults:
     def disturb(self, states: Mapping[str, Disturbed]) -> None:
         """Put links into a state; what is open on a link that is cut breaks."""
         for name, state in states.items():
-            self._link("PUT", name, state.model_dump())
+            self._link("PUT", name, state.model_dump(exclude_defaults=True))
 
     def lift(self, faults: Underway) -> None:
         """Take back whatever of these faults stands; what does not is left alone.
@@ -122,9 +121,9 @@ class Faults:
 
     def _whole(self, name: str) -> None:
         said = self._link("DELETE", name)
-        with contextlib.suppress(KeyError):
-            if Disturbed(cut=said["cut"], drop=said["drop"], delay_ms=said["delay_ms"]) != WHOLE:
-                raise OpsctlError(f"link {name} is not whole: {said}")
+        whole = WHOLE.model_dump()
+        if any(said.get(what, sound) != sound for what, sound in whole.items()):
+            raise OpsctlError(f"link {name} is not whole: {said}")
 
     def _down_still(self, keys: Sequence[str]) -> list[str]:
         if not keys:

@@ -115,6 +115,13 @@ class Delay(_OfLinks, Pulsed):
     delay_ms: int = Field(gt=0, le=60_000)
 
 
+class Trickle(_OfLinks, Pulsed):
+    """Let no more than `bytes_per_s` through, of each connection each way."""
+
+    kind: Literal["trickle"] = "trickle"
+    bytes_per_s: int = Field(ge=100, le=1_000_000_000)
+
+
 class Drop(Pulsed):
     """Swallow what one place sends to another; the connections stay, the other way works."""
 
@@ -147,7 +154,7 @@ class HandOver(Fault):
 
 
 AnyFault = Annotated[
-    Kill | Freeze | Lose | Cut | Delay | Drop | Fill | Clock | HandOver,
+    Kill | Freeze | Lose | Cut | Delay | Trickle | Drop | Fill | Clock | HandOver,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[Fault]] = {
@@ -156,6 +163,7 @@ KINDS: dict[str, type[Fault]] = {
     "lose": Lose,
     "cut": Cut,
     "delay": Delay,
+    "trickle": Trickle,
     "drop": Drop,
     "fill": Fill,
     "clock": Clock,

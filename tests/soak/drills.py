@@ -81,6 +81,7 @@ KINDS = (
     Kind("partition-witness", HELD),
     Kind("one-way-partition", HELD),
     Kind("flapping"),
+    Kind("slow-link", HELD),
     Kind("feed-loss", HELD),
     Kind("bus-loss", HELD),
     Kind("database-loss", HELD),

@@ -177,6 +177,30 @@ async def test_a_delay_holds_both_directions_in_order_until_it_is_undone(on: Sta
 
 
 @on_stage
+async def test_bytes_trickle_in_pieces_each_way_until_it_is_undone(on: Stage) -> None:
+    reader, writer = await on.dial()
+    clock = asyncio.get_running_loop().time
+    await on.disturb(bytes_per_s=10_000)
+    far, began = on.far.readers[0], clock()
+    writer.write(bytes(2_000))
+    writer.write_eof()
+    assert await soon(far.read()) == bytes(2_000)
+    assert clock() - began >= 0.2
+    began = clock()
+    on.far.writers[0].write(b"b" * 1_000)
+    assert await soon(reader.readexactly(1_000)) == b"b" * 1_000
+    assert clock() - began >= 0.1
+    await on.disturb(bytes_per_s=100)
+    on.far.writers[0].write(b"h" * 60_000)
+    while (await on.shown())["carried_from_bytes"] < 61_000:
+        await asyncio.sleep(0)
+    await on.disturb(bytes_per_s=1_000_000)  # what is held goes by the new rate
+    assert await soon(reader.readexactly(30_000)) == b"h" * 30_000
+    await on.restore()  # and at once without one
+    assert await soon(reader.readexactly(30_000)) == b"h" * 30_000
+
+
+@on_stage
 async def test_what_a_delay_holds_is_bounded(on: Stage) -> None:
     _, writer = await on.dial()
     await on.disturb(delay_ms=60_000)

@@ -14,6 +14,7 @@ from opsctl.drills.kinds import (
     HandOver,
     Kill,
     Lose,
+    Trickle,
 )
 from opsctl.drills.schedule import Step, last_blow, steps
 from opsctl.drills.underway import Underway
@@ -56,6 +57,10 @@ NOTHING = Underway(run="r", scenario="s")
         (
             Delay(between=("a", "witness"), delay_ms=5, hold_s=1),
             {"links": {"a-witness-journal": Disturbed(delay_ms=5)}},
+        ),
+        (
+            Trickle(between=("b", "a"), links=("peer",), bytes_per_s=500, hold_s=1),
+            {"links": {"a-b-peer": Disturbed(bytes_per_s=500)}},
         ),
     ],
 )
@@ -140,3 +145,9 @@ def test_a_link_bears_every_fault_that_stands_on_it() -> None:
     deaf = effect(Drop(sender="a", receiver="b", links=("peer",), hold_s=1), PLACES)
     assert links_of([cut, slow, deaf]) == {"a-b-peer": Disturbed(cut=True, drop="to", delay_ms=7)}
     assert links_of([deaf, slow]) == {"a-b-peer": Disturbed(drop="to", delay_ms=7)}
+    rates = [
+        effect(Trickle(between=("a", "b"), links=("peer",), bytes_per_s=rate, hold_s=1), PLACES)
+        for rate in (900, 500, 700)
+    ]
+    slowest = {"a-b-peer": Disturbed(delay_ms=7, bytes_per_s=500)}
+    assert links_of([slow, *rates]) == links_of([*rates, slow]) == slowest

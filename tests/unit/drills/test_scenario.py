@@ -16,7 +16,7 @@ CATALOGUE = {
     *("partition-sites", "partition-witness", "one-way-partition", "feed-loss", "bus-loss"),
     *("database-loss", "journal-member-loss", "journal-quorum-loss", "venue-disconnect"),
     *("venue-restart", "disk-full", "slow-disk", "clock-step", "planned-handover"),
-    *("failback", "flapping", "double-fault", "random"),
+    *("failback", "flapping", "double-fault", "random", "slow-link"),
 }
 OLD = """\
 name: one-more
@@ -122,7 +122,7 @@ def test_every_fault_of_a_file_is_named_with_its_line(own: Path) -> None:
     wrong = wrong.replace("leadership: moves", "leadership: maybe").replace("title:", "titel:")
     wrong += "extra: 1\n"
     file = own / "mine.yaml"
-    kinds = "kill, freeze, lose, cut, delay, drop, fill, clock, handover"
+    kinds = "kill, freeze, lose, cut, delay, trickle, drop, fill, clock, handover"
     assert faults_of(own, wrong) == [
         f"title: is required ({file}, line 1)",
         f"titel: is no setting: did you mean title? ({file}, line 3)",

@@ -23,6 +23,8 @@ def test_what_is_left_out_is_as_it_should_be() -> None:
         (b'{"delay_ms": 60001}', "`$.delay_ms`"),
         (b'{"delay_ms": 1.5}', "`$.delay_ms`"),
         (b'{"dealy_ms": 1}', "dealy_ms"),
+        (b'{"bytes_per_s": -1}', "`$.bytes_per_s`"),
+        (b'{"bytes_per_s": 99}', "0 or at least 100"),
     ],
 )
 def test_what_describes_no_faults_is_refused_by_name(body: bytes, why: str) -> None:
