@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +55,12 @@ def test_a_drill_passes(intraday: Deployed, scenario: str, settings: list[str]) 
         assert f"# Drill {scenario} on intraday: passed" in Path(run["report"]).read_text()
 
 
+def stopped(intraday: Deployed) -> bool:
+    """Whether processes are kept down."""
+    services = intraday.json("status", intraday.name, check=False)["services"]
+    return any(service["state"] == "stopped" for service in services)
+
+
 def test_the_next_command_mends_what_a_killed_drill_left(intraday: Deployed) -> None:
     note = intraday.state / "environments" / intraday.name / "drill.json"
     drill = subprocess.Popen(
@@ -66,8 +71,8 @@ def test_the_next_command_mends_what_a_killed_drill_left(intraday: Deployed) -> 
         start_new_session=True,
     )
     try:
-        wait_for(note.exists, "the faults written down", 60)
-        time.sleep(1)
+        wait_for(lambda: stopped(intraday), "the blow", 60)
+        assert note.exists(), "it was not written down before"
     finally:
         os.killpg(drill.pid, signal.SIGKILL)
         drill.wait()
