@@ -5,17 +5,21 @@ the engine silently; a `Message` kept beyond its callback crashes the process; t
 access costs 25 us against 1 us for integers and strings; `sendToTarget` answers True
 while logged out, and what it queued then leaves at the next logon; a reconnect re-sends
 stale orders unless `toApp` raises `DoNotSend`; without a data dictionary the engine
-sorts a message's fields, which scrambles repeating groups.
+sorts a message's fields, which scrambles repeating groups; an initiator that reads its store
+anew as it dials (RefreshOnLogon) never dials a session again whose store could not be written
+just then, and a store that could not be written takes nothing more until it is read anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -53,6 +57,10 @@ DICTIONARY = _dictionary()
 GROUPED = frozenset("VWX")
 """MarketDataRequest, snapshot and incremental refresh: messages with repeating groups."""
 
+DIAL_S = 1
+"""How often a session that is down is dialled."""
+STALE_S = 2.0
+"""How often is looked for sessions that stay down."""
 NEVER_S = 1_000_000_000
 """Longer than any process lives."""
 LOGOUT_S = 1.0
@@ -112,6 +120,9 @@ class Engine:
         """
         store.mkdir(parents=True, exist_ok=True)
         self._acceptor = role == "acceptor"
+        self._redials = redial and not self._acceptor
+        self._down: AbstractSet[str] = set()
+        """Sessions that were down when they were last looked at."""
         self._pairs = {
             (peer if self._acceptor else mine): (mine, peer) for mine in own for peer in peers
         }
@@ -147,7 +158,7 @@ class Engine:
             "StartTime": "00:00:00",
             "EndTime": "00:00:00",
             "HeartBtInt": heartbeat_s,
-            "ReconnectInterval": 1 if redial else NEVER_S,
+            "ReconnectInterval": DIAL_S if redial else NEVER_S,
             "SocketNodelay": "Y",
             "SocketReuseAddress": "Y",
             "FileStorePath": store,
@@ -157,7 +168,7 @@ class Engine:
             "AllowUnknownMsgFields": "Y",
             "TimestampPrecision": 6,
             "ResetOnLogon": "Y" if reset_on_logon else "N",
-            "RefreshOnLogon": "Y",
+            "RefreshOnLogon": "N" if self._redials else "Y",
             "CheckLatency": "N",
         }
         if self._acceptor:
@@ -177,6 +188,31 @@ class Engine:
             self._engine.start()
         except (quickfix.ConfigError, quickfix.RuntimeError) as fault:
             raise RuntimeError(str(fault)) from fault
+        if self._redials:
+            self._tend()
+
+    def _tend(self) -> None:
+        """Read the stores of sessions that stay down anew, again and again, until `stop`.
+
+        A disk that was full leaves a store in error, and no logon could be sent. It takes as
+        long as the store is large, so that the loop does not wait for it.
+        """
+        if not self._redials:
+            return
+        loop = asyncio.get_running_loop()
+        up = {name for name in self._ids if self.logged_on(name)}
+        if stale := self._down - up:
+            loop.run_in_executor(None, self._read_anew, stale)
+        self._down = self._ids.keys() - up
+        loop.call_later(STALE_S, self._tend)
+
+    def _read_anew(self, sessions: Iterable[str]) -> None:
+        for name in sessions:
+            found = quickfix.Session.lookupSession(self._ids[name])
+            # What cannot be written yet is tried again; numbers that are lost, the venue tells.
+            with contextlib.suppress(quickfix.IOException, RuntimeError):
+                if found and not found.isLoggedOn():
+                    found.refresh()
 
     def log_out(self, session: str, why: str) -> None:
         """Tell the counterparty of a logged-on session that it is logged out.
@@ -193,6 +229,7 @@ class Engine:
         of its thread and now and then ends in SIGSEGV. The process that holds it leaves by
         `apps.core.app.leave`, without waiting for that thread.
         """
+        self._redials = False
         if not self._acceptor:
             self._engine.stop()
             return

@@ -104,6 +104,10 @@ class Process:
                 extra_groups=[] if self._user else None,
             )
 
+    def behind(self, *words: str) -> None:
+        """Run the command behind other words, when it is started next."""
+        self._argv = [*words, *self._argv]
+
     def with_environment(self, more: dict[str, str]) -> None:
         """Add variables, for when it is started next."""
         self._env = {**(os.environ if self._env is None else self._env), **more}

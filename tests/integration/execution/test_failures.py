@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import msgspec
@@ -16,6 +17,7 @@ from apps.core import etcd as store
 from apps.core.bus import Bus
 from apps.core.etcd import NoSpace, OutcomeUnknown
 from apps.core.messages import OrderState, Side
+from opsctl.targets.local import quota
 from tests.integration.execution.platform import (
     PRICES,
     TOKEN,
@@ -35,6 +37,7 @@ from tests.support import servers
 from tests.support.wall_clock import WallClock, wall_clock
 
 BUY = Side.BUY
+SESSIONS = tuple(f'trading_fix_session_up{{session="OPS-A-{name}"}}' for name in ("ORD", "DROP"))
 SOON_S = 2.0
 """One second, and one more for a machine that does much beside."""
 
@@ -63,8 +66,13 @@ def broken(
     journal: Callable[[], AbstractContextManager[servers.EtcdServer]] = servers.etcd,
     *,
     books: bool = False,
+    behind: Sequence[str] = (),
+    **overrides: Any,
 ) -> None:
-    """Run a platform that trades, strike it, and compare all accounts at the end."""
+    """Run a platform that trades, strike it, and compare all accounts at the end.
+
+    `behind` are words before the command of execution.
+    """
 
     async def go(running: Platform) -> None:
         async with hearing(running) as (bus, heard):
@@ -78,7 +86,8 @@ def broken(
         for name, findings in (await reconciled(running)).items():
             assert findings.clean, (name, findings)
 
-    with platform(journal=journal, books=books) as running:
+    with platform(journal=journal, books=books, **overrides) as running:
+        running.processes["execution"].behind(*behind)
         for name in running.processes:
             running.start(name)
         asyncio.run(go(running))
@@ -227,6 +236,47 @@ def test_a_session_that_is_lost_under_a_clock_set_back_is_dialled_by_a_new_proce
         running.start("venue")
         running.start("execution")
         asyncio.run(go(running, clock))
+
+
+async def logged_on(running: Platform, up: bool) -> None:
+    for name in SESSIONS:
+        await eventually(name, lambda name=name: running.metric(name) == up)  # type: ignore[misc]
+
+
+def test_sessions_that_are_lost_to_a_full_disk_are_dialled_again_once_there_is_room() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        execution = running.server("execution")
+        await logged_on(running, True)
+        quota.bound([execution.pid], full=True)
+        await submit(bus, [decision(1, ("AAPL", BUY, 5))])
+        await logged_on(running, False)  # by the next message of the venue, at the latest
+        before = len(venue_rows(running, "logon"))
+        await asyncio.sleep(2.5)  # two dials of each session under the full disk
+        assert len(venue_rows(running, "logon")) == before
+        quota.bound([execution.pid], full=False)
+        await logged_on(running, True)
+        await orders_go_on(running, heard, 1)
+        await submit(bus, [decision(2, ("AAPL", BUY, 5))])
+        await orders_go_on(running, heard, 2)
+        assert execution.alive
+
+    # What it says goes by a pipe, as it does where opsctl has started it.
+    broken(strike, behind=("bash", "-c", 'exec "$@" > >(cat) 2>&1', "--"))
+
+
+def test_a_full_disk_under_the_fix_store_holds_orders_up_until_there_is_room() -> None:
+    async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
+        disk.fill()
+        for number in range(1, 60):
+            await submit(bus, [decision(number, ("AAPL", BUY, 5))])
+        # It sends nothing more, and is cut off for that.
+        await eventually("it is lost", lambda: running.metric(SESSIONS[0]) == 0)
+        disk.filler.unlink()
+        await logged_on(running, True)
+        await orders_go_on(running, heard, 59)
+
+    with servers.small_disk(1) as disk:
+        broken(strike, behind=disk.enters, fix_store=disk.path / "fix-store")
 
 
 def test_a_bus_that_is_lost_stops_decisions_and_is_said_and_comes_back() -> None:
