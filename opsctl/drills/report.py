@@ -9,8 +9,9 @@ from pydantic import RootModel
 
 from opsctl.drills.outcome import Drilled, Series, Verdict
 from opsctl.drills.period import Period
-from opsctl.drills.recording import files, reading, repeated
+from opsctl.drills.recording import repeated
 from opsctl.drills.recording.files import REPORT_HTML, REPORT_MD
+from opsctl.drills.recording.identified import Identified, identified
 from opsctl.drills.recording.writing import Recording
 from opsctl.drills.reporting import content, html, markdown, year
 from opsctl.drills.reporting.document import Document
@@ -29,18 +30,10 @@ def reported(recording: Recording, told: Timeline, found: Drilled) -> Drilled:
     )
 
 
-class Remade(Value):
+class Remade(Identified):
     """The reports of a recorded run, made again."""
 
     kind: Literal["run"] = "run"
-    run: str
-    scenario: str
-    environment: str
-    verdict: Verdict
-    evidence: str
-    """The SHA-256 of its manifest."""
-    changed: tuple[str, ...]
-    """What is not as it was sealed."""
     markdown: str
     html: str
 
@@ -70,18 +63,9 @@ def document(folder: Path) -> Document:
 
 def remade(folder: Path) -> Remade:
     """Make both reports of a recorded run again; raises `OpsctlError`."""
-    found = reading.facts(folder)
-    paths = write(folder)
-    return Remade(
-        run=found.id,
-        scenario=found.scenario,
-        environment=found.environment,
-        verdict=found.verdict,
-        evidence=files.evidence_of(folder),
-        changed=tuple(files.changed(folder, files.manifest(folder))),
-        markdown=str(paths[0]),
-        html=str(paths[1]),
-    )
+    known = identified(folder)
+    as_markdown, as_html = map(str, write(folder))
+    return Remade.model_validate(known | {"markdown": as_markdown, "html": as_html})
 
 
 def series(found: Series, folder: Path) -> Series:

@@ -6,32 +6,23 @@ from pathlib import Path
 
 from pydantic import RootModel
 
-from opsctl.drills.outcome import Verdict
 from opsctl.drills.recording import files, reading
+from opsctl.drills.recording.identified import Identified, identified
 from opsctl.drills.recording.life import lives
 from opsctl.drills.recording.story import Life
 from opsctl.drills.recording.tally import tally
 from opsctl.drills.scenario import Described
 from opsctl.errors import UsageError
 from opsctl.evidence.runs import RUN_ID
-from opsctl.model.value import Value
 from opsctl.state import runs_folder
 
 MOST = 30
 """Orders around the fault that are shown."""
 
 
-class Around(Value):
+class Around(Identified):
     """A recorded run, and the orders around its fault."""
 
-    run: str
-    scenario: str
-    environment: str
-    verdict: Verdict
-    evidence: str
-    """The SHA-256 of its manifest."""
-    changed: tuple[str, ...]
-    """What is not as it was sealed."""
     orders: int
     """How many the client has submitted."""
     lives: tuple[Life, ...]
@@ -55,15 +46,10 @@ def folder(name: str) -> Path:
 
 def around(run: Path) -> Around:
     """Return a recorded run with the orders around its fault; raises `OpsctlError`."""
-    facts, window = reading.facts(run), reading.window(run)
+    known, window = identified(run), reading.window(run)
     counted = tally(run, window) if window else None
-    return Around(
-        run=facts.id,
-        scenario=facts.scenario,
-        environment=facts.environment,
-        verdict=facts.verdict,
-        evidence=files.evidence_of(run),
-        changed=tuple(files.changed(run, files.manifest(run))),
-        orders=len(counted.decided_ns) if counted else 0,
-        lives=tuple(lives(run, counted.telling(MOST)).values()) if counted else (),
-    )
+    told = {
+        "orders": len(counted.decided_ns) if counted else 0,
+        "lives": tuple(lives(run, counted.telling(MOST)).values()) if counted else (),
+    }
+    return Around.model_validate(known | told)
