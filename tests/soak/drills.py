@@ -90,6 +90,7 @@ KINDS = (
     Kind("venue-disconnect", HELD),
     Kind("venue-restart"),
     Kind("disk-full", HELD),
+    Kind("fix-store-full", HELD),
     Kind("slow-disk"),
     Kind("clock-step", HELD),
     Kind("random"),

@@ -62,7 +62,7 @@ def test_what_changed_is_read_and_what_is_older_is_summed(
     for number in range(10):
         order(connection, f"old-{number}", "filled", number + 1)
         fill(connection, f"old-{number}", f"E{number}", number + 1)
-    order(connection, "rests", "new", 11)
+    order(connection, "rests", "new", 9)
     before = book_rows.held(at, password)
     assert (before.index, before.positions, before.orders) == (10, {"AAPL": 50}, 11)
     assert before.booked == {("AAPL", "buy"): (10, 50, Decimal(525))}

@@ -16,7 +16,7 @@ CATALOGUE = {
     *("partition-sites", "partition-witness", "one-way-partition", "feed-loss", "bus-loss"),
     *("database-loss", "journal-member-loss", "journal-quorum-loss", "venue-disconnect"),
     *("venue-restart", "disk-full", "slow-disk", "clock-step", "planned-handover"),
-    *("failback", "flapping", "double-fault", "random", "slow-link"),
+    *("failback", "flapping", "double-fault", "random", "slow-link", "fix-store-full"),
 }
 OLD = """\
 name: one-more

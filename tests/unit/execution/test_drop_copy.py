@@ -47,15 +47,46 @@ def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_disk_that_is_full_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = DropCopyLog(tmp_path / "drop.log")
+def ids(log: Path) -> list[bytes]:
+    """Return the ExecIDs of the whole lines of a log."""
+    lines = log.read_bytes().splitlines()
+    assert all(line.startswith(b"35=8\x01") and line.endswith(b"\x0110=1") for line in lines)
+    return [line[8:10] for line in lines]
+
+
+def test_what_a_full_disk_could_not_take_is_written_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, write, room = DropCopyLog(tmp_path / "drop.log"), os.write, [10]
+
+    def full(file: int, line: bytes) -> int:
+        if not room[0]:
+            raise OSError(28, "No space left on device")
+        written = write(file, line[: room[0]])
+        room[0] -= written
+        return written
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        log.take(told())  # it takes the first ten bytes
+        log.take(told(exec_id="E2"))
+        assert (tmp_path / "drop.log").stat().st_size == 10
+    log.take(told(exec_id="E3"))
+    assert ids(tmp_path / "drop.log") == [b"E1", b"E2", b"E3"]
+    log.close()
+
+
+def test_what_waits_for_room_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = DropCopyLog(tmp_path / "drop.log", waiting=2)
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as disk:
         disk.setattr(os, "write", full)
-        log.take(told())
-    log.take(told(exec_id="E2"))
-    assert b"E2" in (tmp_path / "drop.log").read_bytes()
+        for number in range(4):
+            log.take(told(exec_id=f"E{number}"))
+    log.take(told(exec_id="E4"))
+    found = ids(tmp_path / "drop.log")
+    assert (found[0], found[-1], len(found)) == (b"E0", b"E4", 2)
     log.close()
