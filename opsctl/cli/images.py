@@ -160,7 +160,8 @@ def scan(
 
     def table() -> Table:
         where = Column("images", overflow="fold")
-        shown = Table("package", "version", "vulnerability", "fixed in", where)
+        verdict = f"verdict: {found.verdict}"
+        shown = Table("package", "version", "vulnerability", "fixed in", where, caption=verdict)
         for flaw in found.findings:
             shown.add_row(
                 flaw.package,
@@ -176,7 +177,6 @@ def scan(
         said = "looked at" if one.asked else "NOT looked at"
         text = f"{one.source}: {said}, {one.packages} packages{f': {one.why}' if one.why else ''}"
         progress.print(text, markup=False, highlight=False, soft_wrap=True)
-    progress.print(f"verdict: {found.verdict}", markup=False, highlight=False)
     if found.verdict != "clean":
         raise typer.Exit(3 if found.verdict == "vulnerable" else 1)
 

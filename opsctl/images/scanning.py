@@ -106,7 +106,7 @@ def _audited(
     answer: list[dict[str, Any]], used: dict[str, set[str]], origin: str
 ) -> tuple[Looked, list[Finding]]:
     """Return what pip-audit's answer comes to."""
-    skipped = [str(entry["name"]) for entry in answer if "skip_reason" in entry]
+    skipped = {str(e["name"]): str(e["skip_reason"]) for e in answer if "skip_reason" in e}
     findings = [
         Finding(
             package=entry["name"],
@@ -118,7 +118,11 @@ def _audited(
         for entry in answer
         for flaw in entry.get("vulns", ())
     ]
-    why = f"nothing is known of {', '.join(skipped)}" if skipped else ""
+    why = ""
+    if skipped:
+        few = ", ".join([*skipped][:5]) + (" and more" if len(skipped) > 5 else "")
+        reason = redacted(next(iter(skipped.values())))
+        why = f"nothing was said of {len(skipped)} of {len(answer)} ({few}): {reason}"
     return (
         Looked(source=origin, asked=not skipped, packages=len(answer) - len(skipped), why=why),
         findings,

@@ -43,7 +43,11 @@ def test_carries_what_an_installed_opsctl_reads(wheel: Path) -> None:
         "opsctl/_shipped/Pulumi.intraday.yaml",
         "opsctl/_shipped/stacks/README.md",
         "opsctl/_shipped/playbooks/README.md",
-        "opsctl/_shipped/images/README.md",
+        "opsctl/_shipped/images/base.yaml",
+        "opsctl/_shipped/images/execution.yaml",
+        "opsctl/_shipped/images/probe.py",
+        "opsctl/_shipped/pyproject.toml",
+        "opsctl/_shipped/uv.lock",
         "opsctl/toolchain/modules/etcd/go.sum",
         "apps/core/settings.py",
     }

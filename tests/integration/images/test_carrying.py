@@ -15,9 +15,12 @@ import docker
 import pytest
 
 from opsctl import evidence
+from opsctl.errors import UsageError
 from opsctl.images import official
 from opsctl.images.engine import EngineRefused, connected
 from opsctl.images.results import BuiltImage, ImagesPushed, ImagesSaved
+from opsctl.images.running import runnable
+from opsctl.model.environment import Images
 from tests.integration.images.conftest import LONG, Engine, run
 from tests.support import engine as engines
 from tests.support.command import MAIN, opsctl
@@ -132,6 +135,9 @@ def test_a_pushed_image_is_pulled_by_its_digest_and_carries_others(
     assert pushed["valkey"].reference in json.dumps(line.result)
 
     with connected(other.address) as host:
+        named = Images(use={"valkey": pushed["valkey"].reference})
+        found = runnable(["valkey"], named, host)["valkey"]
+        assert found.reference == pushed["valkey"].reference
         assert official.pulled(host, pushed["valkey"].reference) == built["valkey"].id
         with pytest.raises(EngineRefused, match="cannot be had"):
             official.pulled(host, f"{where}/valkey@sha256:{'0' * 64}")
@@ -163,6 +169,11 @@ def test_what_cannot_be_pushed_is_refused_before_anything_is_sent(
     engine: Engine, other: Engine, built: dict[str, BuiltImage], state: Path
 ) -> None:
     words = ("images", "push", "desk", "etcd")
+    with (
+        connected(other.address) as host,
+        pytest.raises(UsageError, match="not built from this commit: desk, execution"),
+    ):
+        runnable(["desk", "projector", "execution"], Images(), host)
     absent = opsctl(*words, "--registry", "127.0.0.1:1/x", state=state, engine=other.address)
     assert absent.returncode == 2
     assert "not built from this commit: desk, etcd" in absent.stderr

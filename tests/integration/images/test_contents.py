@@ -13,7 +13,10 @@ import pytest
 
 from apps.core.settings import VenueSettings
 from opsctl.images.definition import AppImage, ServerImage, definitions
+from opsctl.images.engine import EngineRefused, connected
 from opsctl.images.results import BuiltImage
+from opsctl.images.running import runnable
+from opsctl.model.environment import Images
 from opsctl.services.alertmanager import CONFIG
 from tests.integration.images.conftest import Engine, healthy, run, started
 
@@ -235,3 +238,23 @@ def test_a_layer_is_what_its_digest_says(engine: Engine, built: dict[str, BuiltI
         inner = [tar.extractfile(name) for name in entry["Layers"]]
         digests = [f"sha256:{hashlib.sha256(i.read()).hexdigest()}" for i in inner if i]
     assert digests == [layer.diff_id for layer in built["network"].layers]
+
+
+def test_a_target_learns_what_runs_a_service_and_as_whom(
+    engine: Engine, built: dict[str, BuiltImage]
+) -> None:
+    services = ("execution", "projector", "postgres")
+    with connected(engine.address) as host:
+        found = runnable(services, Images(), host)
+        other = {"postgres": f"docker.io/library/postgres@sha256:{'0' * 64}"}
+        with pytest.raises(EngineRefused, match="cannot be had"):
+            runnable(services, Images(use=other), host)
+
+    assert found["execution"].reference == found["projector"].reference == built["execution"].id
+    assert found["postgres"].reference == built["postgres"].id
+    assert {one.user for one in found.values()} == {"10001:10001"}
+    assert found["execution"].own
+    assert found["execution"].python == ("/usr/bin/python3.11",)
+    assert found["postgres"].healthcheck[-1] == "postgres"
+    words = [*found["execution"].python, "-m", "apps.execution.projector", "--describe"]
+    assert "journal_endpoints" in run(engine, found["projector"].reference, *words)
