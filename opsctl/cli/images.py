@@ -103,14 +103,16 @@ def build(
     )
 
     def table() -> Table:
-        reference, bill = Column("reference", overflow="fold"), Column("sbom", overflow="fold")
-        shown = Table("image", reference, "id", "above base", "outcome", bill)
+        bills = {image.sbom.parent for image in built.images}
+        caption = f"bills of materials: {', '.join(map(str, bills))}"
+        reference = Column("reference", overflow="fold")
+        shown = Table("image", reference, "id", "above base", "outcome", caption=caption)
         for image in built.images:
             style = _STYLES.get(image.outcome, "dim")
             outcome = f"[{style}]{image.outcome}[/{style}]"
             above = f"{image.above_base_bytes / _MB:.1f} MB"
             short = image.id.removeprefix("sha256:")[:12]
-            shown.add_row(image.name, image.reference, short, above, outcome, str(image.sbom))
+            shown.add_row(image.name, image.reference, short, above, outcome)
         return shown
 
     emit(built, output, table)

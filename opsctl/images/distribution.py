@@ -8,6 +8,7 @@ made (the bundle of certificates, bytecode) is made here.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -103,7 +104,10 @@ def _unpacked(
     whole, hook = scratch / "whole.tar", scratch / "hook"
     hook.write_text(_HOOK.format(about=about), encoding="utf-8")
     hook.chmod(0o755)
-    argv = ["mmdebstrap", "--variant=extract", f"--include={','.join(names)}"]
+    # Nothing is run in what is unpacked, so that it takes no root; as root it warns of that mode.
+    mode = "root" if os.geteuid() == 0 else "chrootless"
+    argv = ["mmdebstrap", "--variant=extract", f"--mode={mode}"]
+    argv += [f"--include={','.join(names)}"]
     argv += [f"--extract-hook={hook}", "--format=tar", wanted.suite, str(whole)]
     say(f"unpacking {', '.join(names)} of Debian {wanted.suite} and what they need")
     try:

@@ -52,7 +52,7 @@ def scan(names: Sequence[str], report: Report, *, debian_data: Path | None = Non
                 asked=False,
                 packages=len(programs),
                 why=f"no data is kept here on {', '.join(programs)}: give their bills of "
-                "materials to a scanner of yours (the column sbom of images build)",
+                "materials to a scanner of yours (images build says where they lie)",
             )
         )
     unknown = not all(one.asked for one in looked)

@@ -30,11 +30,13 @@ class Commit(Value):
     """Whether files differ from that commit."""
     head: str = ""
     """The commit that is checked out."""
+    release: str = ""
+    """The version of opsctl, which is the tag where there is no commit."""
 
     @property
     def tag(self) -> str:
         """Return the tag of an image: 12 digits of the checked-out commit, `-dirty` when so."""
-        return f"{self.head[:12]}{'-dirty' if self.dirty else ''}" if self.head else "release"
+        return f"{self.head[:12]}{'-dirty' if self.dirty else ''}" if self.head else self.release
 
     @property
     def label(self) -> str:
@@ -81,13 +83,14 @@ class Source:
         every = (*paths, *SHARED)
         said = self._git("log", "-1", "--format=%H %ct", "--", *every) if self.in_git else ""
         if not said:
-            return Commit(at=datetime.fromtimestamp(0, UTC))
+            return Commit(at=datetime.fromtimestamp(0, UTC), release=self.version)
         revision, _, seconds = said.partition(" ")
         return Commit(
             revision=revision,
             at=datetime.fromtimestamp(int(seconds), UTC),
             dirty=bool(self._git("status", "--porcelain", "--", *every)),
             head=self._git("rev-parse", "HEAD"),
+            release=self.version,
         )
 
     def files(self, paths: tuple[str, ...]) -> tuple[Path, ...]:
