@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from opsctl.errors import OpsctlError
-from opsctl.targets.local.files import write
+from opsctl.targets.files import write
 
 FIRST, LAST = 20_000, 29_999
 LOOPBACK = "127.0.0.1"

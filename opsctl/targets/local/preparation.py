@@ -12,19 +12,17 @@ from pathlib import Path
 
 from opsctl.errors import DeployFailed
 from opsctl.services.base import Service, Step
-from opsctl.targets.local import account, files
+from opsctl.targets import files
+from opsctl.targets.applying import Cancelled
+from opsctl.targets.local import account
 from opsctl.targets.local.account import Account
 from opsctl.targets.local.definition import Programs, marks
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.processes import POLL_S
-from opsctl.targets.local.secrets import Secrets
+from opsctl.targets.secrets import Secrets
 
 STEP_WITHIN_S = 120
 SHOWN_LINES = 20
-
-
-class Cancelled(Exception):
-    """The apply was given up."""
 
 
 def is_root() -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from opsctl.errors import OpsctlError
 from opsctl.services.base import Service
+from opsctl.targets import files
 from opsctl.targets.base import Event
-from opsctl.targets.local import application, files
+from opsctl.targets.local import application
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.processes import Process
 from opsctl.targets.local.supervisor import Gone, Program, Supervisor

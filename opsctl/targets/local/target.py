@@ -18,14 +18,14 @@ from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
+from opsctl.targets import files, order
+from opsctl.targets.applying import Application
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.local import (
     application,
     clock,
     definition,
-    files,
     logs,
-    order,
     preflight,
     preparation,
     processes,
@@ -34,9 +34,9 @@ from opsctl.targets.local import (
 )
 from opsctl.targets.local.host import LocalHost
 from opsctl.targets.local.layout import Layout
-from opsctl.targets.local.secrets import SUPERVISOR, Secrets
 from opsctl.targets.local.supervisor import RUNNING, STARTING, STOPPED, STOPPING, Gone, Program
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
+from opsctl.targets.secrets import SUPERVISOR, Secrets
 from opsctl.toolchain import programs as toolchain
 
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
@@ -127,7 +127,7 @@ class LocalTarget:
             self._launch()
         supervisord = self._supervisord()
         supervisord.reread()
-        act = application.Application(self._means(supervisord, services), wanted)
+        act = Application(self._runner(supervisord, services), wanted)
         yield from act.stop(tuple(stops))
         for key in stops:
             self._forget(key)
@@ -362,16 +362,19 @@ class LocalTarget:
             path.unlink(missing_ok=True)
         self._layout.service(key).unlink(missing_ok=True)
 
-    def _means(self, supervisord: Supervisord, services: Sequence[Service]) -> application.Means:
+    def _runner(
+        self, supervisord: Supervisord, services: Sequence[Service]
+    ) -> application.Processes:
         held = preparation.Preparation(
             self._layout, self._secrets, preflight.programs(), self._identity()
         )
-        return application.Means(
+        return application.Processes(
             supervisor=supervisord,
             preparation=held,
             secrets=self._secrets,
+            services={service.key: service for service in services},
             strays=lambda key: self._processes(services, key),
-            tail=lambda key: logs.tail(self._layout.log(key), TAIL_LINES),
+            last_lines=lambda key: logs.tail(self._layout.log(key), TAIL_LINES),
         )
 
     def _processes(

@@ -18,7 +18,7 @@ from opsctl.health.probes import Result, probe
 from opsctl.model.environment import Environment
 from opsctl.services.base import Address, HttpProbe, Service
 from opsctl.services.catalogue import services
-from opsctl.targets.local.secrets import Secrets
+from opsctl.targets.secrets import Secrets
 from opsctl.toolchain import programs
 from tests.support.plain_host import PlainHost
 from tests.support.servers import Process, folder, free_port, wait_for

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opsctl.targets.local import files
+from opsctl.targets import files
 
 
 def test_a_file_is_private_and_replaced_whole(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from opsctl.errors import OpsctlError
 from opsctl.services.base import Address, HttpProbe, Service
-from opsctl.targets.local import order
+from opsctl.targets import order
 
 PROBE = HttpProbe(at=Address(host="127.0.0.1", port=1), path="/", secret="t")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from opsctl.services.base import Address, HttpProbe, Service
-from opsctl.targets.local import files, removal
+from opsctl.targets import files
+from opsctl.targets.local import removal
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.supervisor import Supervisor
 

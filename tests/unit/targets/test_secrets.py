@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 
 from opsctl.errors import OpsctlError
-from opsctl.targets.local import authority
-from opsctl.targets.local.secrets import Secrets
+from opsctl.targets import authority
+from opsctl.targets.secrets import Secrets
 
 TLS = ("tls/ca.crt", "tls/etcd.crt", "tls/etcd.key")
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opsctl.targets.local.files import write
+from opsctl.targets.files import write
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -5,11 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Protocol
 
-from opsctl.targets.local.account import Account
+
+class Owner(Protocol):
+    """Whom a file belongs to."""
+
+    @property
+    def uid(self) -> int:
+        """Return the number of the user."""
+        ...
+
+    @property
+    def gid(self) -> int:
+        """Return the number of the group."""
+        ...
 
 
-def write(path: Path, text: str, *, mode: int = 0o600, owner: Account | None = None) -> None:
+def write(path: Path, text: str, *, mode: int = 0o600, owner: Owner | None = None) -> None:
     """Replace a file so that a reader, or a crash, sees the old or the new one.
 
     The draft gets its mode and its owner before its content, and its name begins with a
@@ -28,7 +41,7 @@ def write(path: Path, text: str, *, mode: int = 0o600, owner: Account | None = N
     draft.replace(path)
 
 
-def folder(path: Path, *, mode: int = 0o700, owner: Account | None = None) -> None:
+def folder(path: Path, *, mode: int = 0o700, owner: Owner | None = None) -> None:
     """Make a folder with its parents; set its mode and its owner if they differ."""
     path.mkdir(parents=True, exist_ok=True, mode=mode)
     found = path.stat()

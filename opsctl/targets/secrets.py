@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from opsctl.errors import OpsctlError
-from opsctl.targets.local import authority
-from opsctl.targets.local.files import folder, write
+from opsctl.targets import authority
+from opsctl.targets.files import folder, write
 
 SUPERVISOR = "supervisord"
 """The password of supervisord's own socket."""
