@@ -70,7 +70,8 @@ class Accounts:
 
     def venue_record(self) -> Path:
         """Return where the venue keeps its record."""
-        return Path(self.service("venue").environment["TRADING_RECORD"])
+        venue = self.service("venue")
+        return self.target.file(venue.key, venue.environment["TRADING_RECORD"])
 
     def book_rows(self, since: Since) -> dict[str, list[dict[str, Any]]]:
         """Return, by site, the rows of its books that are younger; raises `psycopg.Error`.
@@ -112,10 +113,10 @@ class Accounts:
     def drop_copy_logs(self) -> dict[str, Path]:
         """Return where each site logs its drop copy."""
         found = {
-            site: self.service("execution", site).environment.get("TRADING_DROP_COPY_LOG")
+            site: self._file(self.service("execution", site), "TRADING_DROP_COPY_LOG")
             for site in self.environment.trading_sites
         }
-        return {site: Path(log) for site, log in found.items() if log}
+        return {site: log for site, log in found.items() if log is not None}
 
     def begin(self) -> Since:
         """Return where the accounts stand, for a comparison of what comes after.
@@ -176,6 +177,10 @@ class Accounts:
 
     def _journal(self) -> Journal:
         journal = open_journal(self.environment, self.target.services(), self.target.host)
-        archive = self.service("execution").environment.get("TRADING_JOURNAL_ARCHIVE")
-        journal.archived = Path(archive) if archive else None
+        journal.archived = self._file(self.service("execution"), "TRADING_JOURNAL_ARCHIVE")
         return journal
+
+    def _file(self, of: Service, setting: str) -> Path | None:
+        """Return where a file that a setting names is read here; None where it names none."""
+        named = of.environment.get(setting)
+        return self.target.file(of.key, named) if named else None

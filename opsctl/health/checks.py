@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from opsctl.health.latency import ENOUGH, Latency, in_words
-from opsctl.model.environment import Environment
+from opsctl.model.environment import Environment, TargetName
 from opsctl.model.feasibility import rehearsal, unmet
 from opsctl.model.value import Value
 from opsctl.services.base import Service
@@ -64,7 +64,9 @@ def budget_kept(found: Latency) -> Check:
 def failure_domains(environment: Environment, services: Sequence[Service]) -> Check:
     """Return what can fail as a whole, and what that means for the disaster-recovery tier."""
     sites = environment.trading_sites
-    hosts = sorted({service.probe.at.host for service in services})
+    addresses = sorted({service.probe.at.host for service in services})
+    # Each container has an address of its own; what they share is the engine.
+    hosts = ["one Docker Engine"] if environment.target is TargetName.DOCKER else addresses
     places = f"{_count(len(sites), 'site')} on {_count(len(hosts), 'host')} ({', '.join(hosts)})"
     if len(sites) == 1:
         hours = environment.recovery.rto_s / 3_600

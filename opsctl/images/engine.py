@@ -115,7 +115,14 @@ class Engine:
 
 @contextlib.contextmanager
 def connected(address: str | None = None) -> Iterator[Engine]:
-    """Yield the engine at an address (`unix://…`, `tcp://…`, `ssh://…`), closed afterwards.
+    """Yield the engine at an address, closed afterwards; raises as `connect` does."""
+    engine = connect(address)
+    with contextlib.closing(engine.client):
+        yield engine
+
+
+def connect(address: str | None = None) -> Engine:
+    """Return the engine at an address (`unix://…`, `tcp://…`, `ssh://…`).
 
     Without one it is `$DOCKER_HOST`, else the engine of this machine. Raises `EngineRefused`
     where it does not answer, is not ours to use, or is too old.
@@ -140,8 +147,7 @@ def connected(address: str | None = None) -> Iterator[Engine]:
             f"the engine at {wanted} is Docker {said.get('Version')}: too old",
             hint="Docker 20.10 or later is needed",
         )
-    with contextlib.closing(docker.DockerClient(version=version, **arguments)) as client:
-        yield Engine(client, wanted)
+    return Engine(docker.DockerClient(version=version, **arguments), wanted)
 
 
 def refuse_full_disk(engine: Engine, needed: int = NEEDED_BYTES) -> None:

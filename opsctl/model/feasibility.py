@@ -15,16 +15,19 @@ from opsctl.model.faults import Path
 from opsctl.model.tiers import DrTier, LatencyTier
 
 GIVEN: dict[TargetName, frozenset[DrTier]] = {
-    TargetName.LOCAL: frozenset({DrTier.COLD, DrTier.HOT})
+    TargetName.LOCAL: frozenset({DrTier.COLD, DrTier.HOT}),
+    TargetName.DOCKER: frozenset({DrTier.COLD, DrTier.HOT}),
 }
 """The targets of this release, and the disaster-recovery tiers that each gives."""
 
 INDEPENDENT_SITES: dict[TargetName, int | None] = {
     TargetName.LOCAL: 1,
-    TargetName.DOCKER: None,
+    TargetName.DOCKER: 1,
     TargetName.KUBERNETES: None,
 }
-"""How many places that fail apart a target can offer; None: as many as it has hosts."""
+"""How many places that fail apart a target can offer; None: as many as it has hosts.
+
+On target docker all places are in one engine in this release."""
 
 Reason = tuple[Path, str]
 
@@ -37,11 +40,11 @@ def unmet(environment: Environment) -> tuple[str, ...]:
 def unmet_reasons(environment: Environment) -> Iterator[Reason]:
     """Yield the setting and the reason of each promise that cannot be met."""
     target, dr = environment.target, environment.dr
-    if environment.tier is LatencyTier.HFT and target is TargetName.LOCAL:
+    if environment.tier is LatencyTier.HFT and target in (TargetName.LOCAL, TargetName.DOCKER):
         yield (
             ("tier",),
             (
-                "hft cannot be met on target local: under 10 us takes cores, a kernel and a "
+                f"hft cannot be met on target {target}: under 10 us takes cores, a kernel and a "
                 "network card of its own, and here every service shares this machine; "
                 "use a tuned server, or tier intraday"
             ),

@@ -18,6 +18,9 @@ MARKET = "market"
 BETWEEN = "between"
 """Where the links between sites run; in no site, so that it falls with none."""
 
+CARRIED = frozenset({TargetName.LOCAL, TargetName.DOCKER})
+"""Targets whose places share a machine, so that an app has to stand in for their network."""
+
 Kind = Literal["etcd", "journal", "peer", "fix"]
 
 
@@ -41,7 +44,7 @@ class Link(Value):
 def links(environment: Environment) -> tuple[Link, ...]:
     """Return the links that the `network` app carries; none where there is one site."""
     places, trading = environment.sites, environment.trading_sites
-    if len(places) == 1 or environment.target is not TargetName.LOCAL:
+    if len(places) == 1 or environment.target not in CARRIED:
         return ()
     ends: tuple[tuple[Kind, tuple[tuple[str, str], ...]], ...] = (
         ("etcd", tuple(permutations(places, 2))),

@@ -151,6 +151,8 @@ class Service(Value):
     """Files that say that it runs; removed before a start, once no process of it is left."""
     leaves: tuple[str, ...] = ()
     """Files that it makes outside its folders and leaves behind; removed with it."""
+    image: str = ""
+    """The id of the image that it runs in, filled in by a target of containers."""
 
     @property
     def key(self) -> str:
@@ -178,8 +180,11 @@ class Host(Protocol):
         """Return the folder of a service for its configuration, its data or its sockets."""
         ...
 
-    def address(self, service: str, site: str, port: str) -> Address:
-        """Return where a named port of a service is reached; chosen once, then kept."""
+    def address(self, service: str, site: str, port: str, *, seen_from: str = "") -> Address:
+        """Return where a named port of a service is reached; chosen once, then kept.
+
+        By who is in another place than the service where `seen_from` names one.
+        """
         ...
 
     def secret(self, name: str) -> str:

@@ -31,7 +31,7 @@ def port_name(link: Link) -> str:
 
 def near_end(link: Link, host: Host) -> Address:
     """Return where a link is entered."""
-    return host.address(NETWORK, BETWEEN, port_name(link))
+    return host.address(NETWORK, BETWEEN, port_name(link), seen_from=link.dialer)
 
 
 def far_end(link: Link, host: Host) -> Address:

@@ -56,7 +56,7 @@ ACCESS = """\
 # The socket lies in a folder of the owner's: who can open it, owns the database.
 local all all trust
 local replication all trust
-host all all 127.0.0.1/32 scram-sha-256
+host all all samenet scram-sha-256
 """
 
 # One statement a line: single-user mode ends a statement at the line's end. The role is

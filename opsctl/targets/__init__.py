@@ -12,16 +12,22 @@ __all__ = ["Target", "open_target"]
 
 def open_target(environment: Environment) -> Target:
     """Return the target of an environment; raise `UsageError` for what none can give yet."""
-    if environment.target is not TargetName.LOCAL:
+    given = GIVEN.get(environment.target)
+    if given is None:
         raise UsageError(
             f"{environment.name}: the target {environment.target.value} cannot be used yet",
-            hint="trading:target: local runs everything on this machine",
+            hint="trading:target: local runs everything on this machine, docker in its engine",
         )
-    if environment.dr not in GIVEN[TargetName.LOCAL]:
+    if environment.dr not in given:
         raise UsageError(
-            f"{environment.name}: the local target cannot give dr: {environment.dr.value} yet",
+            f"{environment.name}: the {environment.target.value} target cannot give "
+            f"dr: {environment.dr.value} yet",
             hint="trading:dr: cold runs one site, hot two and a witness",
         )
+    if environment.target is TargetName.DOCKER:
+        from opsctl.targets.docker import DockerTarget
+
+        return DockerTarget(environment)
     from opsctl.targets.local import LocalTarget
 
     return LocalTarget(environment)

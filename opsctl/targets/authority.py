@@ -1,15 +1,15 @@
 """The certificate authority of an environment, and what it issues.
 
-Everything is on this machine's loopback: certificates name 127.0.0.1 and localhost, and
-who bears them, for those that are known by a name. What an apply finds within
+Certificates name 127.0.0.1 and localhost, the addresses that a target gives, and who bears
+them, for those that are known by a name. What an apply finds within
 `RENEW_BEFORE` of its end is issued anew.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 CA = "ca"
+LOOPBACK = IPv4Address("127.0.0.1")
 VALID_CA = timedelta(days=3650)
 VALID = timedelta(days=1825)
 RENEW_BEFORE = timedelta(days=90)
@@ -28,10 +29,11 @@ BACKDATED = timedelta(minutes=5)
 """Clocks differ by less."""
 
 
-def ensure(folder: Path, names: Iterable[str]) -> None:
+def ensure(folder: Path, names: Iterable[str], addresses: Sequence[IPv4Address] = ()) -> None:
     """Make sure that the folder holds `NAME.crt` and `NAME.key` for the authority and each name.
 
-    A pair that is incomplete or near its end is issued anew; a new authority issues all.
+    A pair that is incomplete, near its end or lacks an address is issued anew; a new authority
+    issues all.
     """
     now = datetime.now(UTC)
     subjects = sorted(set(names) - {CA})
@@ -40,11 +42,11 @@ def ensure(folder: Path, names: Iterable[str]) -> None:
             (folder / f"{name}.crt").unlink(missing_ok=True)
         _issue(folder, CA, now)
     for name in subjects:
-        if not _valid(folder, name, now):
-            _issue(folder, name, now)
+        if not _valid(folder, name, now, addresses):
+            _issue(folder, name, now, addresses)
 
 
-def _valid(folder: Path, name: str, now: datetime) -> bool:
+def _valid(folder: Path, name: str, now: datetime, addresses: Sequence[IPv4Address] = ()) -> bool:
     from cryptography import x509
 
     certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
@@ -54,16 +56,20 @@ def _valid(folder: Path, name: str, now: datetime) -> bool:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
     except ValueError:
         return False
+    if addresses:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if not set(addresses) <= set(names.get_values_for_type(x509.IPAddress)):
+            return False
     return found.not_valid_after_utc - RENEW_BEFORE > now
 
 
-def _issue(folder: Path, name: str, now: datetime) -> None:
+def _issue(folder: Path, name: str, now: datetime, addresses: Sequence[IPv4Address] = ()) -> None:
     """Write a key, then its certificate: a certificate without its key is never there."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _authority(key, now) if name == CA else _leaf(folder, name, key, now)
+    certificate = _authority(key, now) if name == CA else _leaf(folder, name, key, now, addresses)
     (folder / f"{name}.crt").unlink(missing_ok=True)
     write(
         folder / f"{name}.key",
@@ -90,7 +96,13 @@ def _authority(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
     )
 
 
-def _leaf(folder: Path, name: str, key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+def _leaf(
+    folder: Path,
+    name: str,
+    key: EllipticCurvePrivateKey,
+    now: datetime,
+    addresses: Sequence[IPv4Address],
+) -> x509.Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -100,10 +112,10 @@ def _leaf(folder: Path, name: str, key: EllipticCurvePrivateKey, now: datetime) 
     signer = serialization.load_pem_private_key((folder / f"{CA}.key").read_bytes(), None)
     if not isinstance(signer, EllipticCurvePrivateKey):
         raise TypeError(f"{CA}.key holds no key of an elliptic curve")
-    loopback = [
+    named = [
         x509.DNSName("localhost"),
         x509.DNSName(name),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        *(x509.IPAddress(each) for each in (LOOPBACK, *addresses)),
     ]
     # Members of a cluster are each other's clients, so a server's certificate serves as both.
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -112,7 +124,7 @@ def _leaf(folder: Path, name: str, key: EllipticCurvePrivateKey, now: datetime) 
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        .add_extension(x509.SubjectAlternativeName(loopback), critical=False)
+        .add_extension(x509.SubjectAlternativeName(named), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, Protocol
 
 from opsctl.model.value import Value
@@ -145,6 +146,10 @@ class Target(Protocol):
 
     def bring_up(self, services: Sequence[str]) -> None:
         """Start services that were kept down; those that run are left alone."""
+        ...
+
+    def file(self, service: str, path: str) -> Path:
+        """Return where a file of a service's data, named as the service names it, is read here."""
         ...
 
     def logs(

@@ -6,6 +6,7 @@ import re
 import secrets as random
 import threading
 from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from opsctl.errors import OpsctlError
@@ -47,14 +48,19 @@ class Secrets:
         """Return those of the named secrets that are not there."""
         return tuple(sorted({name for name in names if not self.path(name).is_file()}))
 
-    def ensure(self, names: Iterable[str]) -> None:
-        """Make the named secrets that are missing; keep the others."""
+    def ensure(self, names: Iterable[str], *, addresses: Iterable[IPv4Address] = ()) -> None:
+        """Make the named secrets that are missing; keep the others.
+
+        Certificates name these addresses beside this machine's own.
+        """
         wanted = set(names)
         folder(self._root)
         issued = {name for name in wanted if name.startswith("tls/")}
         if issued:
             folder(self._root / "tls")
-            authority.ensure(self._root / "tls", {Path(name).stem for name in issued})
+            authority.ensure(
+                self._root / "tls", {Path(name).stem for name in issued}, tuple(addresses)
+            )
         for name in self.missing(wanted - issued):
             write(self.path(name), _generate(name))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import engine as engines
 from tests.support.servers import folder
 
 OPSCTL = str(Path(sys.executable).with_name("opsctl"))
@@ -48,12 +49,12 @@ class Deployed:
 
 
 @contextmanager
-def deployed(name: str) -> Iterator[Deployed]:
+def deployed(name: str, *options: str) -> Iterator[Deployed]:
     """Deploy an environment as a user does, and destroy it."""
     with folder() as state:
         made = Deployed(name, state)
         try:
-            made.run("deploy", name, "--no-verify")
+            made.run("deploy", name, "--no-verify", *options)
             yield made
         finally:
             made.run("destroy", name, "--yes")
@@ -73,7 +74,22 @@ def intraday() -> Iterator[Deployed]:
         yield made
 
 
-ENVIRONMENTS = {"daily": "daily", "hot": "intraday"}
+@pytest.fixture(scope="session")
+def contained() -> Iterator[Deployed]:
+    """The intraday tier in containers of an engine of our own, its images built before."""
+    if why := engines.lacking():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have an engine: {why}")
+        pytest.skip(why)
+    with engines.running("--log-level=warn") as engine, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine.address)
+        with folder() as state:
+            Deployed("intraday", state).run("images", "build")
+        with deployed("intraday", "--target", "docker") as made:
+            yield made
+
+
+ENVIRONMENTS = {"daily": "daily", "hot": "intraday", "docker": "contained"}
 """The environment that the tests of each folder share."""
 
 

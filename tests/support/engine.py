@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
+
 from tests.support.servers import Process, folder, wait_for
 
 ALONE = ("--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false")
@@ -79,8 +81,20 @@ def running(*options: str) -> Iterator[Dockerd]:
             engine.start()
             yield engine
         finally:
+            if options:
+                _disconnect(engine)
             engine.stop()
             unmount(home)
+
+
+def _disconnect(engine: Dockerd) -> None:
+    """Remove every container and network: an engine that ends leaves its bridges behind."""
+    with contextlib.suppress(Exception):  # it may be dead, or know of none
+        client = docker.DockerClient(base_url=engine.address)
+        for container in client.containers.list(all=True):
+            container.remove(force=True)
+        client.networks.prune()
+        client.close()
 
 
 def unmount(home: Path) -> None:

@@ -28,7 +28,7 @@ class PlainHost:
         """Return a path that names all three."""
         return f"/state/{use}/{service}@{site}"
 
-    def address(self, service: str, site: str, port: str) -> Address:
+    def address(self, service: str, site: str, port: str, *, seen_from: str = "") -> Address:
         """Return one port for a name, in the order of asking."""
         name = f"{service}@{site}/{port}"
         return Address(host="127.0.0.1", port=self.known.setdefault(name, 20_000 + len(self.known)))

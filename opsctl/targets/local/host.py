@@ -51,8 +51,8 @@ class LocalHost:
         """Return a folder of a service."""
         return str(self._layout.folder(f"{service}@{site}", use))
 
-    def address(self, service: str, site: str, port: str) -> Address:
-        """Return where a port is reached."""
+    def address(self, service: str, site: str, port: str, *, seen_from: str = "") -> Address:
+        """Return where a port is reached: from everywhere alike."""
         return Address(host=ports.LOOPBACK, port=self.ports.port(f"{service}@{site}/{port}"))
 
     def secret(self, name: str) -> str:

@@ -230,6 +230,10 @@ class LocalTarget:
                 )
             time.sleep(AGAIN_S)  # supervisord tells of no change by itself
 
+    def file(self, service: str, path: str) -> Path:
+        """Return the file itself."""
+        return Path(path)
+
     def logs(
         self, services: Sequence[str], *, follow: bool, since: datetime | None
     ) -> Iterator[LogLine]:

@@ -44,7 +44,7 @@ class Here(PlainHost):
     def folder(self, service: str, site: str, use: Literal["config", "data", "run"]) -> str:
         return str(self.home / f"{service}@{site}" / use)
 
-    def address(self, service: str, site: str, port: str) -> Address:
+    def address(self, service: str, site: str, port: str, *, seen_from: str = "") -> Address:
         name = f"{service}@{site}/{port}"
         if name not in self.known:
             self.known[name] = free_port()

@@ -165,7 +165,7 @@ def test_new_never_overwrites(project: Path) -> None:
     [
         (("--tier", "hft"), "hft cannot be met on target local"),
         (("--tier", "daily", "--dr", "warm"), "warm is not available"),
-        (("--tier", "daily", "--target", "docker"), "docker is not available"),
+        (("--tier", "daily", "--target", "kubernetes"), "kubernetes is not available"),
         (("--from", "bad"), "trading:limits.max_order_shares: must be > 0"),
     ],
 )

@@ -66,7 +66,7 @@ class FakeHost:
     def folder(self, service: str, site: str, use: Literal["config", "data", "run"]) -> str:
         return str(self.home / site / service / use)
 
-    def address(self, service: str, site: str, port: str) -> Address:
+    def address(self, service: str, site: str, port: str, *, seen_from: str = "") -> Address:
         return Address(host="127.0.0.1", port=self.port)
 
     def secret(self, name: str) -> str:
@@ -159,6 +159,9 @@ class FakeTarget:
         for key, lines in self.log.items():
             if not services or key in services:
                 yield from (LogLine(service=key, at=None, text=line) for line in lines)
+
+    def file(self, service: str, path: str) -> Path:
+        return Path(path)
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         return tuple(self.log.get(service, ())[-lines:])

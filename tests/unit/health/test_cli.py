@@ -43,7 +43,7 @@ class FakeHost:
     def folder(self, service: str, site: str, use: Literal["config", "data", "run"]) -> str:
         return str(self.home / service / use)
 
-    def address(self, service: str, site: str, port: str) -> Address:
+    def address(self, service: str, site: str, port: str, *, seen_from: str = "") -> Address:
         return Address(host="127.0.0.1", port=1)
 
     def secret(self, name: str) -> str:
@@ -94,6 +94,9 @@ class FakeTarget:
         self, services: Sequence[str], *, follow: bool, since: datetime | None
     ) -> Iterator[LogLine]:
         return iter(())
+
+    def file(self, service: str, path: str) -> Path:
+        return Path(path)
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         return ()

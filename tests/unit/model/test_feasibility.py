@@ -21,7 +21,7 @@ def test_hft_needs_its_own_machine_and_a_duplicate_site() -> None:
     machine, site = unmet(made(LatencyTier.HFT, DrTier.COLD))
     assert "hft cannot be met on target local" in machine
     assert "cold does not meet tier hft" in site
-    assert unmet(made(LatencyTier.HFT, DrTier.HOT, TargetName.DOCKER)) == ()
+    assert unmet(made(LatencyTier.HFT, DrTier.HOT, TargetName.KUBERNETES)) == ()
 
 
 def test_two_sites_on_one_machine_do_not_fail_apart() -> None:
@@ -54,6 +54,6 @@ def test_what_this_release_does_not_give() -> None:
         "not available on target local in this release: write `trading:dr` as `cold`, `hot`"
         in reason
     )
-    ((path, reason),) = not_yet(made(LatencyTier.DAILY, DrTier.COLD, TargetName.DOCKER))
+    ((path, reason),) = not_yet(made(LatencyTier.DAILY, DrTier.COLD, TargetName.KUBERNETES))
     assert path == ("target",)
-    assert "use local" in reason
+    assert "use docker, local" in reason

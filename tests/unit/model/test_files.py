@@ -215,7 +215,7 @@ def test_unmet_tiers_are_refused_unless_allowed() -> None:
 def test_allow_unmet_does_not_bring_what_is_not_there_yet() -> None:
     text = "trading:tier: daily\ntrading:allow-unmet: true\n"
     assert "not available" in faults(text + "trading:dr: warm\n")[0]
-    assert "not available" in faults(text + "trading:dr: cold\ntrading:target: docker\n")[0]
+    assert "not available" in faults(text + "trading:dr: cold\ntrading:target: kubernetes\n")[0]
 
 
 def test_faults_of_flags_name_the_flag() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from opsctl.errors import UsageError
+from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.environment import Environment
 from opsctl.targets import open_target
 from opsctl.targets.base import Target
@@ -20,12 +20,22 @@ def test_the_local_target_is_a_target() -> None:
     assert open_target(environment(dr="hot")).observe() == ()
 
 
-@pytest.mark.parametrize("fault", [{"target": "docker"}, {"dr": "warm"}])
+@pytest.mark.parametrize("fault", [{"target": "kubernetes"}, {"dr": "warm"}])
 def test_what_no_target_gives_yet_is_a_clear_error(fault: dict[str, str]) -> None:
     (value,) = fault.values()
     with pytest.raises(UsageError, match=value) as refused:
         open_target(environment(**fault))
     assert refused.value.hint
+
+
+def test_a_target_of_containers_says_where_an_engine_would_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    target = open_target(environment(target="docker"))
+    with pytest.raises(OpsctlError, match="no Docker Engine answers at unix:///nowhere") as none:
+        target.observe()
+    assert "start one" in none.value.hint
 
 
 def test_opening_and_observing_writes_nothing(state: Any) -> None:

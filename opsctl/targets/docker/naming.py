@@ -1,0 +1,65 @@
+"""What things are called in an engine, and the labels by which they are known again; pure."""
+
+from __future__ import annotations
+
+from opsctl.services.base import Service
+
+ENVIRONMENT = "dev.opsctl.environment"
+IDENTITY = "dev.opsctl.identity"
+SERVICE = "dev.opsctl.service"
+"""The service's key."""
+MADE_FROM = "dev.opsctl.made-from"
+"""The digest of the `Service` that a container was started from."""
+LEVEL = "dev.opsctl.level"
+"""How many services are up before it: what waits for others is stopped before them."""
+ROLE = "dev.opsctl.role"
+"""What is there for all services of a place: `keeper`, `step`."""
+
+
+def of(environment: str, *parts: str) -> str:
+    """Return a name: `opsctl-daily-execution-a`."""
+    return "-".join(("opsctl", environment, *parts))
+
+
+def container(environment: str, key: str) -> str:
+    """Return the name of a service's container."""
+    return of(environment, *key.split("@"))
+
+
+def data(environment: str, key: str) -> str:
+    """Return the name of the volume of a service's data."""
+    return of(environment, *key.split("@"), "data")
+
+
+def held(environment: str, key: str) -> str:
+    """Return the name of the volume, in memory, of a service's configuration and secrets."""
+    return of(environment, *key.split("@"), "held")
+
+
+def vault(environment: str, place: str) -> str:
+    """Return the name of the volume from which a keeper fills what is held in memory."""
+    return of(environment, place, "vault")
+
+
+def keeper(environment: str, place: str) -> str:
+    """Return the name of the container that keeps what the services of a place hold."""
+    return of(environment, place, "keeper")
+
+
+def network(environment: str, place: str) -> str:
+    """Return the name of a place's network."""
+    return of(environment, place)
+
+
+def labels(environment: str, identity: str, **more: str) -> dict[str, str]:
+    """Return the labels of anything of an environment."""
+    return {ENVIRONMENT: environment, IDENTITY: identity, **more}
+
+
+def of_service(environment: str, identity: str, service: Service, level: int) -> dict[str, str]:
+    """Return the labels of a service's container."""
+    return labels(environment, identity) | {
+        SERVICE: service.key,
+        MADE_FROM: service.digest(),
+        LEVEL: str(level),
+    }

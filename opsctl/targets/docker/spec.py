@@ -1,0 +1,142 @@
+"""A service as a container: a value that can be compared, shown as compose, and created; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+from opsctl.images.definition import USER, USER_ID
+from opsctl.model.value import Value
+from opsctl.services.base import BusProbe, HttpProbe, JournalProbe, ObjectProbe, Service, SqlProbe
+from opsctl.targets.docker import naming
+from opsctl.targets.docker.host import DATA, HELD, SOCKETS
+
+LOG_MB, LOG_FILES = 10, 4
+SHARES, BACKGROUND_SHARES = 1_024, 102
+"""What is off the order path stands back: a tenth of the others' share of the processors."""
+PROCESSES = 2_048
+TMP_MB = 256
+_ADDRESS = re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
+
+
+class Mount(Value):
+    """A volume in a container."""
+
+    volume: str
+    path: str
+    read_only: bool = False
+
+
+class Container(Value):
+    """Everything that an engine is told of a service's container."""
+
+    name: str
+    image: str
+    user: str = USER
+    """Also where an official image would begin as root."""
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    labels: dict[str, str]
+    mounts: tuple[Mount, ...]
+    networks: dict[str, str]
+    """Name of the network to the fixed address in it; empty for one that the engine chooses."""
+    in_memory: dict[str, str]
+    """Folders in memory, with their options."""
+    shares: int
+    stop_signal: str
+    stop_within_s: int
+    rights: tuple[str, ...] = ()
+    """Capabilities; none but for those that hand things out."""
+
+
+def container(
+    environment: str,
+    identity: str,
+    service: Service,
+    level: int,
+    others: Sequence[Service],
+    places: Mapping[str, IPv4Network],
+    addresses: Mapping[str, IPv4Address],
+) -> Container:
+    """Return the container of a service.
+
+    `others` are all services of the environment, `places` the networks by place, `addresses`
+    the service's own by place. It is attached to every network of which its configuration
+    names an address, and reads the data of another service where it names its folder.
+    """
+    text = _said(service)
+    named = {
+        place
+        for place, network in places.items()
+        for found in _ADDRESS.findall(text)
+        if IPv4Address(found) in network
+    }
+    attached = sorted({service.site, *addresses, *named})
+    reads = [o.key for o in others if o.key != service.key and f"{DATA}/{o.key}/" in text]
+    return Container(
+        name=naming.container(environment, service.key),
+        image=service.image,
+        command=service.argv,
+        environment={
+            "HOME": f"{DATA}/{service.key}",
+            "TZ": "UTC",
+            **probe_settings(service),
+            **service.environment,
+        },
+        labels=naming.of_service(environment, identity, service, level),
+        mounts=(
+            Mount(volume=naming.held(environment, service.key), path=HELD, read_only=True),
+            Mount(volume=naming.data(environment, service.key), path=f"{DATA}/{service.key}"),
+            *(
+                Mount(volume=naming.data(environment, k), path=f"{DATA}/{k}", read_only=True)
+                for k in reads
+            ),
+        ),
+        networks={
+            naming.network(environment, place): str(addresses.get(place, "")) for place in attached
+        },
+        in_memory={
+            "/tmp": f"size={TMP_MB}m,mode=1777",  # noqa: S108 - the container's own
+            SOCKETS: f"size=16m,mode=0700,uid={USER_ID},gid={USER_ID}",
+        },
+        shares=BACKGROUND_SHARES if service.background else SHARES,
+        stop_signal=f"SIG{service.stop_signal}",
+        stop_within_s=service.stop_within_s,
+    )
+
+
+def probe_settings(service: Service) -> dict[str, str]:
+    """Return the variables by which an image's own health check reaches its server."""
+    at, probe = service.probe.at, service.probe
+    match probe:
+        case SqlProbe():
+            return {"PGHOST": at.host, "PGPORT": str(at.port)}
+        case BusProbe():
+            return {
+                "PROBE_ADDRESS": str(at),
+                "PROBE_PASSWORD_FILE": f"{HELD}/secrets/{probe.secret}",
+            }
+        case JournalProbe():
+            scrape = service.scrape
+            return {
+                "PROBE_URL": f"https://{scrape.at if scrape else at}/health",
+                "PROBE_CA": f"{HELD}/secrets/{probe.ca}",
+                "PROBE_CERT": f"{HELD}/secrets/{probe.cert}",
+                "PROBE_KEY": f"{HELD}/secrets/{probe.key}",
+            }
+        case ObjectProbe():
+            return {"PROBE_URL": f"http://{at}/healthz"}
+        case HttpProbe() if service.kind == "server":
+            return {
+                "PROBE_URL": f"http://{at}{probe.path}",
+                "PROBE_PASSWORD_FILE": f"{HELD}/secrets/{probe.secret}",
+                **({"PROBE_USER": probe.user} if probe.user else {}),
+            }
+    return {}
+
+
+def _said(service: Service) -> str:
+    """Return everything that a service is configured with."""
+    files = (file.content for file in service.files)
+    return "\n".join((*service.argv, *service.environment.values(), *files))
