@@ -1,6 +1,6 @@
 """Repeats every drill on the intraday tier, and writes what came out.
 
-    make soak        (or: python -m tests.soak.drills --runs 200)
+    make soak        (or: python -m tests.soak.drills --runs 200 --only leader-kill)
 
 Resumable: every finished run is a line in docs/evidence/drills-intraday.jsonl, and is not made
 again; the table stands beside it. A leader freezes for the 30 s of its scenario; the site is
@@ -129,7 +129,10 @@ def page(runs: list[dict[str, Any]]) -> str:
         HEAD,
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    lines += [_row(kind, runs) for kind in KINDS]
+    made = [kind for kind in KINDS if any(map(kind.is_of, runs))]
+    lines += [_row(kind, runs) for kind in made]
+    if left := [kind.name for kind in KINDS if kind not in made]:
+        lines += ["", f"Not made yet: {', '.join(left)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -179,9 +182,14 @@ def main() -> int:
     """Run what is missing, write the page; return 1 where a drill did not pass."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
-    wanted: int = parser.parse_args().runs
+    parser.add_argument(
+        "--only", action="append", choices=sorted({k.scenario for k in KINDS}), metavar="SCENARIO"
+    )
+    given = parser.parse_args()
+    wanted: int = given.runs
     os.environ.setdefault("OPSCTL_TOOLCHAIN", str(toolchain_folder()))
-    lacking = [kind for kind in KINDS if len(begun(kind, RECORDED.runs())) < wanted]
+    chosen = [kind for kind in KINDS if given.only is None or kind.scenario in given.only]
+    lacking = [kind for kind in chosen if len(begun(kind, RECORDED.runs())) < wanted]
     if lacking:
         with deployed(NAME):
             for kind in lacking:
