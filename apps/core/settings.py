@@ -238,6 +238,10 @@ class LinkSettings(BaseModel):
 
     With `asked`, the port is a door that several links share: a connection asks it for a
     name by HTTP CONNECT, and goes by the link of that name.
+
+    `by` is the name that the network app of another host bears: `to` is its address, reached
+    by mutual TLS and asked there for the link's own name. `of` is the name of the one that
+    may come that way: this end of such a link.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -245,12 +249,18 @@ class LinkSettings(BaseModel):
     listen: Endpoint
     to: Endpoint
     asked: str = ""
+    by: Annotated[str, Field(exclude_if=_empty)] = ""
+    of: Annotated[str, Field(exclude_if=_empty)] = ""
 
 
 class NetworkSettings(CoreSettings):
-    """The network between sites, on one machine: a proxy whose links a drill can disturb."""
+    """The network between sites: a proxy whose links a drill can disturb."""
 
     links: Annotated[dict[str, LinkSettings], Field(min_length=1)]
+    tls_ca_file: Path | None = None
+    """The authority, and this app's certificate and key, for links from and to other hosts."""
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
 
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
@@ -261,6 +271,18 @@ class NetworkSettings(CoreSettings):
         for listen, names in asked.items():
             if len(set(names)) < len(names) or (len(names) > 1 and "" in names):
                 raise ValueError(f"links that share {listen} must each be asked for by a name")
+        return self
+
+    @model_validator(mode="after")
+    def _secured(self) -> Self:
+        """Refuse a link to or from another host without mutual TLS, and a port with both."""
+        between = {name for name, link in self.links.items() if link.by or link.of}
+        if between and not (self.tls_ca_file and self.tls_cert_file and self.tls_key_file):
+            raise ValueError(f"{', '.join(sorted(between))} take tls_ca_file, cert and key")
+        doors = {link.listen for link in self.links.values() if link.of}
+        plain = {link.listen for link in self.links.values() if not link.of}
+        if doors & plain:
+            raise ValueError(f"{', '.join(doors & plain)} is for other hosts alone")
         return self
 
 

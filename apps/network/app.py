@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from prometheus_client import REGISTRY
@@ -15,6 +15,7 @@ from apps.network.connection import Link
 from apps.network.control import routes
 from apps.network.door import Door
 from apps.network.metrics import Links
+from apps.network.secure import Contexts, contexts
 
 log = structlog.get_logger()
 
@@ -32,7 +33,11 @@ class NetworkApp(App[NetworkSettings]):
     def __init__(self, settings: NetworkSettings) -> None:
         """Know the links; listen for none yet."""
         super().__init__(settings)
-        self.links = {name: Link(name, of) for name, of in settings.links.items()}
+        self._tls: Contexts | None = contexts(settings)
+        self.links = {
+            name: Link(name, of, self._tls.dials if self._tls and of.by else None)
+            for name, of in settings.links.items()
+        }
         self._listens = False
 
     async def run(self) -> None:
@@ -48,10 +53,11 @@ class NetworkApp(App[NetworkSettings]):
                 host, _, port = listen.rpartition(":")
                 servers.append(
                     await loop.create_server(
-                        lambda served=served: Door(served),  # type: ignore[misc]
+                        lambda served=served: Door(served),
                         host,
                         int(port),
                         backlog=BACKLOG,
+                        ssl=self._tls.accepts if self._tls and _from_others(served) else None,
                     )
                 )
             self._listens = True
@@ -72,3 +78,8 @@ class NetworkApp(App[NetworkSettings]):
     def routes(self) -> Sequence[BaseRoute]:
         """Return the control endpoint."""
         return routes(self.links)
+
+
+def _from_others(served: Mapping[str, Link]) -> bool:
+    """Whether a port is for the apps of other hosts; settings have no port for both."""
+    return any(link.settings.of for link in served.values())

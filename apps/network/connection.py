@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from typing import cast
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from apps.core.settings import LinkSettings
 from apps.network.faults import Faults
 from apps.network.flow import Counts, Flow, Sign, Way, reset
+from apps.network.secure import ask
 
 log = structlog.get_logger()
 
@@ -20,9 +22,12 @@ CONNECT_S = 5.0
 class Link:
     """A link: its faults, what it carried, and the connections over it."""
 
-    def __init__(self, name: str, settings: LinkSettings) -> None:
-        """Keep where it leads; nothing is connected yet."""
+    def __init__(
+        self, name: str, settings: LinkSettings, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Keep where it leads, and how another host is dialled; nothing is connected yet."""
         self.name = name
+        self.tls = tls
         self.settings = settings
         self.faults = Faults()
         self.counts: dict[Way, Counts] = {"to": Counts(), "from": Counts()}
@@ -59,6 +64,7 @@ class Connection:
         self._to = Flow("to", link.counts["to"], near, self._over)
         self._back: Flow | None = None
         self._broken = False
+        self._leaving = False
         near.pause_reading()
         near.set_protocol(_Side(self, near=True))
         link.connections.add(self)
@@ -89,22 +95,35 @@ class Connection:
         self._link.connections.discard(self)
 
     async def _open(self) -> None:
-        host, _, port = self._link.settings.to.rpartition(":")
+        link = self._link
+        host, _, port = link.settings.to.rpartition(":")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
-                await loop.create_connection(lambda: _Side(self, near=False), host, int(port))
+                if link.tls is not None:
+                    far, said = await ask(link.tls, link.settings.by, host, int(port), link.name)
+                    far.set_protocol(_Side(self, near=False))
+                    self.joined(far)
+                    if said:
+                        self.heard(False, said)
+                else:
+                    await loop.create_connection(lambda: _Side(self, near=False), host, int(port))
         except OSError as fault:  # TimeoutError is one
             self._link.refused += 1
             log.debug("far end does not answer", link=self._link.name, reason=str(fault))
             self.reset()
+
+    def ends_at_once(self, near: bool) -> bool:
+        """Return whether a side that ends one way has ended both."""
+        side = self._near if near else self._far
+        return side is not None and secured(side)
 
     # What the transports say, by way of their `_Side`.
 
     def joined(self, far: asyncio.Transport) -> None:
         """The far end is there: it may speak before anything else happens."""
         self._far = far
-        if self._broken or self._near.is_closing():
+        if self._broken or self._near.is_closing() or far.is_closing():
             self.reset()
             return
         back = self._back = Flow("from", self._link.counts["from"], far, self._over)
@@ -116,8 +135,13 @@ class Connection:
         self._near.resume_reading()
 
     def heard(self, near: bool, what: bytes | Sign) -> None:
-        """Carry what one side sent."""
+        """Carry what one side sent.
+
+        TLS, as asyncio has it, ends both ways at once: whoever ends one way leaves.
+        """
         flow = self._to if near else self._back
+        if what is Sign.END and self._secure:
+            what, self._leaving = Sign.CLOSE, True
         if flow is not None:
             flow.carry(what)
 
@@ -133,9 +157,13 @@ class Connection:
         if self._broken or flow is None or self._far is None:
             self.reset()
         elif not self._ended:
-            flow.carry(Sign.BREAK)
+            flow.carry(Sign.CLOSE if self._leaving else Sign.BREAK)
         if self._near.is_closing() and (self._far is None or self._far.is_closing()):
             self._link.connections.discard(self)
+
+    @property
+    def _secure(self) -> bool:
+        return any(side is not None and secured(side) for side in (self._near, self._far))
 
     @property
     def _ended(self) -> bool:
@@ -166,7 +194,8 @@ class _Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._connection.heard(self._near, Sign.END)
-        return True  # half-closed: the other direction goes on
+        # Half-closed: the other direction goes on, where there is no TLS.
+        return not self._connection.ends_at_once(self._near)
 
     def pause_writing(self) -> None:
         self._connection.writable(self._near, False)
@@ -176,6 +205,11 @@ class _Side(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection.lost(self._near)
+
+
+def secured(transport: asyncio.BaseTransport) -> bool:
+    """Return whether a connection is one of TLS."""
+    return transport.get_extra_info("ssl_object") is not None
 
 
 def no_delay(transport: asyncio.BaseTransport) -> None:

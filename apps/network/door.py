@@ -6,8 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import cast
 
+import structlog
+
 from apps.network.connection import Connection, Link, no_delay
 from apps.network.flow import reset
+from apps.network.secure import names
+
+log = structlog.get_logger()
 
 LONGEST_HEAD = 8 * 1024
 END = b"\r\n\r\n"
@@ -51,24 +56,30 @@ class Door(asyncio.Protocol):
         link = self._links.get(asked_name(head)) if end else None
         if link is None:
             self._refuse(b"404 Not Found" if asked_name(head) else b"405 Method Not Allowed")
+        elif link.settings.of and link.settings.of not in names(self._transported):
+            log.warning("a stranger asked for a link", link=link.name, of=link.settings.of)
+            self._refuse(b"403 Forbidden")
         elif rest:  # nothing may be said before the answer
             self._refuse(b"400 Bad Request")
         else:
             self._enter(link)
 
-    def _enter(self, link: Link) -> None:
+    @property
+    def _transported(self) -> asyncio.Transport:
         assert self._transport is not None  # noqa: S101 - it was made
+        return self._transport
+
+    def _enter(self, link: Link) -> None:
         if link.faults.cut:
             link.refused += 1
-            reset(self._transport)
+            reset(self._transported)
         else:
-            Connection(link, self._transport)
+            Connection(link, self._transported)
 
     def _refuse(self, status: bytes) -> None:
-        assert self._transport is not None  # noqa: S101 - it was made
         known = ", ".join(sorted(self._links)).encode()
-        self._transport.write(
+        self._transported.write(
             b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
             % (status, len(known), known)
         )
-        self._transport.close()
+        self._transported.close()

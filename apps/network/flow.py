@@ -28,6 +28,7 @@ class Sign(Enum):
 
     END = "the sender has no more to say"
     BREAK = "the connection broke"
+    CLOSE = "the sender has left in order, and hears nothing any more"
 
 
 class Counts:
@@ -174,6 +175,8 @@ class Flow:
             sink.write(what)
         elif what is Sign.BREAK:
             reset(sink)
+        elif what is Sign.CLOSE:
+            sink.close()
         else:
             self.ended = True
             sink.write_eof()
