@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from opsctl.errors import OpsctlError
+from opsctl.images.ssh import tunnel
 from opsctl.model.value import Value
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def connect(address: str | None = None) -> Engine:
         parse_host(wanted)
         arguments: dict[str, Any] = {"base_url": wanted, "timeout": TIMEOUT_S}
         if wanted.startswith("ssh://"):
-            arguments["use_ssh_client"] = True
+            arguments["base_url"] = f"unix://{tunnel(wanted)}"
         else:
             _reachable(wanted)
         # Asked by an address without a version, so that any engine answers.

@@ -1,0 +1,51 @@
+"""What ssh is told, and what its words mean to a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opsctl.images.ssh import SOCKET, command, refused
+
+ADDRESS = "ssh://ops@10.0.2.10:2222"
+
+
+def test_nothing_is_asked_and_only_known_hosts_are_trusted() -> None:
+    words = command(ADDRESS, Path("/tmp/x/docker.sock"), None)
+    assert "BatchMode=yes" in words
+    assert "StrictHostKeyChecking=yes" in words
+    assert f"/tmp/x/docker.sock:{SOCKET}" in words
+    assert words[words.index("-l") + 1] == "ops"
+    assert words[words.index("-p") + 1] == "2222"
+    assert words[words.index("--") + 1] == "10.0.2.10"
+
+
+def test_another_socket_and_another_configuration_are_named() -> None:
+    words = command("ssh://h/run/my.sock", Path("/tmp/s"), "/etc/ssh-of-ci")
+    assert "/tmp/s:/run/my.sock" in words
+    assert words[:3] == ("ssh", "-F", "/etc/ssh-of-ci")
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        (
+            "@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@\nHost key verification failed.",
+            "is not the one that is known",
+            "ssh-keygen -R 10.0.2.10",
+        ),
+        ("Host key verification failed.\n", "is not known here", "compare the key"),
+        ("ops@h: Permission denied (publickey).\n", "refuses this user's keys", "ssh-copy-id"),
+        (
+            "ssh: connect to host h port 22: Connection refused\n",
+            "cannot be reached: ssh: connect to host h port 22: Connection refused",
+            "must log in",
+        ),
+        ("", "ended without a word", "must log in"),
+    ],
+)
+def test_what_ssh_says_becomes_what_to_do(said: str, message: str, hint: str) -> None:
+    found = refused(ADDRESS, said)
+    assert message in found.message
+    assert hint in (found.hint or "")
