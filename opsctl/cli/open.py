@@ -54,7 +54,7 @@ def open_(
     code = login_code(secret, expires, secrets.token_urlsafe(12))
     link = Link(
         environment=found.name,
-        address=login_link(at, code),
+        address=login_link(at.here, code),
         expires=datetime.fromtimestamp(expires, UTC),
     )
     if not only_print and output is Output.TABLE and _shown_in_a_browser(link.address):

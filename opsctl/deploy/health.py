@@ -36,7 +36,7 @@ def await_health(
         DeployFailed: one did not become healthy; the details are the end of its log.
     """
     began = time.monotonic()
-    waiting = {service.key: service for service in services}
+    waiting = {service.key: service for service in target.reached(services)}
     while waiting:
         results = probe_all(tuple(waiting.values()), secrets_of(target))
         for key, result in results.items():

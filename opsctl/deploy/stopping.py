@@ -40,7 +40,7 @@ def _stop(service: Service, target: Target, by: str, reason: str, *, others: boo
     try:
         token = Path(target.host.secret(probe.secret)).read_text(encoding="utf-8").strip()
         answer = httpx.post(
-            f"http://{probe.at}{PATH}",
+            f"http://{probe.at.here}{PATH}",
             json={"by": by, "reason": reason, "others": others},
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_S,

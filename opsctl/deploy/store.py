@@ -14,7 +14,7 @@ def store_of(target: Target) -> Store | None:
     for service in target.services():
         if isinstance(service.probe, ObjectProbe):
             return Store(
-                endpoint=f"http://{service.probe.at}",
+                endpoint=f"http://{service.probe.at.here}",
                 access_key=read(service.probe.access_key),
                 secret_key=read(service.probe.secret),
             )

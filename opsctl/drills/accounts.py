@@ -59,7 +59,7 @@ class Accounts:
         """Return host, port and password of the bus of every site that trades."""
         read = secrets_of(self.target)
         return {
-            s.site: (s.probe.at.host, s.probe.at.port, read(s.probe.secret))
+            s.site: (s.probe.at.here.host, s.probe.at.here.port, read(s.probe.secret))
             for s in self.target.services()
             if isinstance(s.probe, BusProbe) and s.site in self.environment.trading_sites
         }

@@ -43,8 +43,8 @@ _BOOKED: LiteralString = (
 def reading(at: SqlProbe, password: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """Connect to read everything as it was at one instant; raises `psycopg.Error`."""
     with psycopg.connect(
-        host=at.at.host,
-        port=at.at.port,
+        host=at.at.here.host,
+        port=at.at.here.port,
         user=at.user,
         password=password,
         dbname=at.database,

@@ -14,7 +14,7 @@ from opsctl.drills.effects import Disturbed, Effect, Places
 from opsctl.drills.underway import Underway
 from opsctl.errors import OpsctlError
 from opsctl.model.environment import Environment
-from opsctl.model.topology import BETWEEN, links
+from opsctl.model.topology import links, relay_of
 from opsctl.services.base import Address, HttpProbe
 from opsctl.services.links import NETWORK
 from opsctl.targets.base import Blow, Target
@@ -132,23 +132,29 @@ class Faults:
         return [f"{key} is stopped" for key in keys if seen.get(key) == "stopped"]
 
     @cached_property
-    def _control(self) -> tuple[Address, str]:
-        """Where links are disturbed, and the token for it: looked up once, and takes its time."""
-        probe = next(
-            (
-                s.probe
-                for s in self.target.services()
-                if s.key == f"{NETWORK}@{BETWEEN}" and isinstance(s.probe, HttpProbe)
-            ),
-            None,
-        )
-        if probe is None:
+    def _control(self) -> dict[str, tuple[Address, str]]:
+        """Where each link is disturbed, and the token for it: looked up once.
+
+        That takes its time. A link is disturbed where it is entered.
+        """
+        probes = {
+            s.site: s.probe
+            for s in self.target.services()
+            if s.name == NETWORK and isinstance(s.probe, HttpProbe)
+        }
+        found: dict[str, tuple[Address, str]] = {}
+        for link in links(self.environment):
+            probe = probes[relay_of(self.environment, link.dialer)]
+            token = Path(self.target.host.secret(probe.secret)).read_text(encoding="utf-8").strip()
+            found[link.name] = probe.at.here, token
+        if not found:
             raise OpsctlError("the environment has no links that could be cut")
-        token = Path(self.target.host.secret(probe.secret)).read_text(encoding="utf-8").strip()
-        return probe.at, token
+        return found
 
     def _link(self, verb: str, name: str, body: object = None) -> dict[str, Any]:
-        at, token = self._control
+        if name not in self._control:
+            raise OpsctlError(f"there is no link {name}")
+        at, token = self._control[name]
         connection = HTTPConnection(at.host, at.port, timeout=ANSWER_S)
         try:
             connection.request(

@@ -30,7 +30,7 @@ async def _lead(environment: Environment, target: Target, site: str) -> str:
     found = members(target.services())
     first = next(iter(found.values()))
     tls = context(*(target.host.secret(name) for name in (first.ca, first.cert, first.key)))
-    channels = {name: Channel(str(probe.at), tls) for name, probe in found.items()}
+    channels = {name: Channel(str(probe.at.here), tls) for name, probe in found.items()}
     try:
         for _ in range(TRIES):
             try:

@@ -24,8 +24,8 @@ def orders_took_ns(at: SqlProbe, host: Host, since_ns: int) -> list[tuple[str, i
     password = Path(host.secret(at.secret)).read_text(encoding="utf-8").strip()
     try:
         with psycopg.connect(
-            host=at.at.host,
-            port=at.at.port,
+            host=at.at.here.host,
+            port=at.at.here.port,
             user=at.user,
             dbname=at.database,
             password=password,

@@ -102,14 +102,14 @@ def probe(at: Ends, count: int, rate_per_s: float) -> Probed:
     import valkey
 
     client = valkey.Valkey(
-        host=at.bus.at.host,
-        port=at.bus.at.port,
+        host=at.bus.at.here.host,
+        port=at.bus.at.here.port,
         password=at.password,
         socket_timeout=5.0,
         socket_connect_timeout=2.0,
     )
     # The plainest client there is: it works while the chain does, on the same processors.
-    door = HTTPConnection(at.door.at.host, at.door.at.port, timeout=SEND_S)
+    door = HTTPConnection(at.door.at.here.host, at.door.at.here.port, timeout=SEND_S)
     try:
         return _send(_Door(door, at.token), client, count, rate_per_s)
     except valkey.ValkeyError as fault:

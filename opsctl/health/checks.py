@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from opsctl.health.latency import ENOUGH, Latency, in_words
-from opsctl.model.environment import Environment, TargetName
+from opsctl.model.environment import WITNESS, Environment, TargetName
+from opsctl.model.feasibility import failure_domains as domains
 from opsctl.model.feasibility import rehearsal, unmet
+from opsctl.model.hosts import host_of
 from opsctl.model.value import Value
 from opsctl.services.base import Service
 
@@ -66,7 +68,10 @@ def failure_domains(environment: Environment, services: Sequence[Service]) -> Ch
     sites = environment.trading_sites
     addresses = sorted({service.probe.at.host for service in services})
     # Each container has an address of its own; what they share is the engine.
-    hosts = ["one Docker Engine"] if environment.target is TargetName.DOCKER else addresses
+    engines = domains(environment)
+    hosts = addresses
+    if environment.target is TargetName.DOCKER:
+        hosts = list(engines) if len(engines) > 1 else ["one Docker Engine"]
     places = f"{_count(len(sites), 'site')} on {_count(len(hosts), 'host')} ({', '.join(hosts)})"
     if len(sites) == 1:
         hours = environment.recovery.rto_s / 3_600
@@ -81,6 +86,13 @@ def failure_domains(environment: Environment, services: Sequence[Service]) -> Ch
         )
     else:
         said = f"{places}: dr {environment.dr} is proven by drills, not by this"
+        if WITNESS in environment.sites:
+            at = host_of(environment, WITNESS)
+            if beside := [site for site in sites if site in at.places]:
+                said += (
+                    f"; the witness is on the host of {beside[0]}: when that is lost, no "
+                    "site can take over until it is back"
+                )
     return Check(name="failure domains", verdict="stated", detail=said)
 
 

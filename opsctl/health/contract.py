@@ -31,7 +31,7 @@ def endpoint(service: Service, token: str) -> Iterator[str]:
         yield "has no operations endpoint"
         return
     with httpx.Client(
-        base_url=f"http://{service.probe.at}", timeout=HTTP_S, trust_env=False
+        base_url=f"http://{service.probe.at.here}", timeout=HTTP_S, trust_env=False
     ) as client:
         for path in PATHS:
             for given, want in ((token, True), ("", False), (f"{token}x", False)):

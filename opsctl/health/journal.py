@@ -98,7 +98,7 @@ def journal_at(environment: Environment, host: Host, asked: Sequence[JournalProb
     first = asked[0]
     return Journal(
         environment=environment.name,
-        endpoints=[str(member.at) for member in asked],
+        endpoints=[str(member.at.here) for member in asked],
         ca=_file(host, first.ca),
         cert=_file(host, first.cert),
         key=_file(host, first.key),

@@ -87,6 +87,10 @@ def reachable(address: Address, timeout_s: float = TIMEOUT_S) -> bool:
 
 def reach(address: Address, timeout_s: float) -> None:
     """Open and close a connection; raise `Unhealthy` where nothing listens."""
+    if (way := address.via) is not None:
+        if why := way.refused(timeout_s):
+            raise Unhealthy(f"nothing listens on {address}: {why}")
+        return
     try:
         socket.create_connection((address.host, address.port), timeout_s).close()
     except TimeoutError as error:

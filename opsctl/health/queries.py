@@ -55,7 +55,7 @@ class Prometheus:
 
         self._at = at
         self._client = PrometheusConnect(
-            url=f"http://{at}", auth=(USER, password), retry=Retry(total=0), timeout=timeout_s
+            url=f"http://{at.here}", auth=(USER, password), retry=Retry(total=0), timeout=timeout_s
         )
 
     def __enter__(self) -> Self:

@@ -35,7 +35,7 @@ def open_doors(service: Service, read_secret: ReadSecret) -> Iterator[str]:
         return
     yield from _without(service)
     for name, port in service.ports.items():
-        at = Address(host=service.probe.at.host, port=port)
+        at = service.probe.at.on(port)
         if at != service.probe.at:
             yield from (f"port {name}: {why}" for why in _stranger(at))
 
@@ -62,8 +62,8 @@ def _sql(found: SqlProbe, password: str) -> bool:
 
     with contextlib.suppress(psycopg.OperationalError):
         psycopg.connect(
-            host=found.at.host,
-            port=found.at.port,
+            host=found.at.here.host,
+            port=found.at.here.port,
             user=found.user,
             dbname=found.database,
             password=password,
@@ -78,8 +78,8 @@ def _bus(found: BusProbe, password: str | None) -> bool:
     from valkey.exceptions import ValkeyError
 
     client = Valkey(
-        host=found.at.host,
-        port=found.at.port,
+        host=found.at.here.host,
+        port=found.at.here.port,
         password=password,
         socket_timeout=TIMEOUT_S,
         lib_name=None,
@@ -103,7 +103,7 @@ def _objects(found: ObjectProbe, key: str | None) -> bool:
 
     client = boto3.session.Session().client(
         "s3",
-        endpoint_url=f"http://{found.at}",
+        endpoint_url=f"http://{found.at.here}",
         region_name="us-east-1",
         aws_access_key_id=key or "none",
         aws_secret_access_key=key or "none",
@@ -128,7 +128,7 @@ def _http(found: HttpProbe, password: str | None) -> bool:
     auth = httpx.BasicAuth(found.user, password) if password and found.user else None
     with contextlib.suppress(httpx.HTTPError):
         answer = httpx.get(
-            f"http://{found.at}{found.path}",
+            f"http://{found.at.here}{found.path}",
             headers=headers,
             auth=auth,
             timeout=TIMEOUT_S,
@@ -148,7 +148,7 @@ def _stranger(at: Address) -> Iterator[str]:
     for scheme in ("http", "https"):
         with contextlib.suppress(httpx.HTTPError):
             answer = httpx.get(
-                f"{scheme}://{at}/", timeout=TIMEOUT_S, trust_env=False, verify=trusting
+                f"{scheme}://{at.here}/", timeout=TIMEOUT_S, trust_env=False, verify=trusting
             )
             if answer.status_code not in CLOSED:
                 yield f"answers {answer.status_code} over {scheme} to a stranger"

@@ -20,6 +20,7 @@ from opsctl.health.checks import Check, budget_kept, check_of, failure_domains, 
 from opsctl.health.latency import Latency, Stage, in_words
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.feasibility import rehearsal
+from opsctl.model.hosts import host_of
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.model.value import Value
 from opsctl.services.base import HttpProbe, Service, SqlProbe
@@ -245,12 +246,20 @@ class _Verifying:
         from opsctl.health.queries import Prometheus
 
         name = "monitoring"
-        wanted = {str(s.scrape.at): s.key for s in self.services if s.scrape is not None}
-        servers = [
-            service.probe
+        found = [
+            service
             for service in self.services
             if service.name == MONITORING and isinstance(service.probe, HttpProbe)
         ]
+        servers = [service.probe for service in found if isinstance(service.probe, HttpProbe)]
+        watched = {host_of(self.environment, service.site) for service in found}
+        scraped = [s for s in self.services if s.scrape is not None]
+        wanted = {
+            str(s.scrape.at): s.key
+            for s in scraped
+            if s.scrape is not None and host_of(self.environment, s.site) in watched
+        }
+        alone = sorted(s.key for s in scraped if s.key not in wanted.values())
         deadline = time.monotonic() + SCRAPED_WITHIN_S
         while True:
             try:
@@ -268,7 +277,10 @@ class _Verifying:
         if not servers:
             fault = "no Prometheus runs"
         return check_of(
-            name, [fault] if fault else [], f"Prometheus scrapes {len(wanted)} services"
+            name,
+            [fault] if fault else [],
+            f"Prometheus scrapes {len(wanted)} services"
+            + (f"; on hosts without one are {', '.join(alone)}" if alone else ""),
         )
 
     def evidence(self) -> Check:

@@ -48,8 +48,8 @@ def sql(probe: SqlProbe, password: str, deadline: float) -> str:
     try:
         with (
             psycopg.connect(
-                host=probe.at.host,
-                port=probe.at.port,
+                host=probe.at.here.host,
+                port=probe.at.here.port,
                 user=probe.user,
                 dbname=probe.database,
                 password=password,
@@ -100,8 +100,8 @@ def stream(probe: BusProbe, password: str, deadline: float) -> str:
 
     key, sent = f"probe:{uuid.uuid4().hex}", uuid.uuid4().hex.encode()
     client = Valkey(
-        host=probe.at.host,
-        port=probe.at.port,
+        host=probe.at.here.host,
+        port=probe.at.here.port,
         password=password,
         socket_timeout=left(deadline),
         socket_connect_timeout=left(deadline),
@@ -135,7 +135,7 @@ def journal(probe: JournalProbe, ca: bytes, cert: bytes, key: bytes, *, deadline
     credentials = grpc.ssl_channel_credentials(
         root_certificates=ca, private_key=key, certificate_chain=cert
     )
-    with grpc.secure_channel(str(probe.at), credentials) as channel:
+    with grpc.secure_channel(str(probe.at.here), credentials) as channel:
         store = rpc.KVStub(channel)
         try:
             put = store.Put(
@@ -156,7 +156,7 @@ def objects(probe: ObjectProbe, access_key: str, secret: str, deadline: float) -
 
     content = uuid.uuid4().hex.encode()
     name = f"{PREFIX}{content.decode()}"
-    client = _s3(str(probe.at), access_key, secret, max(1, math.ceil(left(deadline))))
+    client = _s3(str(probe.at.here), access_key, secret, max(1, math.ceil(left(deadline))))
     try:
         try:
             client.put_object(Bucket=BUCKET, Key=name, Body=content)
@@ -213,7 +213,7 @@ def http(probe: HttpProbe, secret: str, deadline: float) -> str:
     try:
         with httpx.stream(
             "GET",
-            f"http://{probe.at}{probe.path}",
+            f"http://{probe.at.here}{probe.path}",
             headers=bearer,
             auth=basic,
             timeout=left(deadline),

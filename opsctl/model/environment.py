@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from opsctl.model import window
+from opsctl.model.hosts import Hosts
 from opsctl.model.tiers import DR, LATENCY, DrPromise, DrTier, LatencyPromise, LatencyTier
 from opsctl.model.value import Value
 
@@ -216,6 +217,9 @@ class Environment(Value):
     strategy: Strategy = Field(Strategy(), description="the strategy and its parameters")
     drills: Drills = Field(Drills(), description="when drills may run, and which are due")
     images: Images = Field(Images(), description="where the images of the services come from")
+    hosts: Hosts = Field(
+        {}, description="Docker hosts by place (a site, market); empty: this machine's engine"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much every app logs"
     )

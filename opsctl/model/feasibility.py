@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.faults import Path
+from opsctl.model.hosts import faults, host_of
 from opsctl.model.tiers import DrTier, LatencyTier
 
 GIVEN: dict[TargetName, frozenset[DrTier]] = {
@@ -19,15 +20,6 @@ GIVEN: dict[TargetName, frozenset[DrTier]] = {
     TargetName.DOCKER: frozenset({DrTier.COLD, DrTier.HOT}),
 }
 """The targets of this release, and the disaster-recovery tiers that each gives."""
-
-INDEPENDENT_SITES: dict[TargetName, int | None] = {
-    TargetName.LOCAL: 1,
-    TargetName.DOCKER: 1,
-    TargetName.KUBERNETES: None,
-}
-"""How many places that fail apart a target can offer; None: as many as it has hosts.
-
-On target docker all places are in one engine in this release."""
 
 Reason = tuple[Path, str]
 
@@ -61,8 +53,8 @@ def unmet_reasons(environment: Environment) -> Iterator[Reason]:
         yield (
             ("dr",),
             (
-                f"{dr} needs {len(environment.trading_sites)} sites that fail apart, and target "
-                f"{target} has one: this machine; use a target with more hosts, or `cold`"
+                f"{dr} needs {len(environment.trading_sites)} sites that fail apart, and here "
+                f"they share one host; use a target with more hosts, or `cold`"
             ),
         )
 
@@ -78,14 +70,26 @@ def rehearsal(environment: Environment) -> str:
     )
 
 
+def failure_domains(environment: Environment) -> tuple[str, ...]:
+    """Return what the sites that trade are on, each named once: what falls as a whole."""
+    match environment.target:
+        case TargetName.LOCAL:
+            return ("this machine",)
+        case TargetName.DOCKER:
+            engines = (host_of(environment, site).engine for site in environment.trading_sites)
+            return tuple(dict.fromkeys(engine or "this machine's engine" for engine in engines))
+        case TargetName.KUBERNETES:  # as many as it has hosts
+            return environment.trading_sites
+
+
 def _share_a_host(environment: Environment) -> bool:
-    independent = INDEPENDENT_SITES[environment.target]
-    return independent is not None and len(environment.trading_sites) > independent
+    return len(failure_domains(environment)) < len(environment.trading_sites)
 
 
 def not_yet(environment: Environment) -> Iterator[Reason]:
     """Yield the setting and the reason of each thing that this release cannot give."""
     target, dr = environment.target, environment.dr
+    yield from ((("hosts", at), why) for at, why in faults(environment.hosts, target, environment))
     if target not in GIVEN:
         known = ", ".join(sorted(GIVEN))
         yield ("target",), f"{target} is not available in this release: use {known}"

@@ -1,8 +1,9 @@
 """The places of an environment and the links between them: pure.
 
 A link is every connection of one kind that one place opens to another. On one machine all
-of them go through the `network` app, so that a drill can cut each by itself; where sites
-are on hosts of their own, their network is there to be cut.
+of them go through the `network` app, so that a drill can cut each by itself. Of several
+Docker hosts each has one of its own: it carries what the places of its host dial, and what
+goes to another host it hands to that host's, by mutual TLS.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from itertools import permutations
 from typing import Literal
 
 from opsctl.model.environment import Environment, TargetName
+from opsctl.model.hosts import MARKET, apart, host_of
 from opsctl.model.value import Value
 
-MARKET = "market"
-"""Where the venue stands: outside every site of the firm."""
+__all__ = ["BETWEEN", "CARRIED", "MARKET", "Kind", "Link", "links", "relay_of", "relays"]
+
 BETWEEN = "between"
 """Where the links between sites run; in no site, so that it falls with none."""
 
 CARRIED = frozenset({TargetName.LOCAL, TargetName.DOCKER})
-"""Targets whose places share a machine, so that an app has to stand in for their network."""
+"""Targets whose links an app carries."""
 
 Kind = Literal["etcd", "journal", "peer", "fix"]
 
@@ -42,9 +44,12 @@ class Link(Value):
 
 
 def links(environment: Environment) -> tuple[Link, ...]:
-    """Return the links that the `network` app carries; none where there is one site."""
+    """Return the links that the `network` app carries.
+
+    None where there is one site, unless the venue is on another host than it.
+    """
     places, trading = environment.sites, environment.trading_sites
-    if len(places) == 1 or environment.target not in CARRIED:
+    if environment.target not in CARRIED or (len(places) == 1 and not apart(environment)):
         return ()
     ends: tuple[tuple[Kind, tuple[tuple[str, str], ...]], ...] = (
         ("etcd", tuple(permutations(places, 2))),
@@ -53,3 +58,14 @@ def links(environment: Environment) -> tuple[Link, ...]:
         ("fix", tuple((site, MARKET) for site in trading)),
     )
     return tuple(Link(dialer=a, to=b, kind=kind) for kind, pairs in ends for a, b in pairs)
+
+
+def relay_of(environment: Environment, place: str) -> str:
+    """Return the place of the `network` app that carries what a place dials."""
+    return host_of(environment, place).relay if apart(environment) else BETWEEN
+
+
+def relays(environment: Environment) -> tuple[str, ...]:
+    """Return the places of every `network` app: one, or one a host; none without links."""
+    dialers = (*environment.sites, MARKET) if links(environment) else ()
+    return tuple(dict.fromkeys(relay_of(environment, place) for place in dialers))

@@ -7,19 +7,65 @@ secret: files hold `{{secret:NAME}}`, which the target fills in while it writes 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from opsctl.model.environment import Environment
 from opsctl.model.value import Value
 
 
+def _none(value: object) -> bool:
+    return not value
+
+
+class Way(Protocol):
+    """How this process reaches an address that it cannot connect to by itself."""
+
+    @property
+    def here(self) -> Address:
+        """Where it is to connect to instead: an address of this machine."""
+        ...
+
+    def refused(self, timeout_s: float) -> str:
+        """Return why nothing answers at the far end; empty where something does."""
+        ...
+
+    def on(self, port: int) -> Way:
+        """Return the way to another port of the same host."""
+        ...
+
+
 class Address(Value):
-    """Where a port of a service is reached."""
+    """Where a port of a service is reached.
+
+    `via` is how opsctl reaches one on another machine. It is no part of what the address is:
+    neither kept, nor compared, nor in a digest.
+    """
 
     host: str
     port: int
+    via: SkipJsonSchema[Any] = Field(None, exclude=True, repr=False)
+
+    @property
+    def here(self) -> Address:
+        """Where this process connects to."""
+        way: Way | None = self.via
+        return way.here if way is not None else self
+
+    def on(self, port: int) -> Address:
+        """Return the address of another port of the same host."""
+        way: Way | None = self.via
+        return Address(host=self.host, port=port, via=way.on(port) if way is not None else None)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what it is, not how it is reached."""
+        return isinstance(other, Address) and (self.host, self.port) == (other.host, other.port)
+
+    def __hash__(self) -> int:
+        """Hash what is compared."""
+        return hash((self.host, self.port))
 
     def __str__(self) -> str:
         """Return `host:port`."""
@@ -151,6 +197,8 @@ class Service(Value):
     """Files that say that it runs; removed before a start, once no process of it is left."""
     leaves: tuple[str, ...] = ()
     """Files that it makes outside its folders and leaves behind; removed with it."""
+    published: Annotated[dict[str, Address], Field(exclude_if=_none)] = {}
+    """Ports that other hosts reach: name of the port -> the address of this service's host."""
     image: str = ""
     """The id of the image that it runs in, filled in by a target of containers."""
 

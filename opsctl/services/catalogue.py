@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from opsctl.model.environment import WITNESS, Environment
-from opsctl.model.topology import BETWEEN, links
+from opsctl.model.hosts import host_of
+from opsctl.model.topology import relays
 from opsctl.services import (
     alertmanager,
     data,
@@ -45,8 +46,7 @@ NAMES = frozenset((venue.NAME, network.NAME, prometheus.NAME, *(m.NAME for m in 
 def services(environment: Environment, host: Host) -> tuple[Service, ...]:
     """Return every service of an environment, made for the place where it will run."""
     shared = [venue.service(environment, venue.SITE, host)]
-    if links(environment):
-        shared.append(network.service(environment, BETWEEN, host))
+    shared += (network.service(environment, relay, host) for relay in relays(environment))
     if WITNESS in environment.sites:
         shared.append(etcd.service(environment, WITNESS, host))
     sites: list[Service] = []
@@ -54,5 +54,7 @@ def services(environment: Environment, host: Host) -> tuple[Service, ...]:
         first = site == environment.sites[0]
         here = [each for each in OF_A_SITE if first or each not in OF_THE_FIRST_SITE]
         own = tuple(each.service(environment, site, host) for each in here)
-        sites += (*own, prometheus.service(environment, site, host, (*shared, *own)))
+        # What is on other hosts lies behind links that carry orders only.
+        near = [s for s in shared if host_of(environment, s.site) == host_of(environment, site)]
+        sites += (*own, prometheus.service(environment, site, host, (*near, *own)))
     return (*shared, *sites)

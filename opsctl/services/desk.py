@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from apps.core.settings import DeskSettings
 from opsctl.model.environment import Environment
+from opsctl.model.hosts import host_of
 from opsctl.model.tiers import US
-from opsctl.model.topology import BETWEEN, links
+from opsctl.model.topology import links, relay_of
 from opsctl.services import app, data, execution, postgres, projector, strategy, valkey, venue
 from opsctl.services.base import Host, Service
 from opsctl.services.links import NETWORK
@@ -19,12 +20,15 @@ PEERS = (data.NAME, strategy.NAME, execution.NAME, projector.NAME)
 def service(environment: Environment, site: str, host: Host) -> Service:
     """Return the dashboard of a site.
 
-    It shows the health of that site's apps, of the venue and of what lies between.
+    It shows the health of that site's apps and of what lies between, and of the venue where
+    that is on its host.
     """
     peers = {name: f"http://{app.address(name, site, host)}" for name in PEERS}
-    peers[venue.NAME] = f"http://{app.address(venue.NAME, venue.SITE, host)}"
+    if host_of(environment, site) == host_of(environment, venue.SITE):
+        peers[venue.NAME] = f"http://{app.address(venue.NAME, venue.SITE, host)}"
     if links(environment):
-        peers[NETWORK] = f"http://{app.address(NETWORK, BETWEEN, host)}"
+        relay = relay_of(environment, site)
+        peers[NETWORK] = f"http://{app.address(NETWORK, relay, host)}"
     return app.service(
         DeskSettings,
         environment,

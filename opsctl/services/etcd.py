@@ -46,8 +46,9 @@ def _door(environment: Environment, site: str, host: Host) -> dict[str, str]:
     doors = [link for link in links(environment) if link.kind == "etcd" and link.dialer == site]
     if not doors:
         return {}
+    door = near_end(environment, doors[0], host)
     # A name that nobody has: what the operator's own shell exempts must not go around it.
-    return {"HTTPS_PROXY": f"http://{near_end(doors[0], host)}", "NO_PROXY": "none.invalid"}
+    return {"HTTPS_PROXY": f"http://{door}", "NO_PROXY": "none.invalid"}
 
 
 def service(environment: Environment, site: str, host: Host) -> Service:

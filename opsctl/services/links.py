@@ -9,7 +9,7 @@ speaks where `HTTPS_PROXY` is set), and door and name together are the link.
 from __future__ import annotations
 
 from opsctl.model.environment import Environment
-from opsctl.model.topology import BETWEEN, Kind, Link, links
+from opsctl.model.topology import Kind, Link, links, relay_of, relays
 from opsctl.services.base import Address, Host
 
 NETWORK = "network"
@@ -29,9 +29,10 @@ def port_name(link: Link) -> str:
     return f"{link.dialer}-etcd" if link.kind == "etcd" else link.name
 
 
-def near_end(link: Link, host: Host) -> Address:
+def near_end(environment: Environment, link: Link, host: Host) -> Address:
     """Return where a link is entered."""
-    return host.address(NETWORK, BETWEEN, port_name(link), seen_from=link.dialer)
+    relay = relay_of(environment, link.dialer)
+    return host.address(NETWORK, relay, port_name(link), seen_from=link.dialer)
 
 
 def far_end(link: Link, host: Host) -> Address:
@@ -42,7 +43,7 @@ def far_end(link: Link, host: Host) -> Address:
 
 def through(environment: Environment, link: Link, host: Host) -> Address:
     """Return where a place reaches another: by the link, or directly where there is none."""
-    return near_end(link, host) if link in links(environment) else far_end(link, host)
+    return near_end(environment, link, host) if link in links(environment) else far_end(link, host)
 
 
 def member(site: str) -> str:
@@ -57,4 +58,4 @@ def asked(link: Link) -> str:
 
 def waits(environment: Environment) -> tuple[str, ...]:
     """Return what carries the links, for services that use one to wait for."""
-    return (f"{NETWORK}@{BETWEEN}",) if links(environment) else ()
+    return tuple(f"{NETWORK}@{relay}" for relay in relays(environment))

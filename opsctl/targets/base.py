@@ -106,6 +106,10 @@ class Target(Protocol):
         """Return what should run, made by the catalogue for this target's hosts."""
         ...
 
+    def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
+        """Return services, as written down once, with how this process reaches their probes."""
+        ...
+
     def observe(self) -> tuple[Running, ...]:
         """Return what runs, seen from outside; changes nothing."""
         ...

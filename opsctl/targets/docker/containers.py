@@ -78,6 +78,7 @@ class Containers:
                 stop_signal=wanted.stop_signal,
                 stop_timeout=wanted.stop_within_s,
                 networking_config=self._attached(*first) if first[0] != "none" else None,
+                ports=list(wanted.published) or None,
                 host_config=self._host_config(wanted, first[0]),
                 **more,
             )["Id"]
@@ -104,6 +105,7 @@ class Containers:
                 f"{m.volume}:{m.path}:{'ro' if m.read_only else 'rw'},nocopy" for m in wanted.mounts
             ],
             tmpfs=wanted.in_memory,
+            port_bindings={port: (at.host, at.port) for port, at in wanted.published.items()},
             restart_policy=UNLESS_STOPPED,
             cpu_shares=wanted.shares,
             pids_limit=PROCESSES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -52,9 +53,14 @@ class Inside:
 class Outside:
     """What opsctl works with: the same addresses, and secrets as files of this machine."""
 
-    def __init__(self, addresses: Addresses, root: Path) -> None:
-        """Answer by these addresses; secrets lie in a folder."""
-        self.addresses = addresses
+    def __init__(
+        self, addresses: Addresses, root: Path, way: Callable[[str, Address], Address]
+    ) -> None:
+        """Answer by these addresses; secrets lie in a folder.
+
+        `way` adds to an address in a place how it is reached from here.
+        """
+        self.addresses, self._way = addresses, way
         self._root = root
 
     @cached_property
@@ -78,8 +84,9 @@ class Outside:
         return Inside(self.addresses, self.identity).folder(service, site, use)
 
     def address(self, service: str, site: str, port: str, *, seen_from: str = "") -> Address:
-        """Return where a port is reached; the engine's networks are reached from its machine."""
-        return self.addresses.address(f"{service}@{site}", seen_from or site, port)
+        """Return where a port is reached, and how from here."""
+        place = seen_from or site
+        return self._way(place, self.addresses.address(f"{service}@{site}", place, port))
 
     def secret(self, name: str) -> str:
         """Return the file of a secret."""

@@ -12,23 +12,23 @@ from opsctl.images.engine import errors
 from opsctl.targets.base import LogLine
 from opsctl.targets.docker.containers import Containers
 
-Named = Sequence[tuple[str, str]]
-"""Keys of services, and the names of their containers."""
+Named = Sequence[tuple[str, Containers, str]]
+"""Keys of services, the containers of their host, and the names of theirs."""
 
 
-def history(containers: Containers, named: Named, since: datetime | None) -> Iterator[LogLine]:
+def history(named: Named, since: datetime | None) -> Iterator[LogLine]:
     """Return the lines of services, oldest first."""
-    every = [_lines(containers, key, name, since, follow=False) for key, name in named]
+    every = [_lines(where, key, name, since, follow=False) for key, where, name in named]
     yield from heapq.merge(*every, key=lambda line: line.at or datetime.min.replace(tzinfo=UTC))
 
 
-def follow(containers: Containers, named: Named, since: datetime | None) -> Iterator[LogLine]:
+def follow(named: Named, since: datetime | None) -> Iterator[LogLine]:
     """Return the lines from `since` on (none of the past without it), then each as it comes."""
     came: queue.SimpleQueue[LogLine] = queue.SimpleQueue()
     since = since or datetime.now(UTC)
 
-    def read(key: str, name: str) -> None:
-        for line in _lines(containers, key, name, since, follow=True):
+    def read(key: str, where: Containers, name: str) -> None:
+        for line in _lines(where, key, name, since, follow=True):
             came.put(line)
 
     for each in named:

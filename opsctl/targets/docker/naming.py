@@ -13,7 +13,7 @@ MADE_FROM = "dev.opsctl.made-from"
 LEVEL = "dev.opsctl.level"
 """How many services are up before it: what waits for others is stopped before them."""
 ROLE = "dev.opsctl.role"
-"""What is there for all services of a place: `keeper`, `step`."""
+"""What is there for all services of a place: `keeper`, `step`, `gate`."""
 
 
 def of(environment: str, *parts: str) -> str:
@@ -44,6 +44,11 @@ def vault(environment: str, place: str) -> str:
 def keeper(environment: str, place: str) -> str:
     """Return the name of the container that keeps what the services of a place hold."""
     return of(environment, place, "keeper")
+
+
+def gate(environment: str, host: str) -> str:
+    """Return the name of the container by which opsctl reaches what is on a host."""
+    return of(environment, host, "gate")
 
 
 def network(environment: str, place: str) -> str:

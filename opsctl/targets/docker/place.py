@@ -74,7 +74,8 @@ class Place:
             driver="bridge",
             ipam={"Driver": "default", "Config": [pool]},
             labels=labels,
-            internal=True,
+            # Only what carries the links between hosts is reached from outside its own.
+            internal=not any(service.published for service in self._services),
         )
 
     def _volumes(self) -> dict[str, dict[str, str]]:

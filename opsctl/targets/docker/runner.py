@@ -17,6 +17,7 @@ from opsctl.targets.applying import Cancelled
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.containers import Containers
 from opsctl.targets.docker.host import DATA
+from opsctl.targets.docker.hosts import Fleet
 from opsctl.targets.docker.place import Place
 from opsctl.targets.docker.spec import Container
 from opsctl.targets.secrets import Secrets
@@ -36,7 +37,7 @@ _CLEAR = (
 class Runner:
     """A `Runner` of containers."""
 
-    containers: Containers
+    fleet: Fleet
     secrets: Secrets
     services: Mapping[str, Service]
     places: Mapping[str, Place]
@@ -47,16 +48,16 @@ class Runner:
 
     def running(self, key: str) -> bool:
         """Return whether its container runs."""
-        found = self.containers.find(naming.container(self.containers.environment, key))
+        found = self.fleet.of(key).find(naming.container(self.fleet.environment, key))
         return found is not None and bool(found["State"]["Running"])
 
     def stop(self, key: str) -> None:
         """Stop and remove its container."""
         known = self.services.get(key)
         within_s = (known.stop_within_s if known else 30) + STOP_GRACE_S
-        name = naming.container(self.containers.environment, key)
-        if self.containers.find(name) is not None:
-            self.containers.remove(name, within_s)
+        name = naming.container(self.fleet.environment, key)
+        if self.fleet.of(key).find(name) is not None:
+            self.fleet.of(key).remove(name, within_s)
 
     def prepare(self, service: Service, cancelled: Callable[[], bool]) -> Iterator[str]:
         """Hand it its files and secrets, and do its one-time steps."""
@@ -74,14 +75,15 @@ class Runner:
             if cancelled():
                 raise Cancelled
             done = f"{DATA}/{service.key}/.done/{step.name}"
-            if self.containers.has(place.keeper, done):
+            if self.fleet.of(service.key).has(place.keeper, done):
                 continue
             yield step.name
             if step.clears is not None:
                 self._clear(service, (step.clears,))
             self._step(service, step)
             at = f"{datetime.now(UTC).isoformat()}\n"
-            self.containers.put(place.keeper, f"{DATA}/{service.key}", {f".done/{step.name}": at})
+            marker = {f".done/{step.name}": at}
+            self.fleet.of(service.key).put(place.keeper, f"{DATA}/{service.key}", marker)
 
     def _clear(self, service: Service, paths: Sequence[str]) -> None:
         """Remove what is named of a service's data, whatever its own image can run."""
@@ -100,7 +102,7 @@ class Runner:
         image: str = "",
     ) -> None:
         """Run a command in a container like the service's, without a network, and remove it."""
-        where, spec = self.containers, self.specs[service.key]
+        where, spec = self.fleet.of(service.key), self.specs[service.key]
         labels = naming.labels(where.environment, where.identity)
         wanted = spec.model_copy(
             update={
@@ -114,7 +116,7 @@ class Runner:
         where.remove(wanted.name, 0)
         where.create(wanted, stdin_open=bool(stdin), healthcheck={"Test": ["NONE"]})
         try:
-            status, said = self._ran(wanted.name, stdin.encode())
+            status, said = _ran(where, wanted.name, stdin.encode())
         finally:
             where.remove(wanted.name, 0)
         if status != 0:
@@ -125,35 +127,17 @@ class Runner:
                 details=lines[-TAIL_LINES:],
             )
 
-    def _ran(self, name: str, stdin: bytes) -> tuple[int | None, str]:
-        api = self.containers.api
-        with errors(self.containers.engine.address):
-            api.update_container(name, restart_policy={"Name": "no"})
-            line = api.attach_socket(name, params={"stdin": 1, "stream": 1}) if stdin else None
-            api.start(name)
-            if line is not None:
-                raw: Any = getattr(line, "_sock", line)
-                raw.sendall(stdin)
-                raw.shutdown(socket.SHUT_WR)
-            until = time.monotonic() + STEP_WITHIN_S
-            while (state := api.inspect_container(name)["State"])["Running"]:
-                if time.monotonic() > until:
-                    return None, ""
-                time.sleep(POLL_S)
-            if line is not None:
-                line.close()
-            return int(state["ExitCode"]), api.logs(name).decode(errors="replace")
-
     def start(self, service: Service) -> None:
         """Make its container and start it."""
         spec = self.specs[service.key]
-        self.containers.create(spec)
-        self.containers.start(spec.name)
+        where = self.fleet.of(service.key)
+        where.create(spec)
+        where.start(spec.name)
         self._started.add(service.key)
 
     def ended(self, service: Service) -> str:
         """Return how it ended, also where the engine is about to start it again."""
-        found = self.containers.find(self.specs[service.key].name)
+        found = self.fleet.of(service.key).find(self.specs[service.key].name)
         if found is None:
             return "its container is gone"
         if service.key in self._started and found["RestartCount"]:
@@ -166,10 +150,31 @@ class Runner:
 
     def tail(self, service: Service) -> list[str]:
         """Return the end of its log."""
-        with errors(self.containers.engine.address):
-            raw = self.containers.api.logs(self.specs[service.key].name, tail=TAIL_LINES)
+        where = self.fleet.of(service.key)
+        with errors(where.engine.address):
+            raw = where.api.logs(self.specs[service.key].name, tail=TAIL_LINES)
         lines = raw.decode(errors="replace").splitlines()
         return [self.secrets.hidden(line, service.secrets) for line in lines]
+
+
+def _ran(containers: Containers, name: str, stdin: bytes) -> tuple[int | None, str]:
+    api = containers.api
+    with errors(containers.engine.address):
+        api.update_container(name, restart_policy={"Name": "no"})
+        line = api.attach_socket(name, params={"stdin": 1, "stream": 1}) if stdin else None
+        api.start(name)
+        if line is not None:
+            raw: Any = getattr(line, "_sock", line)
+            raw.sendall(stdin)
+            raw.shutdown(socket.SHUT_WR)
+        until = time.monotonic() + STEP_WITHIN_S
+        while (state := api.inspect_container(name)["State"])["Running"]:
+            if time.monotonic() > until:
+                return None, ""
+            time.sleep(POLL_S)
+        if line is not None:
+            line.close()
+        return int(state["ExitCode"]), api.logs(name).decode(errors="replace")
 
 
 def ending(found: Mapping[str, Any]) -> str:

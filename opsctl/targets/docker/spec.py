@@ -8,7 +8,15 @@ from ipaddress import IPv4Address, IPv4Network
 
 from opsctl.images.definition import USER, USER_ID
 from opsctl.model.value import Value
-from opsctl.services.base import BusProbe, HttpProbe, JournalProbe, ObjectProbe, Service, SqlProbe
+from opsctl.services.base import (
+    Address,
+    BusProbe,
+    HttpProbe,
+    JournalProbe,
+    ObjectProbe,
+    Service,
+    SqlProbe,
+)
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.host import DATA, HELD, SOCKETS
 
@@ -46,6 +54,8 @@ class Container(Value):
     shares: int
     stop_signal: str
     stop_within_s: int
+    published: dict[int, Address] = {}
+    """Ports that other hosts reach, and where on this host."""
     rights: tuple[str, ...] = ()
     """Capabilities; none but for those that hand things out."""
 
@@ -103,6 +113,7 @@ def container(
         shares=BACKGROUND_SHARES if service.background else SHARES,
         stop_signal=f"SIG{service.stop_signal}",
         stop_within_s=service.stop_within_s,
+        published={service.ports[name]: at for name, at in service.published.items()},
     )
 
 

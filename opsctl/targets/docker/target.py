@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Literal
 
 from opsctl.errors import OpsctlError, UsageError
-from opsctl.images.engine import Engine, connect, errors, refuse_full_disk
-from opsctl.images.running import Runnable, runnable
+from opsctl.images.engine import errors
+from opsctl.images.running import Runnable
 from opsctl.model.environment import Environment
+from opsctl.model.hosts import DockerHost
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
 from opsctl.state import environment_folder
@@ -27,20 +25,24 @@ from opsctl.targets.docker import logs, naming
 from opsctl.targets.docker.addresses import Addresses
 from opsctl.targets.docker.containers import Containers
 from opsctl.targets.docker.host import DATA, PYTHON, Inside, Outside
+from opsctl.targets.docker.hosts import Fleet, Hosts, here, left_behind, networks, refuse_unusable
+from opsctl.targets.docker.killing import killing
+from opsctl.targets.docker.mirror import Mirrors
+from opsctl.targets.docker.observing import Seen, out_of_reach, rss_bytes, running
 from opsctl.targets.docker.place import Place
-from opsctl.targets.docker.runner import STOP_GRACE_S, Runner, ending
+from opsctl.targets.docker.runner import STOP_GRACE_S, Runner
+from opsctl.targets.docker.sending import carry_images, wanted_images
 from opsctl.targets.docker.spec import Container, container
+from opsctl.targets.docker.ways import Ways, behind, open_gate
 from opsctl.targets.secrets import Secrets
 
 ROUTES = Path("/proc/net/route")
-Seen = Mapping[str, Any]
-"""What an engine says of a container."""
 STOP_WITHIN_S = 30
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
 
 
 class DockerTarget:
-    """Runs the services of one environment in the engine of this machine.
+    """Runs the services of one environment in the engines of its hosts.
 
     `makers` says which services; the whole catalogue where nothing else is asked for.
     """
@@ -53,81 +55,86 @@ class DockerTarget:
         self._runnable: dict[str, Runnable] = {}
         self._root = environment_folder(environment.name)
         self._secrets = Secrets(self._root / "secrets")
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return connect()
+        self._hosts = Hosts(environment)
+        self._ways = Ways(environment.name, self._hosts)
+        self._mirrors = Mirrors()
 
     @cached_property
     def host(self) -> Outside:
         """Addresses, identity and secrets, as opsctl reaches them."""
-        return Outside(Addresses(self._root / "addresses.json", self._foreign()), self._root)
+        addresses = Addresses(self._root / "addresses.json", self._foreign())
+        return Outside(addresses, self._root, self._ways.to)
 
     @property
-    def _containers(self) -> Containers:
-        return Containers(self._engine, self._environment.name, self.host.identity)
+    def _fleet(self) -> Fleet:
+        return Fleet(self._hosts, self._environment.name, self.host.identity)
 
     def _foreign(self) -> Iterator[IPv4Network]:
-        """Yield the networks of the engine that are not this environment's, and the machine's."""
+        """Yield the networks of the engines that are not this environment's, and the machine's.
+
+        A host that is down is left out: what was chosen before is kept, and nothing new is
+        begun while it is.
+        """
         yield from routed(ROUTES.read_text(encoding="ascii") if ROUTES.exists() else "")
-        with errors(self._engine.address):
-            for found in self._engine.client.api.networks():
-                if (found["Labels"] or {}).get(naming.ENVIRONMENT) == self._environment.name:
-                    continue
-                for pool in found["IPAM"]["Config"] or ():
-                    with contextlib.suppress(ValueError):
-                        yield IPv4Network(pool["Subnet"])
+        for engine in self._hosts.answering()[0].values():
+            yield from networks(engine, but_of=self._environment.name)
 
     def services(self) -> tuple[Service, ...]:
         """Return what should run, each in the image that it runs in."""
         if self._made is None:
             made = self._makers(self._environment, Inside(self.host.addresses, self.host.identity))
-            self._runnable = runnable(
-                sorted({s.name for s in made}), self._environment.images, self._engine
-            )
-            self._made = tuple(in_image(s, self._runnable[s.name]) for s in made)
+            self._runnable = wanted_images(self._hosts, made, self._environment.images)
+            self._made = self.reached([in_image(s, self._runnable[s.name]) for s in made])
         return self._made
 
+    def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
+        """Return services with the way from this process to what is on other machines."""
+        return tuple(self._ways.of(service) for service in services)
+
     def observe(self) -> tuple[Running, ...]:
-        """Return what runs, asked of the engine; changes nothing."""
-        return tuple(_running(key, one) for key, one in sorted(self._containers.found().items()))
+        """Return what runs, asked of the engines; changes nothing.
+
+        What a host that does not answer should run is among it, as failed.
+        """
+        found: list[Running] = []
+        up, down = self._hosts.answering()
+        for host in up:
+            where = self._fleet.on(host)
+            for key, one in where.found().items():
+                rss = rss_bytes(where, one, here=here(where.engine))
+                found.append(running(key, one, rss))
+        for host, why in down.items():
+            if not self._hosts.apart:
+                raise why
+            found += out_of_reach(host, why, self.services())
+        return tuple(sorted(found, key=lambda each: each.key))
 
     def preflight(self, services: Sequence[Service]) -> None:
         """Raise for what would fail."""
         order.levels({s.key: s for s in services})
-        if not self._engine.address.startswith("unix://"):
-            raise UsageError(
-                f"the engine {self._engine.address} is on another machine, which this release "
-                "cannot use yet",
-                hint="run opsctl on the machine of the engine: DOCKER_HOST=unix:///var/run/docker.sock",
-            )
-        refuse_full_disk(self._engine)
-        where = self._containers
-        for service in services:
-            where.find(naming.container(where.environment, service.key))
-        for place in {service.site for service in services}:
-            where.find(naming.keeper(where.environment, place))
+        refuse_unusable(self._hosts, self._fleet, services)
 
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:
         """Carry out a plan, yielding progress."""
         if plan.empty:
             return
+        level = order.levels({service.key: service for service in services})
+        services = self.reached(services)
         wanted = {service.key: service for service in services}
-        level = order.levels(wanted)
+        yield from carry_images(self._hosts, services, self._python())
         places = self._lay_out(services)
         specs = {s.key: self._spec(s, level[s.key], services) for s in services}
-        runner = Runner(
-            self._containers, self._secrets, wanted, places, specs, python=self._python()
-        )
+        runner = Runner(self._fleet, self._secrets, wanted, places, specs, python=self._python())
         act = Application(runner, wanted)
-        unwanted = [key for key in self._containers.found() if key not in wanted]
+        unwanted = [key for key in self._fleet.found() if key not in wanted]
         stops = dict.fromkeys(
             (*(c.name for c in plan.changes if c.action is Action.STOP), *unwanted)
         )
         yield from act.stop(tuple(stops))
         yield from act.start([c.name for c in plan.changes if c.action is not Action.STOP])
         if not wanted:  # a first deploy that failed: what is left are volumes, for the next one
-            self._containers.clear(keep_data=True)
+            for host in self._hosts.all:
+                self._fleet.on(host).clear(keep_data=True)
 
     def _lay_out(self, services: Sequence[Service]) -> dict[str, Place]:
         """Write down what was chosen, make the secrets, and what each place has."""
@@ -143,9 +150,12 @@ class DockerTarget:
         found = {}
         for site in dict.fromkeys(service.site for service in services):
             own = [service for service in services if service.site == site]
-            place = Place(self._containers, site, self.host.addresses.network(site), own)
+            place = Place(self._fleet.at(site), site, self.host.addresses.network(site), own)
             place.prepare(self._python())
             found[site] = place
+        for host in self._hosts.all:
+            if behind(host):
+                open_gate(self._fleet.on(host), host, list(found), self._python())
         return found
 
     def _python(self) -> Runnable:
@@ -161,7 +171,8 @@ class DockerTarget:
 
     def _spec(self, service: Service, level: int, services: Sequence[Service]) -> Container:
         addresses = self.host.addresses
-        places = dict.fromkeys(s.site for s in services)
+        here = self._hosts.of(service.site)
+        places = dict.fromkeys(s.site for s in services if self._hosts.of(s.site) == here)
         return container(
             self._environment.name,
             self.host.identity,
@@ -173,55 +184,57 @@ class DockerTarget:
         )
 
     def destroy(self, *, keep_data: bool) -> Iterator[Event]:
-        """Stop everything and remove it."""
-        where = self._containers
-        for group in _highest_first(where.found()):
+        """Stop everything and remove it, on every host that answers; raise for what is left."""
+        up, down = self._hosts.answering()
+        if not up:
+            raise next(iter(down.values()))
+        found = {key: (self._fleet.on(h), one) for h in up for key, one in self._found(h)}
+        for group in _highest_first({key: one for key, (_, one) in found.items()}):
             yield from (event(key, "stopping") for key in group)
             with ThreadPoolExecutor(len(group), "stop") as pool:
-                list(pool.map(lambda one: where.remove(one["Id"], _within_s(one)), group.values()))
+                stop = ((*found[key], key) for key in group)
+                list(pool.map(lambda each: each[0].remove(each[1]["Id"], _within_s(each[1])), stop))
             yield from (event(key, "stopped") for key in group)
-        where.clear(keep_data=keep_data)
+        for host in up:
+            self._fleet.on(host).clear(keep_data=keep_data)
+        if down:
+            raise left_behind(self._environment.name, down)
         if not keep_data:
             for name in ("secrets", "addresses.json", "identity"):
                 files.remove(self._root / name)
             with contextlib.suppress(OSError):  # its lock is still in it
                 self._root.rmdir()
 
+    def _found(self, host: DockerHost) -> list[tuple[str, Seen]]:
+        return list(self._fleet.on(host).found().items())
+
+    def _of(self, services: Sequence[str]) -> list[tuple[Containers, Seen]]:
+        """Return the containers that services have now, with those of their hosts."""
+        return [
+            (self._fleet.on(host), one)
+            for host in self._hosts.all
+            for key, one in self._found(host)
+            if key in services
+        ]
+
     def aim(self, services: Sequence[str], blow: Blow) -> Callable[[], None]:
         """Return what does it to the containers that services have now."""
-        found = {k: one for k, one in self._containers.found().items() if k in services}
+        found = self._of(services)
         if blow is Blow.KILL:
-            return self._killing(found)
+            return killing(found, self._python)
         act = {Blow.FREEZE: "pause", Blow.THAW: "unpause"}.get(blow)
         if act is None:
             raise OpsctlError(f"{blow} cannot be had on the docker target yet")
-        wanted = [o["Id"] for o in found.values() if o["State"]["Paused"] is (blow is Blow.THAW)]
+        wanted = [
+            (where, one["Id"])
+            for where, one in found
+            if one["State"]["Paused"] is (blow is Blow.THAW)
+        ]
 
         def strike() -> None:
-            with errors(self._engine.address):
-                for one in wanted:
-                    getattr(self._engine.client.api, act)(one)
-
-        return strike
-
-    def _killing(self, found: Mapping[str, Mapping[str, Any]]) -> Callable[[], None]:
-        """Return what ends processes as a crash does: the engine starts those again.
-
-        What is killed through the engine it takes for stopped.
-        """
-        held = []
-        for one in found.values():
-            if one["State"]["Pid"]:
-                with contextlib.suppress(ProcessLookupError):
-                    held.append(os.pidfd_open(one["State"]["Pid"]))
-
-        def strike() -> None:
-            for process in held:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(process, signal.SIGKILL)
-            for process in held:
-                os.close(process)
-            held.clear()
+            for where, one in wanted:
+                with errors(where.engine.address):
+                    getattr(where.api, act)(one)
 
         return strike
 
@@ -239,24 +252,26 @@ class DockerTarget:
         """Kill containers by the engine, which leaves what it has killed stopped."""
         from docker.errors import APIError
 
-        with errors(self._engine.address):
-            for key, one in self._containers.found().items():
-                if key in services and (one["State"]["Running"] or one["State"]["Restarting"]):
-                    with contextlib.suppress(APIError):  # it has ended by itself meanwhile
-                        self._engine.client.api.kill(one["Id"])
+        for where, one in self._of(services):
+            if one["State"]["Running"] or one["State"]["Restarting"]:
+                # It may have ended by itself meanwhile.
+                with errors(where.engine.address), contextlib.suppress(APIError):
+                    where.api.kill(one["Id"])
 
     def bring_up(self, services: Sequence[str]) -> None:
         """Start containers that were kept down."""
-        for key, one in self._containers.found().items():
-            if key in services and not one["State"]["Running"]:
-                self._containers.start(one["Id"])
+        for where, one in self._of(services):
+            if not one["State"]["Running"]:
+                where.start(one["Id"])
 
     def file(self, service: str, path: str) -> Path:
-        """Return a file of a service's data, in its volume on this machine."""
+        """Return a file of a service's data: in its volume, or as it is kept up to date here."""
         inside = f"{DATA}/{service}/"
-        volume = naming.data(self._environment.name, service)
-        with errors(self._engine.address):
-            found = self._engine.client.api.inspect_volume(volume)
+        where = self._fleet.of(service)
+        if not here(where.engine):
+            return self._mirrors.of(where, service, path)
+        with errors(where.engine.address):
+            found = where.api.inspect_volume(naming.data(self._environment.name, service))
         return Path(found["Mountpoint"]) / path.removeprefix(inside)
 
     def logs(
@@ -264,19 +279,21 @@ class DockerTarget:
     ) -> Iterator[LogLine]:
         """Return log lines, of a service named by its key or by its name on every site."""
         named = [
-            (key, naming.container(self._environment.name, key)) for key in self._keys(services)
+            (key, self._fleet.of(key), naming.container(self._environment.name, key))
+            for key in self._keys(services)
         ]
         read = logs.follow if follow else logs.history
-        return read(self._containers, named, since)
+        return read(named, since)
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         """Return the last lines of one service's log."""
         (key,) = self._keys([service])[:1]
         name = naming.container(self._environment.name, key)
-        return logs.tail(self._containers, name, lines)
+        return logs.tail(self._fleet.of(key), name, lines)
 
     def _keys(self, services: Sequence[str]) -> tuple[str, ...]:
-        known = tuple(sorted(self._containers.found()))
+        up, _ = self._hosts.answering()
+        known = tuple(sorted(key for host in up for key, _ in self._found(host)))
         return chosen(self._environment.name, services, known)
 
 
@@ -325,36 +342,3 @@ def chosen(environment: str, services: Sequence[str], known: Sequence[str]) -> t
             )
         found += keys
     return tuple(dict.fromkeys(found))
-
-
-def _running(key: str, found: Mapping[str, Any]) -> Running:
-    state, labels = found["State"], found["Config"]["Labels"]
-    name, _, site = key.partition("@")
-    pid = state["Pid"] or None
-    return Running(
-        name=name,
-        site=site,
-        state=_state(state),
-        made_from=labels.get(naming.MADE_FROM, ""),
-        pid=pid,
-        started_at=datetime.fromisoformat(f"{state['StartedAt'][:19]}+00:00") if pid else None,
-        rss_bytes=_rss(pid) if pid else None,
-        detail="paused" if state["Paused"] else ending(found),
-    )
-
-
-def _state(state: Mapping[str, Any]) -> Literal["running", "starting", "stopped", "failed"]:
-    if state["Restarting"] or state["Dead"] or state.get("OOMKilled"):
-        return "failed"
-    if state["Running"]:
-        return "running"
-    return "stopped"
-
-
-def _rss(pid: int) -> int | None:
-    """Return the memory of a container's first process; its children are small or none."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")

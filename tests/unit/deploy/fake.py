@@ -95,6 +95,9 @@ class FakeTarget:
     def services(self) -> tuple[Service, ...]:
         return self.wanted
 
+    def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
+        return tuple(services)
+
     def observe(self) -> tuple[Running, ...]:
         return tuple(self.running.values())
 

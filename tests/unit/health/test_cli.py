@@ -63,6 +63,9 @@ class FakeTarget:
     def services(self) -> tuple[Service, ...]:
         return tuple(self._services)
 
+    def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
+        return tuple(services)
+
     def observe(self) -> tuple[Running, ...]:
         return tuple(self._running)
 

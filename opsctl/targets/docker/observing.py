@@ -1,0 +1,82 @@
+"""What engines say of containers, as what runs of an environment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from opsctl.errors import OpsctlError
+from opsctl.images.engine import errors
+from opsctl.model.hosts import DockerHost
+from opsctl.services.base import Service
+from opsctl.targets.base import Running
+from opsctl.targets.docker import naming
+from opsctl.targets.docker.containers import Containers
+from opsctl.targets.docker.runner import ending
+
+Seen = Mapping[str, Any]
+"""What an engine says of a container."""
+
+
+def running(key: str, found: Seen, rss_bytes: int | None) -> Running:
+    """Return what runs of a service."""
+    state, labels = found["State"], found["Config"]["Labels"]
+    name, _, site = key.partition("@")
+    pid = state["Pid"] or None
+    return Running(
+        name=name,
+        site=site,
+        state=_state(state),
+        made_from=labels.get(naming.MADE_FROM, ""),
+        pid=pid,
+        started_at=datetime.fromisoformat(f"{state['StartedAt'][:19]}+00:00") if pid else None,
+        rss_bytes=rss_bytes if pid else None,
+        detail="paused" if state["Paused"] else ending(found),
+    )
+
+
+def out_of_reach(
+    host: DockerHost, why: OpsctlError, services: Sequence[Service]
+) -> Iterator[Running]:
+    """Yield the services of a host that does not answer: what they do, nobody can say."""
+    for service in services:
+        if service.site in (*host.places, host.relay):
+            yield Running(
+                name=service.name,
+                site=service.site,
+                state="failed",
+                made_from="",
+                detail=f"its host is out of reach: {why.message}",
+            )
+
+
+def _state(state: Seen) -> Literal["running", "starting", "stopped", "failed"]:
+    if state["Restarting"] or state["Dead"] or state.get("OOMKilled"):
+        return "failed"
+    if state["Running"]:
+        return "running"
+    return "stopped"
+
+
+def rss_bytes(containers: Containers, found: Seen, *, here: bool) -> int | None:
+    """Return the memory of a container's first process; its children are small or none.
+
+    Of one on this machine by the kernel, else by its engine's `ps`.
+    """
+    pid = found["State"]["Pid"]
+    if not pid:
+        return None
+    if here:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+        return None
+    with contextlib.suppress(OpsctlError, ValueError, IndexError, KeyError):
+        with errors(containers.engine.address):
+            rows = containers.api.top(found["Id"], "-o pid,rss")["Processes"]
+        return next(int(rss) * 1024 for first, rss in rows if int(first) == pid)
+    return None
