@@ -7,12 +7,14 @@ probe leaves behind grows: one row, one journal key, no message, no object.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from opsctl.errors import OpsctlError
 from opsctl.health.work import Unhealthy, http, journal, objects, sql, stream
 from opsctl.model.value import Value
 from opsctl.services.base import (
@@ -60,8 +62,10 @@ def probe(probe: Probe, read_secret: ReadSecret, *, timeout_s: float = TIMEOUT_S
     Every network operation is bounded by `timeout_s`, and so is all of them together but
     for one. A name that is an absolute path is the path of the secret's file.
     """
-    began = time.monotonic()
     secrets = _Secrets(read_secret, [])
+    with contextlib.suppress(OpsctlError):  # said below
+        _ = probe.at.here  # what has to be begun to reach another machine is no part of it
+    began = time.monotonic()
     try:
         reach(probe.at, timeout_s)
         detail, ok = _work(probe, secrets, began + timeout_s), True
@@ -88,7 +92,11 @@ def reachable(address: Address, timeout_s: float = TIMEOUT_S) -> bool:
 def reach(address: Address, timeout_s: float) -> None:
     """Open and close a connection; raise `Unhealthy` where nothing listens."""
     if (way := address.via) is not None:
-        if why := way.refused(timeout_s):
+        try:
+            why = way.refused(timeout_s)
+        except OpsctlError as fault:
+            why = fault.message
+        if why:
             raise Unhealthy(f"nothing listens on {address}: {why}")
         return
     try:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
 from opsctl.errors import OpsctlError, UsageError
 from opsctl.images.engine import Engine, EngineRefused, connect, errors, refuse_full_disk
+from opsctl.images.ssh import tunnel
 from opsctl.model.environment import Environment
 from opsctl.model.hosts import DockerHost, apart, host_of, hosts
 from opsctl.services.base import Service
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.containers import Containers
+
+AGAIN_S = 5.0
+"""A host that did not answer is asked again after so long: asking may take ten seconds."""
 
 
 class Hosts:
@@ -28,6 +33,7 @@ class Hosts:
         self._environment = environment
         self.all = hosts(environment)
         self._engines: dict[str, Engine] = {}
+        self._refused: dict[str, tuple[float, OpsctlError]] = {}
         self._connecting = threading.Lock()
 
     @property
@@ -43,8 +49,23 @@ class Hosts:
         """Return the engine of a host; raises `EngineRefused`, which says what to do."""
         with self._connecting:
             if host.name not in self._engines:
-                self._engines[host.name] = connect(host.engine or None)
+                at, why = self._refused.get(host.name, (-AGAIN_S, None))
+                if why is not None and time.monotonic() - at < AGAIN_S:
+                    raise why
+                try:
+                    self._engines[host.name] = connect(host.engine or None)
+                except OpsctlError as fault:
+                    self._refused[host.name] = time.monotonic(), fault
+                    raise
             return self._engines[host.name]
+
+    def socket(self, host: DockerHost) -> str:
+        """Return the address of a host's socket on this machine, which may lead to another.
+
+        Raises `EngineRefused`.
+        """
+        address = self.engine(host).address
+        return f"unix://{tunnel(address)}" if address.startswith("ssh://") else address
 
     def answering(self) -> tuple[dict[DockerHost, Engine], dict[DockerHost, OpsctlError]]:
         """Return the engine of every host that answers, and why the others do not."""
@@ -90,6 +111,19 @@ class Fleet:
         """Return what the engines say of each service's container, by the service's key."""
         return {key: one for host in self.hosts.all for key, one in self.on(host).found().items()}
 
+    def seen(
+        self,
+    ) -> tuple[dict[DockerHost, dict[str, Mapping[str, Any]]], dict[DockerHost, OpsctlError]]:
+        """Return the same of each host that answers, and why the others do not."""
+        up: dict[DockerHost, dict[str, Mapping[str, Any]]] = {}
+        down: dict[DockerHost, OpsctlError] = {}
+        for host in self.hosts.all:
+            try:
+                up[host] = self.on(host).found()
+            except OpsctlError as fault:
+                down[host] = fault
+        return up, down
+
 
 def here(engine: Engine) -> bool:
     """Return whether an engine's files and processes are this machine's."""
@@ -114,6 +148,7 @@ def refuse_unusable(hosts: Hosts, fleet: Fleet, services: Sequence[Service]) -> 
     that is on another host so far.
     """
     up, down = hosts.answering()
+    down |= fleet.seen()[1]  # an engine that answered once may be gone
     for host, why in down.items():
         sites = " and ".join(host.places)
         raise EngineRefused(

@@ -14,7 +14,6 @@ from opsctl.errors import OpsctlError, UsageError
 from opsctl.images.engine import errors
 from opsctl.images.running import Runnable
 from opsctl.model.environment import Environment
-from opsctl.model.hosts import DockerHost
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
 from opsctl.state import environment_folder
@@ -96,13 +95,12 @@ class DockerTarget:
 
         What a host that does not answer should run is among it, as failed.
         """
+        up, down = self._fleet.seen()
         found: list[Running] = []
-        up, down = self._hosts.answering()
-        for host in up:
+        for host, containers in up.items():
             where = self._fleet.on(host)
-            for key, one in where.found().items():
-                rss = rss_bytes(where, one, here=here(where.engine))
-                found.append(running(key, one, rss))
+            for key, one in containers.items():
+                found.append(running(key, one, rss_bytes(where, one, here=here(where.engine))))
         for host, why in down.items():
             if not self._hosts.apart:
                 raise why
@@ -185,10 +183,10 @@ class DockerTarget:
 
     def destroy(self, *, keep_data: bool) -> Iterator[Event]:
         """Stop everything and remove it, on every host that answers; raise for what is left."""
-        up, down = self._hosts.answering()
+        up, down = self._fleet.seen()
         if not up:
             raise next(iter(down.values()))
-        found = {key: (self._fleet.on(h), one) for h in up for key, one in self._found(h)}
+        found = {k: (self._fleet.on(h), one) for h, on in up.items() for k, one in on.items()}
         for group in _highest_first({key: one for key, (_, one) in found.items()}):
             yield from (event(key, "stopping") for key in group)
             with ThreadPoolExecutor(len(group), "stop") as pool:
@@ -205,15 +203,12 @@ class DockerTarget:
             with contextlib.suppress(OSError):  # its lock is still in it
                 self._root.rmdir()
 
-    def _found(self, host: DockerHost) -> list[tuple[str, Seen]]:
-        return list(self._fleet.on(host).found().items())
-
     def _of(self, services: Sequence[str]) -> list[tuple[Containers, Seen]]:
         """Return the containers that services have now, with those of their hosts."""
         return [
             (self._fleet.on(host), one)
             for host in self._hosts.all
-            for key, one in self._found(host)
+            for key, one in self._fleet.on(host).found().items()
             if key in services
         ]
 
@@ -292,8 +287,8 @@ class DockerTarget:
         return logs.tail(self._fleet.of(key), name, lines)
 
     def _keys(self, services: Sequence[str]) -> tuple[str, ...]:
-        up, _ = self._hosts.answering()
-        known = tuple(sorted(key for host in up for key, _ in self._found(host)))
+        up, _ = self._fleet.seen()
+        known = tuple(sorted(key for found in up.values() for key in found))
         return chosen(self._environment.name, services, known)
 
 

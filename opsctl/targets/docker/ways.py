@@ -29,7 +29,7 @@ class Ways:
         """Know the hosts; connect to none."""
         self._hosts = hosts
         self._forwarders = {
-            host.name: Forwarder(partial(hosts.engine, host), naming.gate(environment, host.name))
+            host.name: Forwarder(partial(hosts.socket, host), naming.gate(environment, host.name))
             for host in hosts.all
             if behind(host)
         }
