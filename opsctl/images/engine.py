@@ -133,11 +133,11 @@ def connect(address: str | None = None) -> Engine:
 
     wanted = address or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     with errors(wanted):
-        parse_host(wanted)
         arguments: dict[str, Any] = {"base_url": wanted, "timeout": TIMEOUT_S}
         if wanted.startswith("ssh://"):
             arguments["base_url"] = f"unix://{tunnel(wanted)}"
         else:
+            parse_host(wanted)
             _reachable(wanted)
         # Asked by an address without a version, so that any engine answers.
         with contextlib.closing(docker.DockerClient(version=OLDEST_API, **arguments)) as any_:

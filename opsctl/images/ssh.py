@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -108,6 +107,8 @@ def tunnel(address: str) -> Path:
 
     Raises `SshRefused`.
     """
+    if not urlsplit(address).hostname:
+        raise SshRefused(f"{address} names no host", hint="write ssh://user@host[:port]")
     with _opening:
         if address not in _open or not _open[address].alive:
             if address in _open:
@@ -151,14 +152,17 @@ def command(address: str, socket: Path, config: str | None) -> tuple[str, ...]:
 
 def refused(address: str, said: str) -> SshRefused:
     """Return the error for what ssh said before it ended; pure."""
-    host = urlsplit(address).hostname or ""
-    log_in = shlex.join(["ssh", re.sub(r"^ssh://", "", address).partition("/")[0]])
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    user = f"{parts.username}@" if parts.username else ""
+    log_in = f"ssh {f'-p {parts.port} ' if parts.port else ''}{user}{host}"
+    known = shlex.quote(f"[{host}]:{parts.port}") if parts.port else host
     if "IDENTIFICATION HAS CHANGED" in said:
         return SshRefused(
             f"{address}: the host key of {host} is not the one that is known: it is another "
             "machine, or somebody is in between",
             hint="ask whoever runs the host; only where it was set up anew: "
-            f"ssh-keygen -R {host}, then {log_in} once, and compare the key",
+            f"ssh-keygen -R {known}, then {log_in} once, and compare the key",
         )
     if "Host key verification failed" in said or "host key is known for" in said:
         return SshRefused(

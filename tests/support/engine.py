@@ -83,12 +83,12 @@ def running(*options: str) -> Iterator[Dockerd]:
             yield engine
         finally:
             if options:
-                _disconnect(engine)
+                disconnect(engine)
             engine.stop()
             unmount(home)
 
 
-def _disconnect(engine: Dockerd) -> None:
+def disconnect(engine: Dockerd) -> None:
     """Remove every container and network: an engine that ends leaves its bridges behind."""
     with contextlib.suppress(DockerException, OSError):  # it may be dead
         client = docker.DockerClient(base_url=engine.address)

@@ -16,8 +16,9 @@ from opsctl.toolchain import programs
 SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmanager")
 
 
-CONTAINERS = ("docker.io", "mmdebstrap", "docker-registry")
-"""What the tests of images need: an engine of their own, the base's tool, a registry."""
+CONTAINERS = ("docker.io", "mmdebstrap", "docker-registry", "openssh-server", "openssh-client")
+"""What the tests of containers need: engines, the base's tool, a registry, a host to log in to."""
+PROGRAMS = ("dockerd", "mmdebstrap", "docker-registry", "/usr/sbin/sshd", "ssh")
 
 
 def chromium() -> str | None:
@@ -29,7 +30,7 @@ def chromium() -> str | None:
 
 def containers() -> str | None:
     """Return why there is no Docker Engine to be started, after having tried as for Chromium."""
-    if all(shutil.which(name) for name in ("dockerd", "mmdebstrap", "docker-registry")):
+    if all(shutil.which(name) for name in PROGRAMS):
         return None
     return _installed(*CONTAINERS)
 

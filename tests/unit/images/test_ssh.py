@@ -33,7 +33,7 @@ def test_another_socket_and_another_configuration_are_named() -> None:
         (
             "@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@\nHost key verification failed.",
             "is not the one that is known",
-            "ssh-keygen -R 10.0.2.10",
+            "ssh-keygen -R '[10.0.2.10]:2222', then ssh -p 2222 ops@10.0.2.10",
         ),
         ("Host key verification failed.\n", "is not known here", "compare the key"),
         ("ops@h: Permission denied (publickey).\n", "refuses this user's keys", "ssh-copy-id"),
