@@ -49,6 +49,10 @@ class Dockerd:
             error.add_note((self.home / "dockerd.log").read_text()[-2000:])
             raise
 
+    def kill(self) -> None:
+        """End it with SIGKILL; what it runs goes on."""
+        self._process.kill()
+
     def stop(self) -> None:
         """End it, and everything that it runs."""
         popen = self._process.popen

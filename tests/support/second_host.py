@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
+
 from tests.support import engine as engines
 from tests.support.servers import Process, folder, wait_for
 
-NEAR, FAR = "10.218.77.1", "10.218.77.2"
+NEAR, FAR = (f"10.218.{os.getpid() % 250}.{end}" for end in (1, 2))
+"""Of this host and the other; others for each worker of a test run."""
 PORT = 2222
 
 
@@ -68,6 +72,15 @@ class SecondHost:
         """Make a public key the one that is known of the host; empty: none."""
         text = f"[{FAR}]:{PORT} {key}\n" if key else ""
         (self.ssh / "known_hosts").write_text(text)
+
+    def lose(self) -> None:
+        """Kill the engine and everything that it runs, at once; `engine.start` brings it back."""
+        with contextlib.closing(docker.DockerClient(base_url=self.engine.address)) as client:
+            pids = [one.attrs["State"]["Pid"] for one in client.containers.list()]
+        self.engine.kill()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     @property
     def host_key(self) -> str:
