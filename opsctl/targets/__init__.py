@@ -25,7 +25,7 @@ def open_target(environment: Environment) -> Target:
             hint="trading:dr: cold runs one site, hot two and a witness",
         )
     if environment.target is TargetName.DOCKER:
-        from opsctl.targets.docker import DockerTarget
+        from opsctl.targets.docker.target import DockerTarget
 
         return DockerTarget(environment)
     from opsctl.targets.local import LocalTarget

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from opsctl.images.ssh import CONFIG
 from tests.support import engine as engines
+from tests.support import second_host as hosts
 from tests.support.servers import folder
 
 OPSCTL = str(Path(sys.executable).with_name("opsctl"))
@@ -74,22 +76,64 @@ def intraday() -> Iterator[Deployed]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def contained() -> Iterator[Deployed]:
-    """The intraday tier in containers of an engine of our own, its images built before."""
-    if why := engines.lacking():
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must have an engine: {why}")
+def needed(why: str) -> None:
+    """Skip for a reason; in CI that is a failure."""
+    if why and os.environ.get("CI"):
+        pytest.fail(f"CI must have it: {why}")
+    if why:
         pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def with_images() -> Iterator[engines.Dockerd]:
+    """An engine of our own in which the images were built; `DOCKER_HOST` names it."""
+    needed(engines.lacking())
     with engines.running("--log-level=warn") as engine, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", engine.address)
         with folder() as state:
             Deployed("intraday", state).run("images", "build")
-        with deployed("intraday", "--target", "docker") as made:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def contained(with_images: engines.Dockerd) -> Iterator[Deployed]:
+    """The intraday tier in containers of that engine."""
+    with deployed("intraday", "--target", "docker") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def other_host() -> Iterator[hosts.SecondHost]:
+    """A second host, reached by ssh; whoever tests runs the commands of `ssh` by its settings."""
+    needed(hosts.lacking())
+    with hosts.second_host() as found, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CONFIG, str(found.config))
+        yield found
+
+
+@pytest.fixture(scope="session")
+def apart(with_images: engines.Dockerd, other_host: hosts.SecondHost) -> Iterator[Deployed]:
+    """Site b on a host of its own, reached by ssh; the other places on one that is here."""
+    text = (
+        "config:\n  trading:format: 1\n  trading:tier: intraday\n  trading:target: docker\n"
+        "  trading:hosts:\n"
+        f"    a: {{engine: '{with_images.address}', address: {hosts.NEAR}}}\n"
+        f"    witness: '{with_images.address}'\n    b: '{other_host.address}'\n"
+    )
+    with folder() as project, pytest.MonkeyPatch.context() as patch:
+        (project / "Pulumi.yaml").write_text("name: trading\nruntime: python\n")
+        (project / "Pulumi.apart.yaml").write_text(text)
+        patch.chdir(project)
+        with deployed("apart") as made:
             yield made
 
 
-ENVIRONMENTS = {"daily": "daily", "hot": "intraday", "docker": "contained"}
+ENVIRONMENTS = {
+    "daily": "daily",
+    "hot": "intraday",
+    "docker": "contained",
+    "hosts": "apart",
+}
 """The environment that the tests of each folder share."""
 
 

@@ -1,5 +1,5 @@
-"""The `docker` target: every service a container of an engine, each place a network of its own."""
+"""The `docker` target: every service a container, each place a network of its own.
 
-from opsctl.targets.docker.target import DockerTarget
-
-__all__ = ["DockerTarget"]
+`target.DockerTarget` is what others use; it is not imported here, so that the process that
+forwards to other hosts starts without all that a target needs.
+"""

@@ -1,0 +1,164 @@
+"""Sites on two hosts, one of them behind ssh: deployed, drilled, and lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker import DockerClient
+
+from opsctl.model.hosts import PORT
+from opsctl.targets.docker import naming
+from tests.e2e.conftest import Deployed
+from tests.support.second_host import FAR, NEAR, SecondHost, key
+from tests.support.servers import wait_for
+
+TAKEN_OVER_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def engines(other_host: SecondHost) -> Iterator[tuple[DockerClient, DockerClient]]:
+    """The engines of this host and of the other."""
+    found = [
+        docker.DockerClient(base_url=address)
+        for address in (os.environ["DOCKER_HOST"], other_host.engine.address)
+    ]
+    yield found[0], found[1]
+    for client in found:
+        client.close()
+
+
+def places(engine: DockerClient) -> set[str]:
+    found = engine.containers.list(all=True, filters={"label": naming.SERVICE})
+    return {c.labels[naming.SERVICE].partition("@")[2] for c in found}
+
+
+def left(engine: DockerClient) -> list[Any]:
+    mine = {"label": f"{naming.ENVIRONMENT}=apart"}
+    return [
+        *engine.containers.list(all=True, filters=mine),
+        *engine.networks.list(filters=mine),
+        *engine.volumes.list(filters=mine),
+    ]
+
+
+def led_by(apart: Deployed, site: str) -> bool:
+    """Return whether a site leads: a planned failover to it would be refused for that."""
+    done = apart.run("failover", "apart", "--to", site, "--output", "json", check=False)
+    return '"already"' in done.stdout
+
+
+def test_each_site_is_on_its_host_and_nothing_is_a_rehearsal(
+    apart: Deployed, engines: tuple[DockerClient, DockerClient]
+) -> None:
+    here, there = engines
+    assert places(here) == {"a", "witness", "market", "between-a"}
+    assert places(there) == {"b", "between-b"}
+    assert apart.json("env", "show", "apart")["rehearsal"] == ""
+    status = apart.json("status", "apart")
+    assert status["verdict"] == "healthy"
+    memory = {f"{s['name']}@{s['site']}": s["rss_bytes"] for s in status["services"]}
+    assert memory["execution@b"] > 10_000_000  # told by the other host
+
+
+def test_one_port_of_a_host_is_open_to_others_and_takes_a_certificate(
+    apart: Deployed, engines: tuple[DockerClient, DockerClient]
+) -> None:
+    published = {
+        (binding["HostIp"], binding["HostPort"])
+        for engine in engines
+        for one in engine.containers.list(filters={"label": f"{naming.ENVIRONMENT}=apart"})
+        for bindings in one.attrs["NetworkSettings"]["Ports"].values()
+        for binding in bindings or ()
+    }
+    assert published == {(NEAR, str(PORT)), (FAR, str(PORT))}
+    pems = apart.state / "environments" / "apart" / "secrets" / "tls"
+
+    def answer(name: str = "") -> bytes:
+        tls = ssl.create_default_context(cafile=str(pems / "ca.crt"))
+        if name:
+            tls.load_cert_chain(pems / f"{name}.crt", pems / f"{name}.key")
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            raw = socket.create_connection((FAR, PORT), 5)
+            with tls.wrap_socket(raw, server_hostname="relay-b") as line:
+                line.sendall(b"CONNECT a-b-peer HTTP/1.1\r\n\r\n")
+                return line.recv(100)
+        return b""
+
+    assert b" 200 " in answer("relay-a")
+    assert answer() == b""
+    assert b" 403 " in answer("journal")
+    with socket.create_connection((FAR, PORT), 5) as plain:
+        plain.sendall(b"CONNECT a-b-peer HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert b"HTTP" not in plain.recv(100)
+
+
+def test_deploying_again_changes_nothing(apart: Deployed) -> None:
+    assert not apart.json("deploy", "apart")["changed"]
+
+
+def test_logs_of_both_hosts_are_one_stream(apart: Deployed) -> None:
+    lines = apart.run("logs", "apart", "execution").stdout
+    assert " execution@a " in lines
+    assert " execution@b " in lines
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [("", "is not known here"), ("another", "is not the one that is known")],
+)
+def test_a_host_that_is_not_the_one_that_is_known_is_not_spoken_to(
+    apart: Deployed, other_host: SecondHost, tmp_path: Path, known: str, message: str
+) -> None:
+    other_host.known(key(tmp_path / "key") if known else "")
+    try:
+        done = apart.run("deploy", "apart", "--no-verify", check=False)
+    finally:
+        other_host.known(other_host.host_key)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "nothing was changed on any host" in done.stderr
+
+
+def test_a_leader_on_the_other_host_is_killed_and_succeeded(apart: Deployed) -> None:
+    apart.run("failover", "apart", "--to", "b", check=False)  # it may lead already
+    found = apart.json("drill", "run", "leader-kill", "apart", check=False)
+    measured = found["measured"]
+    assert (measured["orders_lost"], measured["orders_duplicated"]) == (0, 0), found["findings"]
+    assert measured["positions_reconciled"]
+    assert measured["orders_acknowledged"] > 100
+    assert found["leader_before"] != found["leader_after"]
+
+
+def test_a_host_that_is_lost_is_succeeded_named_and_taken_down_once_it_is_back(
+    apart: Deployed, other_host: SecondHost, engines: tuple[DockerClient, DockerClient]
+) -> None:
+    here, there = engines
+    apart.run("failover", "apart", "--to", "b", check=False)
+    other_host.lose()
+    wait_for(lambda: led_by(apart, "a"), "a to lead", TAKEN_OVER_S)
+    status = apart.json("status", "apart", check=False)
+    of_b = [s for s in status["services"] if s["site"] == "b"]
+    assert {s["state"] for s in of_b} == {"failed"}
+    assert all("its host is out of reach" in s["detail"] for s in of_b)
+    before = {c.id for c in here.containers.list()}
+    done = apart.run("deploy", "apart", "--set", "log_level=debug", "--no-verify", check=False)
+    assert done.returncode == 1
+    assert "it is the host of b, and nothing was changed on any host" in done.stderr
+    assert {c.id for c in here.containers.list()} == before
+    done = apart.run("destroy", "apart", "--yes", check=False)
+    assert done.returncode == 1
+    assert "what b had is still on ssh://" in done.stderr
+    assert not left(here)
+    other_host.engine.start()
+    assert left(there)
+    apart.run("destroy", "apart", "--yes")
+    assert not left(there)
