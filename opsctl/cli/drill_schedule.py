@@ -58,7 +58,8 @@ def schedule(
     from opsctl.drills import load, names
 
     found = deployed(environment, None, "drill schedule")
-    titles = {name: load(name).title for name in names()}
+    scenarios = {name: load(name) for name in names()}
+    titles = {name: each.title for name, each in scenarios.items()}
     wanted = (*found.drills.scenarios, *((due,) if due else ()))
     if unknown := sorted(set(wanted) - titles.keys()):
         raise UsageError(
@@ -67,7 +68,7 @@ def schedule(
         )
     planned = planning.schedule(
         found,
-        titles,
+        {n: t for n, t in titles.items() if n in wanted or not scenarios[n].named_only},
         evidence.log().read(),
         identity=identity.known(found.name),
         now=datetime.now(UTC),

@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from opsctl.drills.effects import Disturbed, Effect, Places
+from opsctl.drills.effects import UPLINK, Disturbed, Effect, Places, State
 from opsctl.drills.underway import Underway
 from opsctl.errors import OpsctlError
 from opsctl.model.environment import Environment
@@ -18,9 +18,14 @@ from opsctl.model.topology import links, relay_of
 from opsctl.services.base import Address, HttpProbe
 from opsctl.services.links import NETWORK
 from opsctl.targets.base import Blow, Target
+from opsctl.targets.beneath import Beneath, Uplink
 
 ANSWER_S = 5.0
 WHOLE = Disturbed()
+
+
+def _fill(effect: Effect) -> Blow:
+    return Blow.FILL_MEMORY if effect.in_memory else Blow.FILL
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,11 @@ class Faults:
     def places(self, roles: Mapping[str, str]) -> Places:
         """Return the environment's services and links, with who leads and follows."""
         services = [(s.name, s.site) for s in self.target.services()]
-        return Places(services, links(self.environment), roles)
+        return Places(services, links(self.environment), roles, self._beneath.lacks_uplinks())
+
+    @cached_property
+    def _beneath(self) -> Beneath:
+        return self.target.beneath()
 
     def killing(self, keys: Sequence[str]) -> Callable[[], None]:
         """Return what ends processes as a crash does."""
@@ -52,29 +61,33 @@ class Faults:
     def refusals(self, effects: Sequence[Effect]) -> Iterator[str]:
         """Yield why a fault cannot be had on this target, as a reader is told."""
         for each in effects:
-            for keys, blow in ((each.full, Blow.FILL), (each.stepped, Blow.STEP)):
-                if keys and (why := self.target.lacks(keys, blow)):
-                    yield f"not applicable here: {each.said}: {why}"
+            for why in self._lacking(each):
+                yield f"not applicable here: {each.said}: {why}"
 
-    def aimed(self, effect: Effect, states: Mapping[str, Disturbed]) -> Callable[[], None]:
+    def _lacking(self, effect: Effect) -> Iterator[str]:
+        for keys, blow in ((effect.full, _fill(effect)), (effect.stepped, Blow.STEP)):
+            if keys and (why := self.target.lacks(keys, blow)):
+                yield why
+        if effect.slowed and (why := self._beneath.lacks_write_limits(effect.slowed)):
+            yield why
+        if effect.starved and (why := self._beneath.lacks_memory_limits(effect.starved)):
+            yield why
+        for containers in effect.engine:
+            if why := self._beneath.lacks_engine(containers):
+                yield why
+
+    def aimed(self, effect: Effect, states: Mapping[str, State]) -> Callable[[], None]:
         """Return what strikes; everything that takes time to look up is looked up now.
 
         `states` are the links as they are to be, whatever else stands on them.
         """
-        blows: list[Callable[[], None]] = []
-        if effect.killed:
-            blows.append(self.killing(effect.killed))
-        if effect.frozen:
-            blows.append(self.target.aim(effect.frozen, Blow.FREEZE))
-        if effect.down:
-            blows.append(self.losing(effect.down))
-        if effect.full:
-            blows.append(self.target.aim(effect.full, Blow.FILL))
-        if effect.stepped:
-            blows.append(lambda: self.target.set_clock(effect.stepped, effect.shift_s))
+        blows = list(self._on_services(effect))
+        if effect.engine:
+            blows.append(self._beneath.losing_engine())
         if effect.links:
-            _ = self._control
             wanted = {name: states[name] for name in effect.links}
+            if any(isinstance(state, Disturbed) for state in wanted.values()):
+                _ = self._control
             blows.append(lambda: self.disturb(wanted))
 
         def strike() -> None:
@@ -83,9 +96,28 @@ class Faults:
 
         return strike
 
-    def disturb(self, states: Mapping[str, Disturbed]) -> None:
-        """Put links into a state; what is open on a link that is cut breaks."""
+    def _on_services(self, effect: Effect) -> Iterator[Callable[[], None]]:
+        if effect.killed:
+            yield self.killing(effect.killed)
+        if effect.frozen:
+            yield self.target.aim(effect.frozen, Blow.FREEZE)
+        if effect.down:
+            yield self.losing(effect.down)
+        if effect.full:
+            yield self.target.aim(effect.full, _fill(effect))
+        if effect.slowed:
+            yield lambda: self._beneath.limit_writes(effect.slowed, effect.writes_per_s)
+        if effect.starved:
+            yield lambda: self._beneath.limit_memory(effect.starved, effect.limit_mb)
+        if effect.stepped:
+            yield lambda: self.target.set_clock(effect.stepped, effect.shift_s)
+
+    def disturb(self, states: Mapping[str, State]) -> None:
+        """Put links and uplinks into a state; what is open on a link that is cut breaks."""
         for name, state in states.items():
+            if isinstance(state, Uplink):
+                self._beneath.set_uplink(name.removesuffix(UPLINK), state)
+                continue
             self._link("PUT", name, state.model_dump(exclude_defaults=True))
 
     def lift(self, faults: Underway) -> None:
@@ -108,6 +140,12 @@ class Faults:
 
     def _mends(self, faults: Underway) -> Iterator[tuple[str, Callable[[], None]]]:
         target = self.target
+        if faults.engine:  # everything else is asked of it
+            yield "engine", self._beneath.restore_engine
+        if faults.slowed:
+            yield "slow disk", lambda: self._beneath.limit_writes(faults.slowed, 0)
+        if faults.starved:
+            yield "memory", lambda: self._beneath.limit_memory(faults.starved, 0)
         if faults.frozen:
             yield "frozen", lambda: target.aim(faults.frozen, Blow.THAW)()
         if faults.full:
@@ -120,6 +158,9 @@ class Faults:
             yield f"link {name}", lambda name=name: self._whole(name)  # type: ignore[misc]
 
     def _whole(self, name: str) -> None:
+        if name.endswith(UPLINK):
+            self._beneath.set_uplink(name.removesuffix(UPLINK), Uplink())
+            return
         said = self._link("DELETE", name)
         whole = WHOLE.model_dump()
         if any(said.get(what, sound) != sound for what, sound in whole.items()):

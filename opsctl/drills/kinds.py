@@ -132,9 +132,70 @@ class Drop(Pulsed):
 
 
 class Fill(_OfServices, Fault):
-    """The disk takes no more bytes of services: what they write to files fails."""
+    """The disk takes no more bytes of services: what they write to files fails.
+
+    Of `memory` it is the folders that services have in memory, for scratch and sockets.
+    """
 
     kind: Literal["fill"] = "fill"
+    of: Literal["data", "memory"] = "data"
+    hold_s: Seconds
+
+
+class Slow(_OfServices, Fault):
+    """The disk takes no more than `writes_per_s` of services: a sync waits for two or three."""
+
+    kind: Literal["slow"] = "slow"
+    writes_per_s: int = Field(ge=1, le=1_000_000)
+    hold_s: Seconds
+
+
+class Memory(_OfServices, Fault):
+    """Services start anew with no more than `limit_mb` of memory; with what they had after it."""
+
+    kind: Literal["memory"] = "memory"
+    limit_mb: int = Field(ge=6, le=1_000_000)
+    hold_s: Seconds
+
+
+class Unplug(Pulsed):
+    """The cable between a site and all other places is out."""
+
+    kind: Literal["unplug"] = "unplug"
+    site: Place
+
+
+class Reject(Pulsed):
+    """A firewall between a site and all other places answers every connection with a reset."""
+
+    kind: Literal["reject"] = "reject"
+    site: Place
+
+
+class Loss(Pulsed):
+    """Of the packets between a site and all other places so many are lost at random."""
+
+    kind: Literal["loss"] = "loss"
+    site: Place
+    percent: int = Field(ge=1, le=100)
+    loses: Literal["both", "to", "from"] = "both"
+    """Both ways, or only what goes to the site, or only what comes from it."""
+
+
+class Throttle(Pulsed):
+    """Everything between a site and all other places shares so much bandwidth, each way."""
+
+    kind: Literal["throttle"] = "throttle"
+    site: Place
+    kbit_per_s: int = Field(ge=8, le=100_000_000)
+
+
+class EngineLoss(Fault):
+    """The engine that runs the containers dies, and is started again after `hold_s`."""
+
+    kind: Literal["engine"] = "engine"
+    containers: Literal["live", "end"] = "live"
+    """Whether they live on without it; the engine is set up for one or the other."""
     hold_s: Seconds
 
 
@@ -154,7 +215,23 @@ class HandOver(Fault):
 
 
 AnyFault = Annotated[
-    Kill | Freeze | Lose | Cut | Delay | Trickle | Drop | Fill | Clock | HandOver,
+    Kill
+    | Freeze
+    | Lose
+    | Cut
+    | Delay
+    | Trickle
+    | Drop
+    | Unplug
+    | Reject
+    | Loss
+    | Throttle
+    | Fill
+    | Slow
+    | Memory
+    | Clock
+    | EngineLoss
+    | HandOver,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[Fault]] = {
@@ -165,7 +242,14 @@ KINDS: dict[str, type[Fault]] = {
     "delay": Delay,
     "trickle": Trickle,
     "drop": Drop,
+    "unplug": Unplug,
+    "reject": Reject,
+    "loss": Loss,
+    "throttle": Throttle,
     "fill": Fill,
+    "slow": Slow,
+    "memory": Memory,
     "clock": Clock,
+    "engine": EngineLoss,
     "handover": HandOver,
 }

@@ -67,7 +67,8 @@ class Period(Value):
     runs: int
     tested: tuple[Tested, ...]
     untested: tuple[str, ...]
-    """Scenarios of the catalogue that have not passed in the period."""
+    """Scenarios of the catalogue that have not passed in the period, but those that not every
+    target has."""
 
 
 def since(span: str, until: datetime) -> datetime:
@@ -115,7 +116,7 @@ def period(
         environment=environment,
         runs=sum(each.runs for each in tested),
         tested=tested,
-        untested=tuple(s.name for s in catalogue if s.name not in passed),
+        untested=tuple(s.name for s in catalogue if s.name not in passed and not s.named_only),
     )
 
 

@@ -55,6 +55,8 @@ class Scenario(Value):
     """What the faults were composed from, where a seed determines them."""
     leadership: Leadership
     recovery: Recovery
+    named_only: bool = False
+    """Whether it is due only where `trading:drills.scenarios` names it: not every target has it."""
     opens_nothing: bool = False
     """Whether nothing may be accepted by the venue while the faults stand."""
     goal: Goal

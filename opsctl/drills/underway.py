@@ -16,31 +16,34 @@ from opsctl.model.value import Value
 from opsctl.state import environment_folder
 
 FILE = "drill.json"
+KINDS = ("engine", "frozen", "down", "full", "slowed", "starved", "stepped", "cut")
 
 
 class Underway(Value):
     """Faults that may stand; lifting what does not stand changes nothing.
 
-    Who is frozen, who is kept down, which links are disturbed, whose disk is full, whose
-    clock is off.
+    Whether the engine is lost, who is frozen, who is kept down, which links and uplinks are
+    disturbed, whose disk is full or slow, whose memory is short, whose clock is off.
     """
 
     run: str
     scenario: str
+    engine: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     down: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
-    """Links that are cut, delayed, or swallow one way."""
+    """Links that are cut, delayed, or swallow one way, and uplinks of places."""
     full: tuple[str, ...] = ()
+    slowed: tuple[str, ...] = ()
+    starved: tuple[str, ...] = ()
     stepped: tuple[str, ...] = ()
 
     def less(self, still: Underway) -> Underway:
         """Return what stands here and not in another."""
-        kinds = ("frozen", "down", "cut", "full", "stepped")
         return self.model_copy(
             update={
                 kind: tuple(k for k in getattr(self, kind) if k not in getattr(still, kind))
-                for kind in kinds
+                for kind in KINDS
             }
         )
 

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from opsctl.model.value import Value
 from opsctl.services.base import Host, Service
+from opsctl.targets.beneath import Beneath
 
 
 class Blow(StrEnum):
@@ -24,6 +25,7 @@ class Blow(StrEnum):
     THAW = "thaw"
     FILL = "fill"
     FREE = "free"
+    FILL_MEMORY = "fill-memory"
     STEP = "step"
 
 
@@ -131,13 +133,18 @@ class Target(Protocol):
 
         `kill` ends them as a crash does (what supervises them starts them again), `freeze`
         stops them where they are, `thaw` lets them go on; `fill` makes whatever they write to
-        files fail, as on a full disk, `free` ends that; who does not run is left out. Whom
-        it goes to is looked up now, so that the blow itself takes no time; it is struck once.
+        files fail, as on a full disk, `fill-memory` the same of their folders in memory, `free`
+        ends both; who does not run is left out. Whom it goes to is looked up now, so that the
+        blow itself takes no time; it is struck once.
         """
         ...
 
     def lacks(self, services: Sequence[str], blow: Blow) -> str:
         """Return what this target lacks to do it to services; empty where it can."""
+        ...
+
+    def beneath(self) -> Beneath:
+        """Return what services stand on, to be broken by drills."""
         ...
 
     def set_clock(self, services: Sequence[str], shift_s: float) -> None:

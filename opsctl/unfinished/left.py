@@ -45,10 +45,13 @@ def _faults(name: str) -> tuple[Left, ...]:
     if left is None or runs.alive(left.run):
         return ()
     standing = {
+        "lost": ("the engine",) if left.engine else (),
         "frozen": left.frozen,
         "kept down": left.down,
-        "cut": left.cut,
+        "disturbed": left.cut,
         "with a full disk": left.full,
+        "with a slow disk": left.slowed,
+        "short of memory": left.starved,
         "with a clock that is off": left.stepped,
     }
     said = "; ".join(f"{', '.join(keys)} {how}" for how, keys in standing.items() if keys)

@@ -35,7 +35,10 @@ class Containers:
                 all=True, filters={"label": [f"{naming.ENVIRONMENT}={self.environment}"]}
             )
             seen = {}
-            for one in listed:
+            # What is to take another's place counts only where that is gone.
+            for one in sorted(
+                listed, key=lambda o: not str(o["Names"]).endswith(f"{naming.ANEW}']")
+            ):
                 key = one["Labels"].get(naming.SERVICE)
                 if key and naming.ROLE not in one["Labels"]:
                     with _gone():
@@ -144,7 +147,7 @@ class Containers:
             kept = ("-data", "-vault") if keep_data else ()
             for one in self.api.volumes(filters=of)["Volumes"] or ():
                 if not (kept and one["Name"].endswith(kept)):
-                    with _gone():
+                    with _gone(), _counted():
                         self.api.remove_volume(one["Name"])
 
     def _detach(self, network: str) -> None:
@@ -184,10 +187,32 @@ class Containers:
         return True
 
 
+def _whether_in_place(listed: Mapping[str, Any]) -> bool:
+    """Order those first that are to take another's place: they count where that is gone."""
+    return not any(name.endswith(naming.ANEW) for name in listed["Names"] or ())
+
+
 def _parents(path: str) -> Iterator[str]:
     parts = path.split("/")[:-1]
     for end in range(1, len(parts) + 1):
         yield "/".join(parts[:end])
+
+
+@contextlib.contextmanager
+def _counted() -> Iterator[None]:
+    """Say what helps where an engine has lost count of who uses a volume: itself, started anew."""
+    from docker.errors import APIError
+
+    try:
+        yield
+    except APIError as refused:
+        if "active mounts" not in str(refused.explanation):
+            raise
+        raise OpsctlError(
+            f"{refused.explanation}, though no container uses it",
+            hint="an engine that was restarted with live-restore has lost count of who uses a "
+            "volume in memory: restart it once more (systemctl restart docker), then repeat this",
+        ) from refused
 
 
 @contextlib.contextmanager

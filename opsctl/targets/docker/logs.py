@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from opsctl.images.engine import errors
+from opsctl.images.engine import EngineRefused, errors
 from opsctl.targets.base import LogLine
 from opsctl.targets.docker.containers import Containers
 
+AGAIN_S = 0.5
+"""A stream ends with its container, or its engine; neither tells when it is there again."""
 Named = Sequence[tuple[str, Containers, str]]
 """Keys of services, the containers of their host, and the names of theirs."""
 
@@ -28,8 +32,15 @@ def follow(named: Named, since: datetime | None) -> Iterator[LogLine]:
     since = since or datetime.now(UTC)
 
     def read(key: str, where: Containers, name: str) -> None:
-        for line in _lines(where, key, name, since, follow=True):
-            came.put(line)
+        last = since
+        while True:
+            told = last
+            with contextlib.suppress(EngineRefused):  # it, or the container, is gone for a while
+                for line in _lines(where, key, name, told, follow=True):
+                    if line.at is None or line.at > told:  # the engine counts in whole seconds
+                        last = line.at or last
+                        came.put(line)
+            time.sleep(AGAIN_S)
 
     for each in named:
         threading.Thread(target=read, args=each, daemon=True).start()

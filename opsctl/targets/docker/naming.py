@@ -12,8 +12,11 @@ MADE_FROM = "dev.opsctl.made-from"
 """The digest of the `Service` that a container was started from."""
 LEVEL = "dev.opsctl.level"
 """How many services are up before it: what waits for others is stopped before them."""
+ANEW = "-anew"
+"""What the name of a container ends with until it takes the place of another."""
 ROLE = "dev.opsctl.role"
 """What is there for all services of a place: `keeper`, `step`, `gate`."""
+KEEPER = "keeper"
 
 
 def of(environment: str, *parts: str) -> str:

@@ -17,12 +17,13 @@ from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
 from opsctl.state import environment_folder
-from opsctl.targets import files, order
+from opsctl.targets import faketime, files, order
 from opsctl.targets.applying import Application, event
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.docker import logs, naming
 from opsctl.targets.docker.addresses import Addresses
 from opsctl.targets.docker.containers import Containers
+from opsctl.targets.docker.faults import Ground, clock, disk, freezing
 from opsctl.targets.docker.host import DATA, PYTHON, Inside, Outside
 from opsctl.targets.docker.hosts import Fleet, Hosts, here, left_behind, networks, refuse_unusable
 from opsctl.targets.docker.killing import killing
@@ -217,31 +218,33 @@ class DockerTarget:
         found = self._of(services)
         if blow is Blow.KILL:
             return killing(found, self._python)
-        act = {Blow.FREEZE: "pause", Blow.THAW: "unpause"}.get(blow)
-        if act is None:
-            raise OpsctlError(f"{blow} cannot be had on the docker target yet")
-        wanted = [
-            (where, one["Id"])
-            for where, one in found
-            if one["State"]["Paused"] is (blow is Blow.THAW)
-        ]
-
-        def strike() -> None:
-            for where, one in wanted:
-                with errors(where.engine.address):
-                    getattr(where.api, act)(one)
-
-        return strike
+        if blow is Blow.FILL_MEMORY:
+            return disk.of_memory(found).fill
+        if blow in (Blow.FILL, Blow.FREE):
+            data = disk.of_data(found)
+            return data.fill if blow is Blow.FILL else data.and_of(disk.of_memory(found)).free
+        return freezing.aimed(found, freeze=blow is Blow.FREEZE)
 
     def lacks(self, services: Sequence[str], blow: Blow) -> str:
         """Return why a blow cannot be had."""
-        known = (Blow.KILL, Blow.FREEZE, Blow.THAW)
-        return "" if blow in known else f"{blow} cannot be had on the docker target yet"
+        if blow is Blow.STEP:
+            return faketime.lacking()
+        if blow not in (Blow.FILL, Blow.FILL_MEMORY):
+            return ""
+        return disk.refusal(self._of(services), blow)
+
+    def beneath(self) -> Ground:
+        """Return what the containers stand on."""
+        return self._ground
+
+    @cached_property
+    def _ground(self) -> Ground:
+        return Ground(self._environment, self._fleet)
 
     def set_clock(self, services: Sequence[str], shift_s: float) -> None:
-        """Refuse: the clock of a container is the machine's."""
-        if shift_s:
-            raise OpsctlError("a clock cannot be set on the docker target yet")
+        """Start containers anew under a wall clock that is so many seconds off; 0: the true one."""
+        for key in services:
+            clock.set_clock(self._fleet.of(key), [key], shift_s)
 
     def keep_down(self, services: Sequence[str]) -> None:
         """Kill containers by the engine, which leaves what it has killed stopped."""

@@ -9,15 +9,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-PROGRAM, BINARY = "libfaketime", "faketime"
-LIBRARY = "libfaketimeMT.so.1"
+from opsctl.targets.faketime import variables
+
 BEGIN, END = "# A drill has set this clock.\n", "# The drill's clock ends here.\n"
-
-
-def library(binary: Path) -> Path | None:
-    """Return the library that lies beside the program `faketime`; None where there is none."""
-    lib = binary.resolve().parent.parent / "lib"
-    return next(iter(sorted(lib.glob(f"*/faketime/{LIBRARY}"))), None)
 
 
 def true(script: str) -> str:
@@ -29,11 +23,6 @@ def true(script: str) -> str:
 def shifted(script: str, preload: Path, shift_s: float) -> str:
     """Return a start script whose process sees a wall clock that is so many seconds off."""
     before, found, after = true(script).rpartition("exec ")
-    settings = {
-        "LD_PRELOAD": str(preload),
-        "FAKETIME": f"{shift_s:+g}",
-        "DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
+    settings = variables(str(preload), shift_s)
     lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
     return f"{before}{BEGIN}{lines}{END}{found}{after}"

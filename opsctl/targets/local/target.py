@@ -18,9 +18,10 @@ from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
-from opsctl.targets import files, order
+from opsctl.targets import faketime, files, order, quota
 from opsctl.targets.applying import Application
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
+from opsctl.targets.beneath import Nothing
 from opsctl.targets.local import (
     application,
     clock,
@@ -29,7 +30,6 @@ from opsctl.targets.local import (
     preflight,
     preparation,
     processes,
-    quota,
     removal,
 )
 from opsctl.targets.local.host import LocalHost
@@ -172,14 +172,19 @@ class LocalTarget:
     def lacks(self, services: Sequence[str], blow: Blow) -> str:
         """Return why a blow cannot be had on this machine."""
         if blow is Blow.STEP:
-            found = toolchain.locate(clock.PROGRAM)
-            there = found is not None and clock.library(found.binaries[clock.BINARY])
-            return "" if there else f"opsctl toolchain install {clock.PROGRAM} makes it possible"
+            return faketime.lacking()
+        if blow is Blow.FILL_MEMORY:
+            return "processes of this target have no folders in memory of their own"
         return quota.refusal(self._pids(services)) if blow is Blow.FILL else ""
+
+    def beneath(self) -> Nothing:
+        """Return that nothing beneath is the drills' to break."""
+        return Nothing()
 
     def set_clock(self, services: Sequence[str], shift_s: float) -> None:
         """Write it into the start scripts of services, and start them anew by it."""
-        preload = clock.library(toolchain.path(clock.PROGRAM, clock.BINARY)) if shift_s else None
+        program = toolchain.path(faketime.PROGRAM, faketime.BINARY) if shift_s else None
+        preload = faketime.library(program) if program else None
         changed = []
         for service in self._applied():
             if service.key not in services:

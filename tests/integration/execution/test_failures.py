@@ -17,7 +17,7 @@ from apps.core import etcd as store
 from apps.core.bus import Bus
 from apps.core.etcd import NoSpace, OutcomeUnknown
 from apps.core.messages import OrderState, Side
-from opsctl.targets.local import quota
+from opsctl.targets import quota
 from tests.integration.execution.platform import (
     PRICES,
     TOKEN,

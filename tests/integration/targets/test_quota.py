@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from opsctl.targets import quota
 from opsctl.targets.base import Blow
-from opsctl.targets.local import quota
 from tests.integration.targets import stage
 from tests.integration.targets.stage import Stage
 from tests.support.servers import folder, wait_for

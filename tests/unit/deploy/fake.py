@@ -19,6 +19,7 @@ from opsctl.model.environment import Environment, TargetName
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.services.base import Address, HttpProbe, Service
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running, Target
+from opsctl.targets.beneath import Beneath
 
 FAILS = "fails"
 """The last word of a service that writes a line to its log and exits 1."""
@@ -137,6 +138,9 @@ class FakeTarget:
         raise NotImplementedError
 
     def lacks(self, services: Sequence[str], blow: Blow) -> str:
+        raise NotImplementedError
+
+    def beneath(self) -> Beneath:
         raise NotImplementedError
 
     def set_clock(self, services: Sequence[str], shift_s: float) -> None:

@@ -9,17 +9,25 @@ from opsctl.drills.kinds import (
     Cut,
     Delay,
     Drop,
+    EngineLoss,
     Fill,
     Freeze,
     HandOver,
     Kill,
     Lose,
+    Loss,
+    Memory,
+    Reject,
+    Slow,
+    Throttle,
     Trickle,
+    Unplug,
 )
 from opsctl.drills.schedule import Step, last_blow, steps
 from opsctl.drills.underway import Underway
 from opsctl.errors import OpsctlError
 from opsctl.model.topology import Link
+from opsctl.targets.beneath import Uplink
 
 SERVICES = [
     *(("execution", site) for site in "ab"),
@@ -33,7 +41,9 @@ LINKS = (
     Link(dialer="a", to="witness", kind="journal"),
     Link(dialer="a", to="market", kind="fix"),
 )
-PLACES = Places(SERVICES, LINKS, {"leader": "b", "follower": "a"})
+ROLES = {"leader": "b", "follower": "a"}
+PLACES = Places(SERVICES, LINKS, ROLES)
+WIRED = Places(SERVICES, LINKS, ROLES, no_uplinks="")
 NOTHING = Underway(run="r", scenario="s")
 
 
@@ -49,6 +59,19 @@ NOTHING = Underway(run="r", scenario="s")
             Clock(site="leader", services=("etcd",), shift_s=-5, hold_s=1),
             {"stepped": ("etcd@b",), "shift_s": -5.0},
         ),
+        (
+            Fill(of="memory", site="leader", services=("etcd",), hold_s=1),
+            {"full": ("etcd@b",), "in_memory": True},
+        ),
+        (
+            Memory(site="leader", services=("etcd",), limit_mb=24, hold_s=1),
+            {"starved": ("etcd@b",), "limit_mb": 24},
+        ),
+        (
+            Slow(site="leader", services=("etcd",), writes_per_s=8, hold_s=1),
+            {"slowed": ("etcd@b",), "writes_per_s": 8},
+        ),
+        (EngineLoss(containers="end", hold_s=1), {"engine": ("end",)}),
         (HandOver(), {"to": "a"}),
         (
             Cut(between=("leader", "follower"), links=("peer",), hold_s=1),
@@ -69,6 +92,45 @@ def test_a_fault_names_what_it_hits(fault: AnyFault, wanted: dict[str, object]) 
     assert {name: getattr(found, name) for name in wanted} == wanted
     rest = Effect(said="").model_dump(exclude={"said", "hold_s", *wanted})
     assert found.model_dump(include=set(rest)) == rest
+
+
+@pytest.mark.parametrize(
+    ("fault", "packets", "instead"),
+    [
+        (Unplug(site="b", hold_s=1), Uplink(down=True), Disturbed(cut=True)),
+        (Reject(site="b", hold_s=1), Uplink(reject=True), Disturbed(cut=True)),
+        (
+            Throttle(site="leader", kbit_per_s=80, hold_s=1),
+            Uplink(kbit_per_s=80),
+            Disturbed(bytes_per_s=10_000),
+        ),
+    ],
+)
+def test_an_uplink_is_one_thing_or_stands_for_every_link_of_its_place(
+    fault: AnyFault, packets: Uplink, instead: Disturbed
+) -> None:
+    assert effect(fault, WIRED).links == {"b-uplink": packets}
+    names = ("a-b-etcd", "b-a-etcd", "a-b-peer")
+    assert effect(fault, PLACES).links == dict.fromkeys(names, instead)
+
+
+def test_packets_are_lost_only_where_there_are_packets() -> None:
+    fault = Loss(site="leader", percent=10, loses="to", hold_s=1)
+    lossy = {"b-uplink": Uplink(loss_percent=10, loses="to")}
+    assert effect(fault, WIRED).links == lossy
+    with pytest.raises(OpsctlError, match="the uplink of b cannot lose packets: places are"):
+        effect(fault, PLACES)
+
+
+def test_an_uplink_bears_every_fault_that_stands_on_it() -> None:
+    faults: list[AnyFault] = [
+        Loss(site="b", percent=10, loses="to", hold_s=1),
+        Throttle(site="b", kbit_per_s=900, hold_s=1),
+        Loss(site="b", percent=5, loses="from", hold_s=1),
+        Throttle(site="b", kbit_per_s=300, hold_s=1),
+    ]
+    both = Uplink(loss_percent=10, loses="both", kbit_per_s=300)
+    assert links_of([effect(fault, WIRED) for fault in faults]) == {"b-uplink": both}
 
 
 def test_what_one_place_sends_is_swallowed_whoever_dials() -> None:
@@ -128,6 +190,8 @@ def test_everything_that_will_be_broken_is_written_down() -> None:
         Fill(site="b", services=("etcd",), hold_s=1),
         Cut(between=("a", "market"), hold_s=1),
         Kill(site="b", services=("etcd",)),
+        Memory(site="a", services=("execution",), limit_mb=24, hold_s=1),
+        EngineLoss(hold_s=1),
     ]
     assert everything([effect(f, PLACES) for f in faults], NOTHING) == Underway(
         run="r",
@@ -136,6 +200,8 @@ def test_everything_that_will_be_broken_is_written_down() -> None:
         down=("etcd@a", "execution@a"),
         cut=("a-market-fix",),
         full=("etcd@b",),
+        starved=("execution@a",),
+        engine=("live",),
     )
 
 

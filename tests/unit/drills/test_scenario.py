@@ -7,11 +7,20 @@ import yaml
 
 from opsctl.drills import scenario
 from opsctl.drills.composing import Random, composed
-from opsctl.drills.kinds import Cut, Freeze, Lose
+from opsctl.drills.kinds import KINDS, Cut, Freeze, Lose
 from opsctl.drills.scenario import checked, described, load, names
 from opsctl.errors import UsageError
 
 CATALOGUE = {
+    "engine-loss",
+    "engine-restart",
+    "firewall-reject",
+    "memory-short",
+    "narrow-uplink",
+    "scratch-full",
+    "site-unplugged",
+    "throttled-disk",
+    "uplink-loss",
     *("leader-kill", "leader-freeze", "site-loss", "site-loss-etcd-leader"),
     *("partition-sites", "partition-witness", "one-way-partition", "feed-loss", "bus-loss"),
     *("database-loss", "journal-member-loss", "journal-quorum-loss", "venue-disconnect"),
@@ -122,7 +131,7 @@ def test_every_fault_of_a_file_is_named_with_its_line(own: Path) -> None:
     wrong = wrong.replace("leadership: moves", "leadership: maybe").replace("title:", "titel:")
     wrong += "extra: 1\n"
     file = own / "mine.yaml"
-    kinds = "kill, freeze, lose, cut, delay, trickle, drop, fill, clock, handover"
+    kinds = ", ".join(KINDS)
     assert faults_of(own, wrong) == [
         f"title: is required ({file}, line 1)",
         f"titel: is no setting: did you mean title? ({file}, line 3)",

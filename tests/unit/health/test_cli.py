@@ -22,6 +22,7 @@ from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.schemas import schema
 from opsctl.services.base import Address, HttpProbe, Service
 from opsctl.targets.base import Blow, Event, LogLine, Plan, Running, Target
+from opsctl.targets.beneath import Beneath
 
 ENVIRONMENT = Environment(name="daily", tier=LatencyTier.DAILY, dr=DrTier.COLD)
 
@@ -79,6 +80,9 @@ class FakeTarget:
         raise AssertionError("status and health change nothing")
 
     def lacks(self, services: Sequence[str], blow: Blow) -> str:
+        raise NotImplementedError
+
+    def beneath(self) -> Beneath:
         raise NotImplementedError
 
     def set_clock(self, services: Sequence[str], shift_s: float) -> None:

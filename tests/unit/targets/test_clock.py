@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from opsctl.targets import faketime
 from opsctl.targets.local import clock
 
 SCRIPT = "#!/bin/sh\nset -eu\nexport A=1\nexec /usr/bin/setpriv --pdeathsig TERM -- program exec\n"
@@ -31,11 +32,11 @@ def test_the_library_is_found_beside_its_program(tmp_path: Path) -> None:
     binary = tmp_path / "usr" / "bin" / "faketime"
     binary.parent.mkdir(parents=True)
     binary.touch()
-    assert clock.library(binary) is None
-    there = tmp_path / "usr" / "lib" / "x86_64-linux-gnu" / "faketime" / clock.LIBRARY
+    assert faketime.library(binary) is None
+    there = tmp_path / "usr" / "lib" / "x86_64-linux-gnu" / "faketime" / faketime.LIBRARY
     there.parent.mkdir(parents=True)
     there.touch()
-    assert clock.library(binary) == there
+    assert faketime.library(binary) == there
 
 
 def test_the_script_with_its_clock_is_one_that_a_shell_reads(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 from opsctl.errors import OpsctlError
-from opsctl.targets.local.processes import PROC
 
+PROC = Path("/proc")
 ANSWER_S = 5.0
 PROGRAM = "prlimit"
 
