@@ -1,10 +1,12 @@
 """Repeats every drill on the intraday tier, and writes what came out.
 
     make soak        (or: python -m tests.soak.drills --runs 200 --only leader-kill)
+    python -m tests.soak.drills --target docker --runs 5
 
-Resumable: every finished run is a line in docs/evidence/drills-intraday.jsonl, and is not made
-again; the table stands beside it. A leader freezes for the 30 s of its scenario; the site is
-lost as often without the journal's leading member as with it.
+Resumable: every finished run is a line in docs/evidence/drills-intraday.jsonl (of containers:
+drills-intraday-docker.jsonl), and is not made again; the table stands beside it. A leader freezes
+for the 30 s of its scenario; the site is lost as often without the journal's leading member as
+with it.
 """
 
 from __future__ import annotations
@@ -20,16 +22,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from opsctl.drills.measurement import percentile
-from opsctl.state import toolchain_folder
+from opsctl.images.engine import connected
+from opsctl.state import images_folder, toolchain_folder
 from tests.bench.__main__ import machine
-from tests.soak.recorded import OPSCTL, Recorded, deployed, made_by
+from tests.soak.recorded import OPSCTL, Recorded, deployed, made_by, opsctl
 
 NAME = "intraday"
 AT_ONCE = 5
 """Runs of one command: a soak that is killed has to make no more of them again."""
 IN_VAIN = 3
 """Commands in a row without a run that could begin, after which the soak gives up."""
-RECORDED = Recorded(Path("docs/evidence/drills-intraday.md"))
+RECORDED = {
+    "local": Recorded(Path("docs/evidence/drills-intraday.md")),
+    "docker": Recorded(Path("docs/evidence/drills-intraday-docker.md")),
+}
 KEPT = ("id", "scenario", "verdict", "parameters", "goal", "measured", "findings")
 HEAD = (
     "| drill | runs | passed | goal | RTO p50 | p99 | max | acknowledged | lost | doubled "
@@ -43,6 +49,10 @@ class Kind(NamedTuple):
     scenario: str
     settings: Mapping[str, bool | float] = {}
     says: Mapping[str, bool | float] = {}
+    on: str = ""
+    """The only target that has it; empty: every one."""
+    live_restore: bool | None = None
+    """How the engine has to be set up for it, if that matters."""
 
     @property
     def name(self) -> str:
@@ -93,8 +103,22 @@ KINDS = (
     Kind("fix-store-full", HELD),
     Kind("slow-disk"),
     Kind("clock-step", HELD),
+    Kind("site-unplugged", HELD),
+    Kind("firewall-reject", HELD),
+    Kind("narrow-uplink", HELD),
+    Kind("uplink-loss", HELD, on="docker"),
+    Kind("throttled-disk", HELD, on="docker"),
+    Kind("scratch-full", HELD, on="docker"),
+    Kind("memory-short", HELD, on="docker"),
+    Kind("engine-restart", HELD, on="docker", live_restore=True),
+    Kind("engine-loss", HELD, on="docker", live_restore=False),
     Kind("random"),
 )
+
+
+def of_target(target: str) -> tuple[Kind, ...]:
+    """Return the drills that a target has."""
+    return tuple(kind for kind in KINDS if kind.on in ("", target))
 
 
 def begun(kind: Kind, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,24 +138,28 @@ def repeat(kind: Kind, count: int, made: int) -> list[dict[str, Any]]:
     return [{key: run[key] for key in KEPT} for run in found.get("runs", [found])]
 
 
-def page(runs: list[dict[str, Any]]) -> str:
+def page(runs: list[dict[str, Any]], target: str = "local") -> str:
     """Return the evidence page."""
+    recorded, command = RECORDED[target], "python -m tests.soak.drills"
+    if target != "local":
+        command += f" --target {target}"
     lines = [
-        "# Drills of the intraday tier",
+        f"# Drills of the intraday tier{', in containers' if target == 'docker' else ''}",
         "",
-        f"Command: `python -m tests.soak.drills` ({len(runs)} runs, 200 orders a second).",
+        f"Command: `{command}` ({len(runs)} runs, 200 orders a second).",
         f"Written {datetime.now(UTC):%Y-%m-%d}.",
         f"Machine: {machine()}.",
         made_by(runs),
-        f"Every run: [{RECORDED.evidence.name}]({RECORDED.evidence.name}). docs/drills.md says",
+        f"Every run: [{recorded.evidence.name}]({recorded.evidence.name}). docs/drills.md says",
         "what is measured.",
         "",
         HEAD,
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    made = [kind for kind in KINDS if any(map(kind.is_of, runs))]
+    kinds = of_target(target)
+    made = [kind for kind in kinds if any(map(kind.is_of, runs))]
     lines += [_row(kind, runs) for kind in made]
-    if left := [kind.name for kind in KINDS if kind not in made]:
+    if left := [kind.name for kind in kinds if kind not in made]:
         lines += ["", f"Not made yet: {', '.join(left)}."]
     return "\n".join(lines) + "\n"
 
@@ -165,38 +193,55 @@ def _written(value: bool | float) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
-def fill(kind: Kind, wanted: int) -> None:
+def fill(kind: Kind, wanted: int, recorded: Recorded) -> None:
     """Make the runs of a kind that are missing."""
     in_vain = 0
-    while (missing := wanted - len(begun(kind, RECORDED.runs()))) > 0:
+    while (missing := wanted - len(begun(kind, recorded.runs()))) > 0:
         print(f"-- {kind.name}: {missing} of {wanted} to be made", flush=True)
         found = repeat(kind, min(AT_ONCE, missing), wanted - missing)
         for run in found:
-            RECORDED.add(run)
+            recorded.add(run)
         in_vain = 0 if begun(kind, found) else in_vain + 1
         if in_vain == IN_VAIN:
             sys.exit(f"{kind.name} could not begin {IN_VAIN} times: {found[-1]['findings']}")
+
+
+def fits(kind: Kind, target: str) -> bool:
+    """Return whether the engine, where there is one, is set up for a drill; say where not."""
+    if target != "docker" or kind.live_restore is None:
+        return True
+    with connected() as engine:
+        live: bool = engine.info["LiveRestoreEnabled"]
+    if live is not kind.live_restore:
+        print(f"-- {kind.name}: needs an engine {'with' if not live else 'without'} live-restore")
+    return live is kind.live_restore
 
 
 def main() -> int:
     """Run what is missing, write the page; return 1 where a drill did not pass."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--target", choices=sorted(RECORDED), default="local")
     parser.add_argument(
         "--only", action="append", choices=sorted({k.scenario for k in KINDS}), metavar="SCENARIO"
     )
     given = parser.parse_args()
     wanted: int = given.runs
+    target: str = given.target
+    recorded = RECORDED[target]
     os.environ.setdefault("OPSCTL_TOOLCHAIN", str(toolchain_folder()))
-    chosen = [kind for kind in KINDS if given.only is None or kind.scenario in given.only]
-    lacking = [kind for kind in chosen if len(begun(kind, RECORDED.runs())) < wanted]
-    if lacking:
-        with deployed(NAME):
+    os.environ.setdefault("OPSCTL_IMAGES", str(images_folder()))
+    chosen = [k for k in of_target(target) if given.only is None or k.scenario in given.only]
+    lacking = [kind for kind in chosen if len(begun(kind, recorded.runs())) < wanted]
+    if lacking := [kind for kind in lacking if fits(kind, target)]:
+        if target == "docker":
+            opsctl("images", "build")
+        with deployed(NAME, "--target", target):
             for kind in lacking:
-                fill(kind, wanted)
-    runs = RECORDED.runs()
-    RECORDED.publish(page(runs))
-    print(RECORDED.page.read_text())
+                fill(kind, wanted, recorded)
+    runs = recorded.runs()
+    recorded.publish(page(runs, target))
+    print(recorded.page.read_text())
     every = [run for kind in KINDS for run in begun(kind, runs)]
     return 1 if any(run["verdict"] != "passed" for run in every) else 0
 

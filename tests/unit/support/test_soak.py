@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.soak.drills import KINDS, begun, page
+from opsctl.drills import names
+from tests.soak.drills import KINDS, begun, of_target, page
 from tests.soak.recorded import Recorded, commit, made_by
 
 MEASURED = {
@@ -57,3 +58,23 @@ def test_a_soak_goes_on_where_its_evidence_ends_and_says_which_code_made_it(tmp_
     assert [each["scenario"] for each in found] == ["leader-kill", "failback"]
     assert recorded.evidence.parent == recorded.page.parent
     assert made_by([*found, {"commit": "other"}]) == f"Code: `{commit()}` (2), `other` (1)."
+
+
+def test_every_shipped_scenario_is_drilled_where_it_can_be() -> None:
+    assert {kind.scenario for kind in of_target("docker")} == set(names())
+    assert {k.scenario for k in KINDS} - {k.scenario for k in of_target("local")} == {
+        "uplink-loss",
+        "throttled-disk",
+        "scratch-full",
+        "memory-short",
+        "engine-restart",
+        "engine-loss",
+    }
+
+
+def test_the_page_of_containers_names_its_own_command_and_evidence() -> None:
+    text = page([run("uplink-loss")], "docker")
+    assert "`python -m tests.soak.drills --target docker` (1 runs" in text
+    assert "(drills-intraday-docker.jsonl)" in text
+    assert "| uplink-loss | 1 | 1 |" in text
+    assert "uplink-loss" not in page([run("leader-kill")])
