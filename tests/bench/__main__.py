@@ -9,10 +9,8 @@ printed with them, since neither is ours; a comparison is a ratio within one run
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -21,36 +19,14 @@ from platform import processor, python_version, release
 
 from opsctl import environments
 from opsctl.targets import open_target
-from tests.bench import drill_report, platform, throughput
+from tests.bench import containers, drill_report, platform, throughput
 from tests.bench.row import Row
+from tests.bench.timing import OPSCTL, opsctl_json, timed
 from tests.support.servers import folder
 
-OPSCTL = str(Path(sys.executable).with_name("opsctl"))
+PARTS = ("daily", "throughput", "platform", "report", "containers")
 SETTLE_S = 10
 IDLE_S = 30
-
-
-def timed(*argv: str, rounds: int = 1) -> float:
-    """Return the median seconds of a command over some rounds; stop where it fails."""
-    spent = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        spent.append(time.perf_counter() - started)
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(argv)} exited {done.returncode}:\n{done.stderr}")
-    return statistics.median(spent)
-
-
-def opsctl_json(*words: str) -> dict[str, object]:
-    """Return the JSON result of an opsctl command."""
-    done = subprocess.run(
-        [OPSCTL, *words, "--output", "json"], capture_output=True, text=True, check=False
-    )
-    if not done.stdout:
-        sys.exit(f"opsctl {' '.join(words)} exited {done.returncode}:\n{done.stderr}")
-    result: dict[str, object] = json.loads(done.stdout)
-    return result
 
 
 def cpu_s(pids: Sequence[int]) -> float:
@@ -148,7 +124,9 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("daily", "throughput", "platform", "report"))
+    parser.add_argument(
+        "--only", choices=("daily", "throughput", "platform", "report", "containers")
+    )
     given = parser.parse_args()
     print(f"Machine: {machine()}\n")
     with folder() as state:
@@ -163,6 +141,8 @@ def main() -> int:
             rows += platform.measure()
         if given.only in (None, "report"):
             rows += drill_report.measure(given.rounds)
+        if given.only in (None, "containers"):
+            rows += containers.measure(1)
     print("| figure | goal | measured |\n|---|---|---|")
     for row in rows:
         print(f"| {row.name} | {row.goal} | {row.measured} |")
