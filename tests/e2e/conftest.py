@@ -88,7 +88,10 @@ def needed(why: str) -> None:
 def with_images() -> Iterator[engines.Dockerd]:
     """An engine of our own in which the images were built; `DOCKER_HOST` names it."""
     needed(engines.lacking())
-    with engines.running("--log-level=warn") as engine, pytest.MonkeyPatch.context() as patch:
+    with (
+        engines.running("--log-level=warn", "--live-restore") as engine,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("DOCKER_HOST", engine.address)
         with folder() as state:
             Deployed("intraday", state).run("images", "build")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -56,6 +58,7 @@ class Dockerd:
     def stop(self) -> None:
         """End it, and everything that it runs."""
         popen = self._process.popen
+        self._end_revived()
         if popen is not None and popen.poll() is None:
             popen.terminate()
             try:
@@ -63,6 +66,18 @@ class Dockerd:
             except subprocess.TimeoutExpired:
                 popen.kill()
                 popen.wait()
+
+    def _end_revived(self) -> None:
+        """End what a drill has started in the place of what was started here."""
+        popen = self._process.popen
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            pid = int((self.home / "docker.pid").read_text())
+            program = Path(f"/proc/{pid}/comm").read_text().strip()
+            if popen is not None and pid != popen.pid and program == "dockerd":
+                revived = os.pidfd_open(pid)
+                os.kill(pid, signal.SIGTERM)
+                select.select([revived], [], [], 30)
+                os.close(revived)
 
     def _answers(self) -> bool:
         popen = self._process.popen

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -183,15 +181,3 @@ def test_logs_of_every_container_are_shown_in_one_stream(contained: Deployed) ->
     assert len(times) > 100
     assert times == sorted(times)
     assert any(" execution@b " in line for line in lines)
-
-
-def test_what_a_destroy_leaves_is_nothing(contained: Deployed, engine: DockerClient) -> None:
-    started = time.monotonic()
-    contained.run("destroy", contained.name, "--yes")
-    assert not containers(engine)
-    mine = {"label": f"{naming.ENVIRONMENT}={contained.name}"}
-    assert not engine.containers.list(all=True, filters=mine)
-    assert not engine.networks.list(filters=mine)
-    assert not engine.volumes.list(filters=mine)
-    assert not (Path(contained.state) / "environments" / contained.name / "secrets").exists()
-    print(f"destroyed in {time.monotonic() - started:.1f} s")
