@@ -20,10 +20,11 @@ from opsctl.services.links import near_end
 from opsctl.targets import open_target
 from opsctl.targets.base import Blow
 from opsctl.targets.beneath import Uplink
-from opsctl.targets.docker import DockerTarget, naming
+from opsctl.targets.docker import naming
 from opsctl.targets.docker.containers import Containers
 from opsctl.targets.docker.faults import disk
 from opsctl.targets.docker.faults.anew import BEFORE
+from opsctl.targets.docker.target import DockerTarget
 from tests.e2e.conftest import Deployed
 from tests.support.servers import wait_for
 
@@ -102,7 +103,7 @@ def test_an_uplink_is_reset_silent_and_lossy_and_whole_again(
     environment = records.environment(contained.name)
     assert environment is not None
     link = next(one for one in links(environment) if one.name == "b-a-journal")
-    at = near_end(link, target.host)
+    at = near_end(environment, link, target.host)
     inside, beneath = Box(client, contained.name, "execution@b"), target.beneath()
     assert beneath.lacks_uplinks() == ""
 
@@ -167,7 +168,7 @@ def test_a_volume_with_a_limit_of_its_own_is_really_filled(
         [PYTHON, "-c", "import signal; signal.pause()"],
         entrypoint=[],
         name=name,
-        labels=mine,
+        labels=mine | {naming.SERVICE: key, naming.ROLE: "step"},  # it counts among no services
         network_mode="none",
         volumes={volume.name: {"bind": "/kept"}},
         detach=True,
@@ -175,7 +176,7 @@ def test_a_volume_with_a_limit_of_its_own_is_really_filled(
     box = Box(client, contained.name, key)
     where = Containers(connect(), contained.name, target.host.identity)
     try:
-        filling = disk.of_data(where, {key: box.attrs})
+        filling = disk.of_data([(where, box.attrs)])
         assert not filling.pids, "the kernel's limit is for those that have no other"
         filling.fill()
         assert box.python(WRITE.format(path="/kept/file")) == "No space left on device"

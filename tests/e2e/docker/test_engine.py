@@ -19,8 +19,9 @@ from opsctl.deploy import records
 from opsctl.drills import underway
 from opsctl.targets import open_target
 from opsctl.targets.base import Blow
-from opsctl.targets.docker import DockerTarget, naming
+from opsctl.targets.docker import naming
 from opsctl.targets.docker.faults import engine as engines
+from opsctl.targets.docker.target import DockerTarget
 from tests.e2e.conftest import OPSCTL, Deployed
 from tests.support.servers import wait_for
 
