@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
+from typing import Annotated
+
 import typer
 from rich.console import Group
 from rich.table import Table
 
-from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, emit
+from opsctl.cli.common import EnvironmentArgument, Output, TierOption, emit
 from opsctl.cli.selection import (
     AllowUnmetOption,
     AtOnceOption,
@@ -17,6 +21,25 @@ from opsctl.cli.selection import (
     tell,
     wanted,
 )
+
+
+class PlanOutput(StrEnum):
+    """How a plan is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    COMPOSE = "compose"
+
+
+PlanOutputOption = Annotated[
+    PlanOutput,
+    typer.Option(
+        "--output",
+        "-o",
+        help="How the result is shown on stdout; compose: all that target docker would run, "
+        "as one compose file without secrets.",
+    ),
+]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -30,7 +53,7 @@ def plan(
     dr: DrOption = None,
     allow_unmet: AllowUnmetOption = False,
     at_once: AtOnceOption = False,
-    output: OutputOption = Output.TABLE,
+    output: PlanOutputOption = PlanOutput.TABLE,
 ) -> None:
     """Show what deploy would change.
 
@@ -43,6 +66,11 @@ def plan(
 
     found = wanted(environment, tier, flags(settings, target, dr, allow_unmet))
     tell(found.name)
+    if output is PlanOutput.COMPOSE:
+        from opsctl.targets import composed
+
+        sys.stdout.write(composed(found))
+        return
     result = Pipeline(means(), Shown()).plan(found, at_once=at_once)
 
     def table() -> Table | Group | str:
@@ -58,4 +86,4 @@ def plan(
             steps.add_row(step.kind, step.site, "\n".join(step.services), step.reason)
         return Group(shown, steps)
 
-    emit(result, output, table)
+    emit(result, Output(output.value), table)

@@ -7,7 +7,7 @@ from opsctl.model.environment import Environment, TargetName
 from opsctl.model.feasibility import GIVEN
 from opsctl.targets.base import Target
 
-__all__ = ["Target", "open_target"]
+__all__ = ["Target", "composed", "open_target"]
 
 
 def open_target(environment: Environment) -> Target:
@@ -31,3 +31,16 @@ def open_target(environment: Environment) -> Target:
     from opsctl.targets.local import LocalTarget
 
     return LocalTarget(environment)
+
+
+def composed(environment: Environment) -> str:
+    """Return what an environment runs as a compose file; raise `UsageError` for no containers."""
+    if environment.target is not TargetName.DOCKER:
+        raise UsageError(
+            f"{environment.name} runs on target {environment.target.value}, and a compose file "
+            "shows containers",
+            hint=f"opsctl plan {environment.name} --target docker --output compose",
+        )
+    from opsctl.targets.docker import DockerTarget
+
+    return DockerTarget(environment).compose()

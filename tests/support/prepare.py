@@ -1,4 +1,4 @@
-"""Obtains what the suite drives: servers; a headless Chromium and an engine where it may.
+"""Obtains what the suite drives: servers; where it may a headless Chromium, an engine, a parser.
 
 python -m tests.support.prepare
 """
@@ -12,6 +12,7 @@ import sys
 
 from opsctl.errors import OpsctlError
 from opsctl.toolchain import programs
+from tests.support import compose
 
 SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmanager")
 
@@ -58,7 +59,7 @@ def main() -> int:
     except OpsctlError as error:
         print(f"error: {error.message}\n  hint: {error.hint}", file=sys.stderr)
         return 1
-    lacking = {"browser": chromium(), "container": containers()}
+    lacking = {"browser": chromium(), "container": containers(), "compose": compose.obtain()}
     for kind, why in lacking.items():
         if why:
             print(f"-- the {kind} tests will be skipped: {why}")

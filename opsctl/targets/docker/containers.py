@@ -11,9 +11,15 @@ from typing import Any
 from opsctl.errors import OpsctlError
 from opsctl.images.engine import Engine, EngineRefused, errors
 from opsctl.targets.docker import naming
-from opsctl.targets.docker.spec import LOG_FILES, LOG_MB, PROCESSES, Container
-
-UNLESS_STOPPED = {"Name": "unless-stopped"}
+from opsctl.targets.docker.spec import (
+    DROPPED,
+    LOG_FILES,
+    LOG_MB,
+    PROCESSES,
+    RESTART,
+    SECURITY,
+    Container,
+)
 
 
 class Containers:
@@ -66,6 +72,8 @@ class Containers:
 
     def create(self, wanted: Container, **more: Any) -> str:
         """Make a container and attach it to its networks; return its id. It does not run yet."""
+        if not wanted.probed:
+            more.setdefault("healthcheck", {"Test": ["NONE"]})
         with errors(self.engine.address):
             first, *others = wanted.networks.items() or [("none", "")]
             made: str = self.api.create_container(
@@ -101,15 +109,15 @@ class Containers:
         return self.api.create_host_config(
             read_only=True,
             network_mode=network,
-            cap_drop=["ALL"],
+            cap_drop=list(DROPPED),
             cap_add=list(wanted.rights),
-            security_opt=["no-new-privileges"],
+            security_opt=list(SECURITY),
             binds=[
                 f"{m.volume}:{m.path}:{'ro' if m.read_only else 'rw'},nocopy" for m in wanted.mounts
             ],
             tmpfs=wanted.in_memory,
             port_bindings={port: (at.host, at.port) for port, at in wanted.published.items()},
-            restart_policy=UNLESS_STOPPED,
+            restart_policy={"Name": RESTART},
             cpu_shares=wanted.shares,
             pids_limit=PROCESSES,
             log_config={

@@ -6,21 +6,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from pathlib import Path
 
 from opsctl.errors import DeployFailed
-from opsctl.images.definition import USER_ID
 from opsctl.images.engine import errors
 from opsctl.images.running import Runnable
 from opsctl.services.base import Service
-from opsctl.targets.docker import keeping, naming
+from opsctl.targets.docker import fabric, keeping, naming
 from opsctl.targets.docker.containers import Containers
-from opsctl.targets.docker.host import DATA
-from opsctl.targets.docker.spec import Container, Mount
+from opsctl.targets.docker.spec import Container
 
 FILLED_WITHIN_S = 20.0
 POLL_S = 0.02
-HELD_MB = 4
 
 
 class Place:
@@ -44,9 +40,9 @@ class Place:
     def prepare(self, image: Runnable) -> None:
         """Make the network, the volumes and the keeper, of an image that has Python."""
         where = self._containers
-        labels = naming.labels(where.environment, where.identity)
+        of = (where.environment, where.identity, self._name)
         with errors(where.engine.address):
-            self._make_network(labels)
+            self._make_network(fabric.network(*of, self._network, self._services))
             known = {
                 v["Name"]
                 for v in self._api.volumes(
@@ -54,78 +50,42 @@ class Place:
                 )["Volumes"]
                 or ()
             }
-            for name, options in self._volumes().items():
-                if name not in known:
-                    self._api.create_volume(name, driver_opts=options or None, labels=labels)
-        self._keep(image)
+            for volume in fabric.volumes(*of, self._services):
+                if volume.name not in known:
+                    self._api.create_volume(
+                        volume.name, driver_opts=volume.options or None, labels=volume.labels
+                    )
+        self._keep(fabric.keeper(*of, self._services, image))
 
-    def _make_network(self, labels: Mapping[str, str]) -> None:
-        name = naming.network(self._containers.environment, self._name)
-        wanted = str(self._network)
-        for found in self._api.networks(names=[name]):
-            if found["Name"] == name:
-                if [c["Subnet"] for c in found["IPAM"]["Config"]] == [wanted]:
+    def _make_network(self, wanted: fabric.Network) -> None:
+        for found in self._api.networks(names=[wanted.name]):
+            if found["Name"] == wanted.name:
+                if [c["Subnet"] for c in found["IPAM"]["Config"]] == [wanted.subnet]:
                     return
-                self._api.remove_network(name)
-        upper = list(self._network.subnets(prefixlen_diff=1))[1]
-        pool = {"Subnet": wanted, "IPRange": str(upper), "Gateway": str(self._network[1])}
+                self._api.remove_network(wanted.name)
+        pool = {
+            "Subnet": wanted.subnet,
+            "IPRange": wanted.chosen_from,
+            "Gateway": wanted.gateway,
+        }
         self._api.create_network(
-            name,
+            wanted.name,
             driver="bridge",
             ipam={"Driver": "default", "Config": [pool]},
-            labels=labels,
-            # Only what carries the links between hosts is reached from outside its own.
-            internal=not any(service.published for service in self._services),
+            labels=wanted.labels,
+            internal=wanted.internal,
         )
 
-    def _volumes(self) -> dict[str, dict[str, str]]:
-        environment = self._containers.environment
-        memory = {"type": "tmpfs", "device": "tmpfs", "o": f"size={HELD_MB}m,mode=0700"}
-        found: dict[str, dict[str, str]] = {naming.vault(environment, self._name): {}}
-        for service in self._services:
-            found[naming.data(environment, service.key)] = {}
-            found[naming.held(environment, service.key)] = memory
-        return found
-
-    def _keep(self, image: Runnable) -> None:
+    def _keep(self, wanted: Container) -> None:
         """Have a keeper that knows every service of the place."""
         where = self._containers
-        source = Path(keeping.__file__).read_text(encoding="utf-8")
-        keys = [service.key for service in self._services]
-        wanted = Container(
-            name=self.keeper,
-            image=image.reference,
-            user="0:0",
-            command=(*image.python, "-I", "-S", "-c", source, str(USER_ID)),
-            environment={},
-            labels=naming.labels(where.environment, where.identity, **{naming.ROLE: "keeper"}),
-            mounts=(
-                Mount(volume=naming.vault(where.environment, self._name), path=keeping.VAULT),
-                *(
-                    Mount(volume=naming.held(where.environment, k), path=f"{keeping.HELD}/{k}")
-                    for k in keys
-                ),
-                *(
-                    Mount(volume=naming.data(where.environment, k), path=f"{DATA}/{k}")
-                    for k in keys
-                ),
-            ),
-            networks={},
-            in_memory={},
-            shares=1_024,
-            stop_signal="SIGTERM",
-            stop_within_s=2,
-            rights=("CHOWN", "DAC_OVERRIDE", "FOWNER"),
-        )
-        digest = wanted.digest()
         found = where.find(self.keeper)
         if found is not None:
-            same = found["Config"]["Labels"].get(naming.MADE_FROM) == digest
-            if same and found["State"]["Running"]:
+            made_from = found["Config"]["Labels"].get(naming.MADE_FROM)
+            if made_from == wanted.labels[naming.MADE_FROM] and found["State"]["Running"]:
                 return
-            where.remove(self.keeper, 2)
-        wanted = wanted.model_copy(update={"labels": {**wanted.labels, naming.MADE_FROM: digest}})
-        where.create(wanted, healthcheck={"Test": ["NONE"]})
+            where.remove(self.keeper, wanted.stop_within_s)
+        where.create(wanted)
         where.start(self.keeper)
         self._filled(1)
 

@@ -111,10 +111,11 @@ class Runner:
                 "image": image or spec.image,
                 "networks": {},
                 "labels": labels | {naming.ROLE: "step"},
+                "probed": False,
             }
         )
         where.remove(wanted.name, 0)
-        where.create(wanted, stdin_open=bool(stdin), healthcheck={"Test": ["NONE"]})
+        where.create(wanted, stdin_open=bool(stdin))
         try:
             status, said = _ran(where, wanted.name, stdin.encode())
         finally:

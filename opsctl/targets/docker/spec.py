@@ -20,6 +20,10 @@ from opsctl.services.base import (
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.host import DATA, HELD, SOCKETS
 
+RESTART = "unless-stopped"
+DROPPED = ("ALL",)
+"""Capabilities that no container has, but for those that it is given."""
+SECURITY = ("no-new-privileges",)
 LOG_MB, LOG_FILES = 10, 4
 SHARES, BACKGROUND_SHARES = 1_024, 102
 """What is off the order path stands back: a tenth of the others' share of the processors."""
@@ -58,6 +62,8 @@ class Container(Value):
     """Ports that other hosts reach, and where on this host."""
     rights: tuple[str, ...] = ()
     """Capabilities; none but for those that hand things out."""
+    probed: bool = True
+    """Whether the engine runs its image's own health check."""
 
 
 def container(

@@ -20,7 +20,7 @@ from opsctl.state import environment_folder
 from opsctl.targets import faketime, files, order
 from opsctl.targets.applying import Application, event
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
-from opsctl.targets.docker import logs, naming
+from opsctl.targets.docker import compose, fabric, logs, naming
 from opsctl.targets.docker.addresses import Addresses
 from opsctl.targets.docker.containers import Containers
 from opsctl.targets.docker.faults import Ground, clock, disk, freezing
@@ -112,6 +112,23 @@ class DockerTarget:
         """Raise for what would fail."""
         order.levels({s.key: s for s in services})
         refuse_unusable(self._hosts, self._fleet, services)
+
+    def compose(self) -> str:
+        """Return everything that is configured as a compose file, without secrets."""
+        services = self.services()
+        level = order.levels({s.key: s for s in services})
+        return compose.text(
+            self._environment.name,
+            {s.key: (s, self._spec(s, level[s.key], services)) for s in services},
+            self._runnable,
+            *fabric.of(
+                self._environment.name,
+                self.host.identity,
+                services,
+                self.host.addresses.network,
+                self._python(),
+            ),
+        )
 
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:
         """Carry out a plan, yielding progress."""

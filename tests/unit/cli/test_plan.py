@@ -61,3 +61,11 @@ def test_a_set_of_an_unknown_key_is_refused(opsctl: Opsctl, target: FakeTarget) 
     done = opsctl("plan", "daily", "--set", "trading:replai.day_s=1")
     assert done.code == 2
     assert "replai" in done.err
+
+
+def test_a_compose_file_is_refused_where_no_containers_run(opsctl: Opsctl) -> None:
+    done = opsctl("plan", "daily", "--output", "compose")
+    assert done.code == 2
+    assert "runs on target local" in done.err
+    assert "--target docker --output compose" in done.err
+    assert done.out == ""
