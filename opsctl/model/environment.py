@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from opsctl.model import window
 from opsctl.model.hosts import Hosts
+from opsctl.model.resources import DEFAULTS, Asked
 from opsctl.model.tiers import DR, LATENCY, DrPromise, DrTier, LatencyPromise, LatencyTier
 from opsctl.model.value import Value
 
@@ -179,6 +180,15 @@ class Images(Value):
     )
 
 
+def _known_services(asked: dict[str, Asked]) -> dict[str, Asked]:
+    unknown = sorted(asked.keys() - DEFAULTS.keys())
+    if unknown:
+        raise ValueError(
+            f"there is no service {', '.join(unknown)}: known are {', '.join(sorted(DEFAULTS))}"
+        )
+    return asked
+
+
 def _known_zone(name: str) -> str:
     # Opening the one zone; to list all of them reads a thousand files.
     try:
@@ -219,6 +229,9 @@ class Environment(Value):
     images: Images = Field(Images(), description="where the images of the services come from")
     hosts: Hosts = Field(
         {}, description="Docker hosts by place (a site, market); empty: this machine's engine"
+    )
+    services: Annotated[dict[ServiceName, Asked], AfterValidator(_known_services)] = Field(
+        {}, description="what single services may use, on a target that runs containers"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much every app logs"

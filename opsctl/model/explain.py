@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -96,7 +96,11 @@ def meant(word: str, known: Iterable[str]) -> str | None:
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     for key in path:
+        if key not in model.model_fields:  # a name of the file's own, below a mapping
+            continue
         annotation = model.model_fields[key].annotation
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
         model = annotation

@@ -93,6 +93,14 @@ def not_yet(environment: Environment) -> Iterator[Reason]:
     if target not in GIVEN:
         known = ", ".join(sorted(GIVEN))
         yield ("target",), f"{target} is not available in this release: use {known}"
+    elif environment.services and target is TargetName.LOCAL:
+        yield (
+            ("services",),
+            (
+                "bounds containers, and target local runs processes that nothing bounds: leave it "
+                "out, or use target docker"
+            ),
+        )
     elif dr not in GIVEN[target]:
         known = ", ".join(f"`{tier}`" for tier in sorted(GIVEN[target]))
         yield (

@@ -13,6 +13,7 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from opsctl.model.environment import Environment
+from opsctl.model.resources import Resources
 from opsctl.model.value import Value
 
 
@@ -201,6 +202,8 @@ class Service(Value):
     """Ports that other hosts reach: name of the port -> the address of this service's host."""
     image: str = ""
     """The id of the image that it runs in, filled in by a target of containers."""
+    resources: Resources | None = None
+    """What it may use, filled in by a target of containers."""
 
     @property
     def key(self) -> str:

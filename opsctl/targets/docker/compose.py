@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from opsctl.images.running import Runnable
+from opsctl.model.resources import Resources
 from opsctl.services.base import Service
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.fabric import Network, Volume
@@ -20,10 +21,10 @@ from opsctl.targets.docker.spec import (
     DROPPED,
     LOG_FILES,
     LOG_MB,
-    PROCESSES,
     RESTART,
     SECURITY,
     Container,
+    limits,
 )
 
 HEAD = """\
@@ -109,12 +110,12 @@ def entry(made: Container, image: Runnable | None = None) -> dict[str, Any]:
         "cap_drop": list(DROPPED),
         "cap_add": list(made.rights),
         "security_opt": list(SECURITY),
-        "restart": RESTART,
+        "restart": RESTART if made.restarts else "no",
         "stop_signal": made.stop_signal,
         "stop_grace_period": f"{made.stop_within_s}s",
         "healthcheck": {"test": ["CMD", *probe]} if probe else None,
         "cpu_shares": made.shares,
-        "pids_limit": PROCESSES,
+        **_resources(made.resources),
         "logging": {
             "driver": "json-file",
             "options": {"max-size": f"{LOG_MB}m", "max-file": str(LOG_FILES)},
@@ -124,6 +125,19 @@ def entry(made: Container, image: Runnable | None = None) -> dict[str, Any]:
         said["healthcheck"] = {"disable": True}
     bare = ("entrypoint",) if made.command else ()
     return {key: value for key, value in said.items() if value or key in bare}
+
+
+def _resources(allowed: Resources) -> dict[str, Any]:
+    return {
+        "mem_limit": f"{allowed.memory_mb}m",
+        "memswap_limit": f"{allowed.memory_mb}m",
+        "mem_reservation": f"{allowed.reserved_mb}m" if allowed.reserved_mb else None,
+        "shm_size": f"{allowed.shm_mb}m",
+        "pids_limit": allowed.processes,
+        "cpuset": allowed.cpus,
+        "oom_score_adj": allowed.oom_score,
+        "ulimits": limits(allowed),
+    }
 
 
 def _beside(service: Service, image: Runnable) -> dict[str, Any]:

@@ -10,15 +10,16 @@ from typing import Any
 
 from opsctl.errors import OpsctlError
 from opsctl.images.engine import Engine, EngineRefused, errors
+from opsctl.model.resources import Resources
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.spec import (
     DROPPED,
     LOG_FILES,
     LOG_MB,
-    PROCESSES,
     RESTART,
     SECURITY,
     Container,
+    limits,
 )
 
 
@@ -117,9 +118,9 @@ class Containers:
             ],
             tmpfs=wanted.in_memory,
             port_bindings={port: (at.host, at.port) for port, at in wanted.published.items()},
-            restart_policy={"Name": RESTART},
+            restart_policy={"Name": RESTART if wanted.restarts else "no"},
             cpu_shares=wanted.shares,
-            pids_limit=PROCESSES,
+            **_resources(wanted.resources),
             log_config={
                 "Type": "json-file",
                 "Config": {"max-size": f"{LOG_MB}m", "max-file": str(LOG_FILES)},
@@ -198,6 +199,23 @@ class Containers:
 def _whether_in_place(listed: Mapping[str, Any]) -> bool:
     """Order those first that are to take another's place: they count where that is gone."""
     return not any(name.endswith(naming.ANEW) for name in listed["Names"] or ())
+
+
+def _resources(allowed: Resources) -> dict[str, Any]:
+    from docker.types import Ulimit
+
+    return {
+        "mem_limit": f"{allowed.memory_mb}m",
+        "memswap_limit": f"{allowed.memory_mb}m",  # none of it on a disk
+        "mem_reservation": f"{allowed.reserved_mb}m" if allowed.reserved_mb else None,
+        "shm_size": f"{allowed.shm_mb}m",
+        "pids_limit": allowed.processes,
+        "cpuset_cpus": allowed.cpus or None,
+        "oom_score_adj": allowed.oom_score,
+        "ulimits": [
+            Ulimit(name=name, soft=value, hard=value) for name, value in limits(allowed).items()
+        ],
+    }
 
 
 def _parents(path: str) -> Iterator[str]:

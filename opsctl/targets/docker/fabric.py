@@ -8,6 +8,7 @@ from pathlib import Path
 
 from opsctl.images.definition import USER_ID
 from opsctl.images.running import Runnable
+from opsctl.model.resources import Resources
 from opsctl.model.value import Value
 from opsctl.services.base import Service
 from opsctl.targets.docker import keeping, naming
@@ -16,6 +17,7 @@ from opsctl.targets.docker.spec import Container, Mount
 
 HELD_MB = 4
 KEEPER_STOPS_WITHIN_S = 2
+KEEPER = Resources(memory_mb=64, reserved_mb=16, processes=32)
 
 
 class Network(Value):
@@ -97,6 +99,7 @@ def keeper(
         networks={},
         in_memory={},
         shares=1_024,
+        resources=KEEPER,
         stop_signal="SIGTERM",
         stop_within_s=KEEPER_STOPS_WITHIN_S,
         rights=("CHOWN", "DAC_OVERRIDE", "FOWNER"),

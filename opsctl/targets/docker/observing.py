@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from opsctl.errors import OpsctlError
 from opsctl.images.engine import errors
 from opsctl.model.hosts import DockerHost
 from opsctl.services.base import Service
 from opsctl.targets.base import Running
-from opsctl.targets.docker import naming
+from opsctl.targets.docker import naming, standing
 from opsctl.targets.docker.containers import Containers
-from opsctl.targets.docker.runner import ending
 
 Seen = Mapping[str, Any]
 """What an engine says of a container."""
@@ -26,16 +25,16 @@ def running(key: str, found: Seen, rss_bytes: int | None) -> Running:
     """Return what runs of a service."""
     state, labels = found["State"], found["Config"]["Labels"]
     name, _, site = key.partition("@")
-    pid = state["Pid"] or None
+    pid, now = state["Pid"] or None, datetime.now(UTC)
     return Running(
         name=name,
         site=site,
-        state=_state(state),
+        state=standing.state(found, now),
         made_from=labels.get(naming.MADE_FROM, ""),
         pid=pid,
         started_at=datetime.fromisoformat(f"{state['StartedAt'][:19]}+00:00") if pid else None,
         rss_bytes=rss_bytes if pid else None,
-        detail="paused" if state["Paused"] else ending(found),
+        detail=standing.detail(found, now),
     )
 
 
@@ -52,14 +51,6 @@ def out_of_reach(
                 made_from="",
                 detail=f"its host is out of reach: {why.message}",
             )
-
-
-def _state(state: Seen) -> Literal["running", "starting", "stopped", "failed"]:
-    if state["Restarting"] or state["Dead"] or state.get("OOMKilled"):
-        return "failed"
-    if state["Running"]:
-        return "running"
-    return "stopped"
 
 
 def rss_bytes(containers: Containers, found: Seen, *, here: bool) -> int | None:

@@ -112,6 +112,7 @@ class Runner:
                 "networks": {},
                 "labels": labels | {naming.ROLE: "step"},
                 "probed": False,
+                "restarts": False,
             }
         )
         where.remove(wanted.name, 0)
@@ -161,7 +162,6 @@ class Runner:
 def _ran(containers: Containers, name: str, stdin: bytes) -> tuple[int | None, str]:
     api = containers.api
     with errors(containers.engine.address):
-        api.update_container(name, restart_policy={"Name": "no"})
         line = api.attach_socket(name, params={"stdin": 1, "stream": 1}) if stdin else None
         api.start(name)
         if line is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from opsctl.images.definition import USER, USER_ID
+from opsctl.model.resources import ALIKE, Resources
 from opsctl.model.value import Value
 from opsctl.services.base import (
     Address,
@@ -21,13 +22,18 @@ from opsctl.targets.docker import naming
 from opsctl.targets.docker.host import DATA, HELD, SOCKETS
 
 RESTART = "unless-stopped"
+_REALTIME = (
+    "import os, sys; "
+    "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(int(sys.argv[1]))); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+"""Takes a priority that the container may have, and becomes the app."""
 DROPPED = ("ALL",)
 """Capabilities that no container has, but for those that it is given."""
 SECURITY = ("no-new-privileges",)
 LOG_MB, LOG_FILES = 10, 4
 SHARES, BACKGROUND_SHARES = 1_024, 102
 """What is off the order path stands back: a tenth of the others' share of the processors."""
-PROCESSES = 2_048
 TMP_MB = 256
 _ADDRESS = re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
 
@@ -62,8 +68,11 @@ class Container(Value):
     """Ports that other hosts reach, and where on this host."""
     rights: tuple[str, ...] = ()
     """Capabilities; none but for those that hand things out."""
+    resources: Resources = ALIKE
     probed: bool = True
     """Whether the engine runs its image's own health check."""
+    restarts: bool = True
+    """Whether the engine starts it again when it ends by itself."""
 
 
 def container(
@@ -81,6 +90,7 @@ def container(
     the service's own by place. It is attached to every network of which its configuration
     names an address, and reads the data of another service where it names its folder.
     """
+    allowed = service.resources or ALIKE
     text = _said(service)
     named = {
         place
@@ -93,7 +103,7 @@ def container(
     return Container(
         name=naming.container(environment, service.key),
         image=service.image,
-        command=service.argv,
+        command=_command(service.argv, allowed.realtime),
         environment={
             "HOME": f"{DATA}/{service.key}",
             "TZ": "UTC",
@@ -117,10 +127,31 @@ def container(
             SOCKETS: f"size=16m,mode=0700,uid={USER_ID},gid={USER_ID}",
         },
         shares=BACKGROUND_SHARES if service.background else SHARES,
+        resources=allowed,
         stop_signal=f"SIG{service.stop_signal}",
         stop_within_s=service.stop_within_s,
         published={service.ports[name]: at for name, at in service.published.items()},
     )
+
+
+def _command(argv: tuple[str, ...], realtime: int) -> tuple[str, ...]:
+    """Return the words that start an app, at a real-time priority where it has one.
+
+    A program that brings its own command takes its priority itself: it is allowed to.
+    """
+    if not (realtime and argv):
+        return argv
+    return (argv[0], "-I", "-S", "-c", _REALTIME, str(realtime), *argv)
+
+
+def limits(allowed: Resources) -> dict[str, int]:
+    """Return the limits of a process by their names; -1: none."""
+    found = {
+        "nofile": allowed.open_files,
+        "memlock": -1 if allowed.lock_memory else 0,
+        "rtprio": allowed.realtime,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def probe_settings(service: Service) -> dict[str, str]:

@@ -14,13 +14,14 @@ from opsctl.errors import OpsctlError, UsageError
 from opsctl.images.engine import errors
 from opsctl.images.running import Runnable
 from opsctl.model.environment import Environment
+from opsctl.model.resources import resources
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
 from opsctl.state import environment_folder
 from opsctl.targets import faketime, files, order
 from opsctl.targets.applying import Application, event
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
-from opsctl.targets.docker import compose, fabric, logs, naming
+from opsctl.targets.docker import compose, fabric, limits, logs, naming
 from opsctl.targets.docker.addresses import Addresses
 from opsctl.targets.docker.containers import Containers
 from opsctl.targets.docker.faults import Ground, clock, disk, freezing
@@ -84,8 +85,14 @@ class DockerTarget:
         if self._made is None:
             made = self._makers(self._environment, Inside(self.host.addresses, self.host.identity))
             self._runnable = wanted_images(self._hosts, made, self._environment.images)
-            self._made = self.reached([in_image(s, self._runnable[s.name]) for s in made])
+            every = [self._allowed(in_image(s, self._runnable[s.name])) for s in made]
+            self._made = self.reached(every)
         return self._made
+
+    def _allowed(self, service: Service) -> Service:
+        of = self._environment
+        allowed = resources(service.name, of.tier, of.services.get(service.name))
+        return service.model_copy(update={"resources": allowed})
 
     def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
         """Return services with the way from this process to what is on other machines."""
@@ -112,6 +119,12 @@ class DockerTarget:
         """Raise for what would fail."""
         order.levels({s.key: s for s in services})
         refuse_unusable(self._hosts, self._fleet, services)
+        self._refuse_limits(services)
+
+    def _refuse_limits(self, services: Sequence[Service]) -> None:
+        for host in self._hosts.all:
+            own = [s for s in services if self._hosts.of(s.site) == host]
+            limits.refuse(own, self._environment.services, self._fleet.on(host), self._python())
 
     def compose(self) -> str:
         """Return everything that is configured as a compose file, without secrets."""
@@ -138,6 +151,8 @@ class DockerTarget:
         services = self.reached(services)
         wanted = {service.key: service for service in services}
         yield from carry_images(self._hosts, services, self._python())
+        if self._hosts.apart:  # a host that had no image could not be tried before
+            self._refuse_limits(services)
         places = self._lay_out(services)
         specs = {s.key: self._spec(s, level[s.key], services) for s in services}
         runner = Runner(self._fleet, self._secrets, wanted, places, specs, python=self._python())

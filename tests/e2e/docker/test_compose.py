@@ -17,7 +17,7 @@ from opsctl.targets.docker import naming
 from tests.e2e.conftest import Deployed
 from tests.support import compose
 
-SECOND = 1_000_000_000
+MIB = 1024**2
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,12 @@ def test_it_says_of_every_container_what_the_engine_says(
         assert host["RestartPolicy"]["Name"] == entry["restart"], name
         assert host["CpuShares"] == entry["cpu_shares"], name
         assert host["PidsLimit"] == entry["pids_limit"], name
+        assert f"{host['Memory'] // MIB}m" == entry["mem_limit"], name
+        assert f"{host['ShmSize'] // MIB}m" == entry["shm_size"], name
+        reserved = host["MemoryReservation"] // MIB
+        assert (f"{reserved}m" if reserved else None) == entry.get("mem_reservation"), name
+        assert host["OomScoreAdj"] == entry.get("oom_score_adj", 0), name
+        assert host["CpusetCpus"] == entry.get("cpuset", ""), name
         assert host["LogConfig"]["Type"] == entry["logging"]["driver"], name
         assert host["LogConfig"]["Config"] == entry["logging"]["options"], name
         tmpfs = {f"{path}:{options}" for path, options in (host.get("Tmpfs") or {}).items()}

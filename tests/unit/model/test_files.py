@@ -158,6 +158,19 @@ def test_a_missing_tier_is_the_only_fault() -> None:
         ("trading:drills:\n  scenarios: leader-kill", "drills.scenarios: must be a list, not"),
         ("trading:drills:\n  scenarios: [A b]", "drills.scenarios.0: must match"),
         ("trading:drills:\n  every: 90d", "drills.every: is no setting: did you mean every_days?"),
+        (
+            "trading:target: docker\ntrading:services:\n  bus: {}",
+            "services: there is no service bus",
+        ),
+        (
+            "trading:target: docker\ntrading:services:\n  desk:\n    memory: 5",
+            "services.desk.memory: is no setting: did you mean memory_mb?",
+        ),
+        (
+            "trading:target: docker\ntrading:services:\n  desk:\n    cpus: one",
+            "services.desk.cpus: must match",
+        ),
+        ("trading:services:\n  desk:\n    cpus: '1'", "services: bounds containers, and target"),
         ("trading:infrastructure: aws", "trading:infrastructure: must be one of none"),
     ],
 )
