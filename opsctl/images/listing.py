@@ -90,7 +90,7 @@ def _built(
 def _named(
     image: AppImage | ServerImage, service: str, reference: str, held: tuple[Held, ...] | None
 ) -> ListedImage:
-    here = next((h for h in held or () if reference in h.digests), None)
+    here = next((h for h in held or () if reference in (h.id, *h.digests)), None)
     return ListedImage.model_validate(
         {
             "name": image.name,

@@ -9,13 +9,14 @@ from opsctl.images.configuration import Parent
 from opsctl.images.definition import base
 from opsctl.images.engine import Engine, EngineRefused, errors
 
-_BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+_BY_DIGEST = re.compile(r"([^\s@]+@)?sha256:[0-9a-f]{64}")
 
 
 def pulled(host: Engine, reference: str) -> str:
     """Make an engine hold an image named by digest, from its registry where it must; return its id.
 
-    Raises `UsageError` for a reference without a digest, `EngineRefused` where it cannot be had.
+    One named by its id alone must be there. Raises `UsageError` for a reference without a
+    digest, `EngineRefused` where it cannot be had.
     """
     if _BY_DIGEST.fullmatch(reference) is None:
         raise UsageError(
@@ -23,6 +24,11 @@ def pulled(host: Engine, reference: str) -> str:
             hint="write NAME@sha256:…; docker image inspect shows it as RepoDigests",
         )
     found = host.find(reference)
+    if found is None and reference.startswith("sha256:"):
+        raise EngineRefused(
+            f"the engine has no image {reference}",
+            hint="give it the image: docker load, or docker import; opsctl images load carries one",
+        )
     if found is None:
         try:
             with errors(host.address):

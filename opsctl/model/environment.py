@@ -56,8 +56,9 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Registry = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9._-]+)*)?$")]
 """`host[:port][/path]`; may be empty."""
-NamedImage = Annotated[str, Field(pattern=r"^[a-z0-9][^\s@]*@sha256:[0-9a-f]{64}$")]
-"""`repository@sha256:…`: a tag can be moved, a digest cannot."""
+NamedImage = Annotated[str, Field(pattern=r"^([a-z0-9][^\s@]*@)?sha256:[0-9a-f]{64}$")]
+"""`repository@sha256:…`: a tag can be moved, a digest cannot; `sha256:…` alone is the id of an
+image that the engine was given without a registry."""
 ImageReference = Annotated[str, Field(pattern=r"^([a-z0-9][^\s@]*@sha256:[0-9a-f]{64})?$")]
 """As `NamedImage`; may be empty."""
 ScenarioName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]

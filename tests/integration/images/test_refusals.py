@@ -88,6 +88,7 @@ def test_an_image_that_does_not_exist(engine: Engine, state: Path) -> None:
 def test_an_image_named_by_tag_is_no_name() -> None:
     digest = "sha256:" + "0" * 64
     assert Images(use={"postgres": f"docker.io/library/postgres@{digest}"}).use
+    assert Images(use={"postgres": digest}).use  # the id of an image that the engine holds
     for wrong in ("postgres:18", f"postgres@{digest[:-1]}", ""):
         with pytest.raises(ValueError, match="should match pattern"):
             Images(use={"postgres": wrong})
