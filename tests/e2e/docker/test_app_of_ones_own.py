@@ -101,7 +101,7 @@ def test_its_decisions_become_orders_that_the_venue_fills(
 
 
 def test_it_keeps_the_contract_of_an_app(mine: Deployed) -> None:
-    found = mine.json("verify", mine.name, check=False)
+    found = mine.json("verify", mine.name, "--probes", "40", check=False)
     checks = {check["name"]: check for check in found["checks"]}
     assert checks["contract: strategy@a"]["verdict"] == "passed"
     # Every probe went through it: a close in, an order out of the gateway.
