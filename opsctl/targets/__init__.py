@@ -41,6 +41,6 @@ def composed(environment: Environment) -> str:
             "shows containers",
             hint=f"opsctl plan {environment.name} --target docker --output compose",
         )
-    from opsctl.targets.docker import DockerTarget
+    from opsctl.targets.docker.target import DockerTarget
 
     return DockerTarget(environment).compose()
