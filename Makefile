@@ -45,8 +45,8 @@ test: setup ## run every check and the whole suite
 	@$(RUN) python -m tests.support.prepare
 	@$(MAKE) check
 	@$(RUN) pytest --numprocesses 2 --ignore tests/e2e
-	@$(RUN) pytest tests/e2e --ignore tests/e2e/docker --ignore tests/e2e/hosts
-	@$(RUN) pytest tests/e2e/docker tests/e2e/hosts
+	@$(RUN) pytest tests/e2e --ignore tests/e2e/docker --ignore tests/e2e/hosts --ignore tests/e2e/machines
+	@$(RUN) pytest tests/e2e/docker tests/e2e/machines tests/e2e/hosts
 
 .PHONY: check
 check: setup ## lint, types, import rules, alert rules, licences, generated docs

@@ -140,3 +140,20 @@ def _check_table(found: EnvironmentCheck) -> RenderableType:
         if environment.rehearsal:
             lines.append(Text(f"  rehearsal: {environment.rehearsal}", "yellow"))
     return Group(*lines)
+
+
+@app.command("forget", epilog="Example: [bold]opsctl env forget daily[/bold]")
+def forget(
+    environment: Annotated[str, typer.Argument(help="The environment's name.", metavar="ENV")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Remove this machine's copy of an environment that lives elsewhere; it runs on.
+
+    The next command takes over what bears the name there. Refused for an environment that
+    lives on this machine: `destroy` removes that.
+    """
+    from opsctl.deploy.forgetting import forget as remove
+
+    found = remove(environment)
+    told = f"forgot {found.identity}" if found.identity else "nothing was known of it"
+    emit(found, output, lambda: Text(f"{environment}: {told}"))

@@ -76,7 +76,9 @@ def wanted(name: str | None, tier: LatencyTier | None, overrides: dict[str, str]
     """Return an environment as its file and the options say."""
     from opsctl.environments import find, load
 
-    return load(find(name, tier), overrides).environment
+    found = load(find(name, tier), overrides).environment
+    _refresh(found.name, found)
+    return found
 
 
 def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:
@@ -88,10 +90,48 @@ def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:
     from opsctl.deploy import records
     from opsctl.environments import find
 
-    if name is not None and tier is None:
-        found = records.environment(name) if _fits(name) else None
-        return found or records.environment(find(name, tier))
-    return records.environment(find(name, tier))
+    if name is not None and tier is None and _fits(name):
+        _refresh(name)
+        if (found := records.environment(name)) is not None:
+            return found
+    chosen = find(name, tier)
+    if chosen != name:
+        _refresh(chosen)
+    return records.environment(chosen)
+
+
+def _refresh(name: str, environment: Environment | None = None) -> None:
+    """Take over what another machine has done to an environment that lives elsewhere.
+
+    `environment` is as its file says. What this machine knows nothing of is looked for in its
+    Docker Engine, where there is one: it may have been deployed from elsewhere.
+    """
+    from opsctl import custody
+    from opsctl.deploy import lock, records
+    from opsctl.errors import OpsctlError
+    from opsctl.targets import find_backend, open_backend
+
+    known = records.environment(name)
+    likely = known or environment
+    if likely is not None and likely.target is TargetName.DOCKER:
+        backend = open_backend(likely)
+    elif known is None and _engine_here():
+        try:
+            backend = find_backend(name)
+        except OpsctlError:  # nobody said that it is in an engine
+            return
+    else:
+        return
+    if backend is not None:
+        custody.refresh(name, backend, lock.idle(name))
+
+
+def _engine_here() -> bool:
+    """Return whether an engine is named, or has its socket on this machine."""
+    import os
+    from pathlib import Path
+
+    return bool(os.environ.get("DOCKER_HOST")) or Path("/var/run/docker.sock").is_socket()
 
 
 def deployed(name: str | None, tier: LatencyTier | None, command: str) -> Environment:

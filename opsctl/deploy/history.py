@@ -6,9 +6,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from opsctl.deploy.records import DEPLOYMENT, Deployment, read
+from opsctl.deploy.records import DEPLOYMENT, HISTORY, Deployment, read
 from opsctl.errors import OpsctlError, UsageError
-from opsctl.state import runs_folder
+from opsctl.state import environment_folder, runs_folder
 
 _logger = logging.getLogger(__name__)
 
@@ -19,8 +19,12 @@ def deployments(name: str, identity: str) -> tuple[Deployment, ...]:
     The folders are those of every environment: one that cannot be read, since a newer
     opsctl wrote it for another environment, say, is left out and noted in the debug log.
     """
-    found = [_readable(path) for path in runs_folder().glob(f"*/{DEPLOYMENT}")]
-    mine = [d for d in found if d and d.environment.name == name and d.identity == identity]
+    paths = [
+        *runs_folder().glob(f"*/{DEPLOYMENT}"),
+        *(environment_folder(name) / HISTORY).glob("*.json"),
+    ]
+    found = {d.run: d for path in paths if (d := _readable(path)) is not None}
+    mine = [d for d in found.values() if d.environment.name == name and d.identity == identity]
     return tuple(sorted(mine, key=lambda d: (d.at, d.run)))
 
 

@@ -1,7 +1,8 @@
 """The lock of an environment: one opsctl at a time changes it.
 
-The lock is the kernel's (`flock` on a file of the environment's folder), so that it ends
-with its process however that dies; what the file says is for the reader of `Locked` only.
+On one machine the lock is the kernel's (`flock` on a file of the environment's folder), so that
+it ends with its process however that dies; what the file says is for the reader of `Locked` only.
+Where an environment lives elsewhere, its backend has a lock as well, which is taken after it.
 """
 
 from __future__ import annotations
@@ -17,23 +18,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from opsctl import custody
+from opsctl.custody import Backend, Holder
 from opsctl.errors import Locked, OpsctlError
 from opsctl.evidence.runs import who
-from opsctl.model.value import Value
 from opsctl.state import environment_folder
 
 WRITING_S = 0.2
 """How long a reader waits for a holder that has locked and not yet written who it is."""
-
-
-class Holder(Value):
-    """Who holds an environment, since when, doing what."""
-
-    pid: int
-    host: str
-    user: str
-    since: datetime
-    command: str
 
 
 class Lock:
@@ -53,22 +45,42 @@ class Lock:
 
 
 @contextlib.contextmanager
-def held(environment: str, command: str) -> Iterator[Lock]:
-    """Hold an environment for the duration of a `with`; raise `Locked` where another does."""
+def held(environment: str, command: str, backend: Backend | None = None) -> Iterator[Lock]:
+    """Hold an environment for the duration of a `with`; raise `Locked` where another does.
+
+    Where it lives elsewhere (`backend`), this machine's folder is its state meanwhile.
+    """
     path = environment_folder(environment) / "lock"
     try:
         descriptor = _acquire(path, environment)
     except OSError as fault:
         raise _unwritable(path, fault) from fault
     try:
+        me = _myself(command)
         try:
-            _write(descriptor, _myself(command))
+            _write(descriptor, me)
         except OSError as fault:
             raise _unwritable(path, fault) from fault
-        yield Lock(path)
+        if backend is None:
+            yield Lock(path)
+        else:
+            with custody.held(environment, backend, me):
+                yield Lock(path)
     finally:
         os.ftruncate(descriptor, 0)
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def idle(environment: str) -> Iterator[bool]:
+    """Keep every other opsctl of this machine from an environment; say whether none held it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(held(environment, "opsctl, which looks where it lives"))
+        except Locked:
+            yield False
+        else:
+            yield True
 
 
 def _unwritable(path: Path, fault: OSError) -> OpsctlError:
@@ -143,9 +155,4 @@ def _locked(environment: str, descriptor: int) -> Locked:
             f"{environment} is held by another opsctl, which has not said who it is",
             hint="try again in a moment",
         )
-    return Locked(
-        f"{environment} is held by `{holder.command}` (pid {holder.pid} of {holder.user} "
-        f"on {holder.host}) since {holder.since:%Y-%m-%dT%H:%M:%SZ}",
-        hint=f"wait until it ends, or stop it with `kill {holder.pid}`; "
-        "the lock of a process that died is no obstacle",
-    )
+    return holder.refusal(environment)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from opsctl import __version__, evidence
+from opsctl import __version__, custody, evidence
 from opsctl.deploy import identity, records
 from opsctl.deploy.change import Change, Wanted, since
 from opsctl.deploy.history import choose, deployments
@@ -31,6 +31,7 @@ from opsctl.health.journal import refuse_foreign
 from opsctl.model.environment import Environment
 from opsctl.model.feasibility import rehearsal
 from opsctl.state import environment_folder
+from opsctl.targets import open_backend
 from opsctl.targets.base import Plan, difference
 
 Arguments = Mapping[str, object]
@@ -75,7 +76,8 @@ class Pipeline:
         """
         began = time.monotonic()
         name = environment.name
-        with self._holding(name, "deploy") as (_, change):
+        _refuse_other_target(environment, records.applied(name))
+        with self._holding(environment, "deploy") as (_, change):
             former = records.applied(name)
             unfinished = self._unfinished(name)
             if unfinished and unfinished.command == "destroy" and not unfinished.keep_data:
@@ -116,7 +118,10 @@ class Pipeline:
             Interrupted: a signal stopped it at a safe point.
         """
         began = time.monotonic()
-        with self._holding(name, "rollback") as (_, change):
+        standing = records.environment(name)
+        if standing is None:
+            raise UsageError(f"{name} is not deployed", hint=f"opsctl deploy {name}")
+        with self._holding(standing, "rollback") as (_, change):
             former = records.applied(name)
             if former is None:
                 raise UsageError(f"{name} is not deployed", hint=f"opsctl deploy {name}")
@@ -153,7 +158,7 @@ class Pipeline:
             return Destroyed(
                 environment=name, run=None, stopped=(), kept_data=False, duration_s=since(began)
             )
-        with self._holding(name, "destroy") as (lock, change):
+        with self._holding(environment, "destroy") as (lock, change):
             # A newer opsctl's records are refused here, before anything is stopped.
             former = records.applied(name)
             self._unfinished(name)
@@ -187,9 +192,11 @@ class Pipeline:
         )
 
     @contextmanager
-    def _holding(self, name: str, command: str) -> Iterator[tuple[Lock, Change]]:
+    def _holding(self, environment: Environment, command: str) -> Iterator[tuple[Lock, Change]]:
+        name = environment.name
+        backend = open_backend(environment)
         with (
-            held(name, f"opsctl {command} {name}") as lock,
+            held(name, f"opsctl {command} {name}", backend) as lock,
             Interruption(self.progress.say) as interruption,
         ):
             yield lock, Change(self.means, self.progress, interruption)
@@ -360,6 +367,7 @@ def _sites(environment: Environment) -> str:
 def _leave_nothing(name: str, lock: Lock) -> None:
     """Remove what this package keeps of an environment, the lock last, and the empty folder."""
     identity.forget(name)
+    custody.disown(name)
     lock.remove()
     try:
         environment_folder(name).rmdir()

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from opsctl import __version__
+from opsctl import __version__, custody
 from opsctl.deploy.files import remove, write_whole
 from opsctl.errors import OpsctlError
 from opsctl.model.environment import Environment
@@ -27,6 +27,10 @@ FORMAT = 1
 
 DEPLOYMENT = "deployment.json"
 """The name of a run's record in its folder."""
+
+
+HISTORY, KEPT = "history", 20
+"""Where an environment that lives elsewhere has its last deployments, and how many of them."""
 
 
 class Deployment(Value):
@@ -83,6 +87,7 @@ def begin(change: InProgress) -> None:
     """Write down that a change begins."""
     path = environment_folder(change.environment.name) / "in_progress.json"
     write_whole(path, change.model_dump_json(indent=2))
+    custody.keep(change.environment.name)
 
 
 def commit(deployment: Deployment, run_folder: Path) -> None:
@@ -92,12 +97,19 @@ def commit(deployment: Deployment, run_folder: Path) -> None:
     """
     text = deployment.model_dump_json(indent=2)
     write_whole(run_folder / DEPLOYMENT, text)
-    write_whole(environment_folder(deployment.environment.name) / "applied.json", text)
+    name = deployment.environment.name
+    write_whole(environment_folder(name) / "applied.json", text)
+    if custody.elsewhere(name):  # this machine's runs are not known to the next one
+        write_whole(environment_folder(name) / HISTORY / f"{deployment.run}.json", text)
+        for old in sorted((environment_folder(name) / HISTORY).glob("*.json"))[:-KEPT]:
+            remove(old)
+        custody.keep(name)
 
 
 def end(name: str) -> None:
     """Write down that no change is under way."""
     remove(environment_folder(name) / "in_progress.json")
+    custody.keep(name)
 
 
 def forget(name: str) -> None:

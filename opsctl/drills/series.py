@@ -17,6 +17,7 @@ from opsctl.drills.striking import Mover
 from opsctl.drills.timeline import Say
 from opsctl.errors import Locked
 from opsctl.model.environment import Environment
+from opsctl.targets import open_backend
 from opsctl.targets.base import Target
 
 
@@ -39,7 +40,9 @@ def drill(
     run = partial(recorded, environment, target, say=say, move=move)
     with ExitStack() as stack:
         try:
-            stack.enter_context(held(environment.name, f"drill run {scenario.name}"))
+            backend = open_backend(environment)
+            command = f"opsctl drill run {scenario.name} {environment.name}"
+            stack.enter_context(held(environment.name, command, backend))
             refused = _unmended(environment, target, say)
         except Locked as busy:
             refused = f"{busy.message}: {busy.hint}"

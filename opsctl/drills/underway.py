@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from opsctl import custody
 from opsctl.model.value import Value
 from opsctl.state import environment_folder
 
@@ -69,6 +70,7 @@ def note(environment: str, faults: Underway) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    custody.keep(environment)
 
 
 def read(environment: str) -> Underway | None:
@@ -84,3 +86,4 @@ def read(environment: str) -> Underway | None:
 def clear(environment: str) -> None:
     """Forget the faults: all of them are lifted."""
     path(environment).unlink(missing_ok=True)
+    custody.keep(environment)

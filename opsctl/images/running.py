@@ -71,12 +71,31 @@ def runnable(services: Sequence[str], wanted: Images, host: Engine) -> dict[str,
     return made
 
 
+def with_python(host: Engine) -> tuple[str, tuple[str, ...]]:
+    """Return an image of ours on an engine that has Python, and the words that start it.
+
+    Raises `UsageError` where it has none.
+    """
+    for held in host.held():
+        if held.labels.get(IMAGE) and (words := _python(held)):
+            return held.id, words
+    raise UsageError(
+        f"the engine {host.address} holds no image of ours", hint="opsctl images build"
+    )
+
+
+def _python(held: Held) -> tuple[str, ...]:
+    """Return the words that start the interpreter of an image of ours, by its own probe."""
+    probe = held.healthcheck[1:] if held.healthcheck[:1] == ("CMD",) else ()
+    return probe[: probe.index("-I")] if f"/{PROBE}" in probe else ()
+
+
 def _runnable(service: str, here: Held, wanted: Images) -> Runnable:
     image = of_service(service)
     own = here.labels.get(IMAGE) == image.name
     by_registry = [d for d in here.digests if wanted.registry and d.startswith(wanted.registry)]
     probe = here.healthcheck[1:] if here.healthcheck[:1] == ("CMD",) else ()
-    python = probe[: probe.index("-I")] if own and f"/{PROBE}" in probe else ()
+    python = _python(here) if own else ()
     return Runnable(
         service=service,
         image=image.name,

@@ -80,3 +80,11 @@ class EnvironmentCheck(Value):
 
     verdict: Literal["passed", "failed"]
     environments: tuple[CheckedEnvironment, ...]
+
+
+class EnvironmentForgotten(Value):
+    """The result of `opsctl env forget`."""
+
+    environment: str
+    identity: str
+    """Of the environment that was forgotten; empty where none was known."""

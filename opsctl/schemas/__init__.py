@@ -18,6 +18,7 @@ RESULTS: dict[str, str] = {
     "env-show": "opsctl.model.results:EnvironmentShown",
     "env-new": "opsctl.model.results:EnvironmentNew",
     "env-check": "opsctl.model.results:EnvironmentCheck",
+    "env-forget": "opsctl.model.results:EnvironmentForgotten",
     "plan": "opsctl.deploy.rollout:Planned",
     "deploy": "opsctl.deploy.outcome:Deployed",
     "rollback": "opsctl.deploy.outcome:Deployed",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from opsctl.custody import Backend
 from opsctl.errors import UsageError
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.feasibility import GIVEN
 from opsctl.targets.base import Target
 
-__all__ = ["Target", "composed", "open_target"]
+__all__ = ["Target", "composed", "find_backend", "open_backend", "open_target"]
 
 
 def open_target(environment: Environment) -> Target:
@@ -44,3 +45,19 @@ def composed(environment: Environment) -> str:
     from opsctl.targets.docker.target import DockerTarget
 
     return DockerTarget(environment).compose()
+
+
+def open_backend(environment: Environment) -> Backend | None:
+    """Return where the lock and the state of an environment are besides this machine.
+
+    None where its target has them in this machine's folder.
+    """
+    return find_backend(environment.name) if environment.target is TargetName.DOCKER else None
+
+
+def find_backend(name: str) -> Backend:
+    """Return where an environment of which only the name is known would be: in our engine."""
+    from opsctl.images.engine import connect
+    from opsctl.targets.docker.backend import DockerBackend
+
+    return DockerBackend(name, (connect(),))

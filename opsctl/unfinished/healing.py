@@ -16,6 +16,7 @@ from opsctl.errors import Locked, OpsctlError
 from opsctl.evidence import runs
 from opsctl.model.environment import Environment
 from opsctl.state import environment_folder
+from opsctl.targets import open_backend
 from opsctl.targets.base import Target
 from opsctl.unfinished.left import Left, look
 
@@ -44,7 +45,8 @@ def heal(environment: Environment, open_target: OpenTarget, say: Say, *, command
     if not mine and not journaled:
         return bool(left)
     try:
-        with held(name, f"opsctl {command} {name} (healing)"):
+        backend = open_backend(environment)
+        with held(name, f"opsctl {command} {name} (healing)", backend):
             _healed(environment, open_target, say, command, mine, journaled=journaled)
     except Locked as busy:
         say(f"left to the next command: {busy.message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from opsctl import custody
 from opsctl.deploy import records
 from opsctl.evidence import runs
 from opsctl.model.value import Value
@@ -42,7 +43,7 @@ def _faults(name: str) -> tuple[Left, ...]:
     from opsctl.drills import underway
 
     left = underway.read(name)
-    if left is None or runs.alive(left.run):
+    if left is None or _worked_on(name, left.run):
         return ()
     standing = {
         "lost": ("the engine",) if left.engine else (),
@@ -67,7 +68,7 @@ def _faults(name: str) -> tuple[Left, ...]:
 
 def _change(name: str) -> tuple[Left, ...]:
     begun = records.in_progress(name)
-    if begun is None or runs.alive(begun.run):
+    if begun is None or _worked_on(name, begun.run):
         return ()
     back = f" continues it, opsctl rollback {name} goes back" if begun.command != "destroy" else ""
     return (
@@ -92,6 +93,11 @@ def _runs(name: str) -> tuple[Left, ...]:
         for _, started in runs.killed()
         if started.environment == name
     )
+
+
+def _worked_on(name: str, run: str) -> bool:
+    """Return whether the process of a run still works, here or on the machine that has the lock."""
+    return runs.alive(run) or custody.held_by_another(name)
 
 
 def _any_command(name: str) -> str:

@@ -148,13 +148,16 @@ class Containers:
         of = {"label": [f"{naming.ENVIRONMENT}={self.environment}"]}
         with errors(self.engine.address):
             for one in self.api.containers(all=True, filters=of):
-                self.remove(one["Id"], 2)
+                if one["Labels"].get(naming.ROLE) != naming.LOCK:  # its holder's, who does this
+                    self.remove(one["Id"], 2)
             for one in self.api.networks(filters=of):
                 with _gone():
                     self._detach(one["Id"])
                     self.api.remove_network(one["Id"])
             kept = ("-data", "-vault") if keep_data else ()
             for one in self.api.volumes(filters=of)["Volumes"] or ():
+                if one["Labels"].get(naming.ROLE) == naming.STATE:
+                    continue
                 if not (kept and one["Name"].endswith(kept)):
                     with _gone(), _counted():
                         self.api.remove_volume(one["Name"])

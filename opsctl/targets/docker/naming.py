@@ -15,8 +15,12 @@ LEVEL = "dev.opsctl.level"
 ANEW = "-anew"
 """What the name of a container ends with until it takes the place of another."""
 ROLE = "dev.opsctl.role"
-"""What is there for all services of a place: `keeper`, `step`, `gate`."""
+"""What is there for all services of a place: `keeper`, `step`, `gate`; or for the environment."""
 KEEPER = "keeper"
+LOCK, READER, STATE = "lock", "reader", "state"
+"""Roles: the container that is the lock, one that the state is read by, the state's volume."""
+HOLDER = "dev.opsctl.holder"
+"""Who holds the lock."""
 
 
 def of(environment: str, *parts: str) -> str:
@@ -57,6 +61,16 @@ def gate(environment: str, host: str) -> str:
 def network(environment: str, place: str) -> str:
     """Return the name of a place's network."""
     return of(environment, place)
+
+
+def lock(environment: str) -> str:
+    """Return the name of the container that is the environment's lock."""
+    return of(environment, LOCK)
+
+
+def state(environment: str) -> str:
+    """Return the name of the volume of the environment's state."""
+    return of(environment, STATE)
 
 
 def labels(environment: str, identity: str, **more: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from opsctl import custody
 from opsctl.errors import OpsctlError, UsageError
 from opsctl.images.engine import errors
 from opsctl.images.running import Runnable
@@ -178,6 +179,7 @@ class DockerTarget:
             {name for service in services for name in service.secrets},
             addresses=self.host.addresses.all(),
         )
+        custody.keep(self._environment.name)  # data that is made with a secret outlives it never
         found = {}
         for site in dict.fromkeys(service.site for service in services):
             own = [service for service in services if service.site == site]
@@ -231,7 +233,7 @@ class DockerTarget:
         if down:
             raise left_behind(self._environment.name, down)
         if not keep_data:
-            for name in ("secrets", "addresses.json", "identity"):
+            for name in ("secrets", "history", "addresses.json", "identity"):
                 files.remove(self._root / name)
             with contextlib.suppress(OSError):  # its lock is still in it
                 self._root.rmdir()
