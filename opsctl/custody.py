@@ -174,11 +174,12 @@ def held(environment: str, backend: Backend, me: Holder) -> Iterator[None]:
 
 def _bring_back(environment: str, session: Session) -> None:
     files = collect(environment)
-    if IDENTITY in files:
+    told = set(files) - {IDENTITY}
+    if IDENTITY in files and (told or session.state is not None):
         session.put(files)
     else:  # destroyed, or never deployed
         session.drop()
-        disown(environment)
+        forget(environment)
 
 
 def is_copy(environment: str) -> bool:

@@ -29,6 +29,8 @@ from opsctl.model.tiers import DrTier, LatencyTier
 
 def overview() -> EnvironmentList:
     """Return every environment of the project, faulty ones too."""
+    from opsctl.targets import found_here
+
     here = project()
     rows: list[EnvironmentRow] = []
     for name in here.names:
@@ -44,7 +46,12 @@ def overview() -> EnvironmentList:
                 faults=len(found.faults),
             )
         )
-    return EnvironmentList(folder=str(here.folder), shipped=here.shipped, environments=tuple(rows))
+    return EnvironmentList(
+        folder=str(here.folder),
+        shipped=here.shipped,
+        environments=tuple(rows),
+        found=found_here(),
+    )
 
 
 def describe(loaded: Loaded) -> EnvironmentShown:

@@ -16,7 +16,7 @@ from opsctl.cli.common import (
     emit,
 )
 from opsctl.cli.guards import LiveOption, ask, guard_live
-from opsctl.cli.selection import mend, standing, wanted
+from opsctl.cli.selection import mend, standing_or_left, wanted
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -41,7 +41,7 @@ def destroy(
     from opsctl.deploy.means import means
     from opsctl.deploy.pipeline import Pipeline
 
-    found = standing(environment, tier) or wanted(environment, tier, {})
+    found = standing_or_left(environment, tier) or wanted(environment, tier, {})
     guard_live("destroy", found, live=live, yes=yes)
     if not (found.live and live):
         what = "stop it, keep its data" if keep_data else "stop it and remove its data"

@@ -52,7 +52,21 @@ def _list_table(found: EnvironmentList) -> RenderableType:
         words = (row.environment, row.tier or "?", row.dr or "?", row.target or "?")
         shown.add_row(*map(Text, words), "live" if row.live else "", Text(row.file), check)
     where = f"shipped with opsctl, in {found.folder}" if found.shipped else f"in {found.folder}"
-    return Group(shown, Text(where, "dim"))
+    return Group(shown, Text(where, "dim"), *_found(found))
+
+
+def _found(found: EnvironmentList) -> list[RenderableType]:
+    """Return what the engine has, as a table where it has anything."""
+    if not found.found:
+        return []
+    shown = Table("in the engine", "identity", "containers", "volumes", "", title_justify="left")
+    for one in found.found:
+        said = one.held_by and f"held by {one.held_by}"
+        if not one.has_state:
+            said = f"left over: opsctl destroy {one.environment}"
+        words = (one.environment, one.identity, str(one.containers), str(one.volumes), said)
+        shown.add_row(*map(Text, words))
+    return [shown]
 
 
 @app.command("show", epilog="Example: [bold]opsctl env show daily --set replay.day_s=0[/bold]")

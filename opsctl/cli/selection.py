@@ -111,11 +111,10 @@ def _refresh(name: str, environment: Environment | None = None) -> None:
     from opsctl.errors import OpsctlError
     from opsctl.targets import find_backend, open_backend
 
-    known = records.environment(name)
-    likely = known or environment
-    if likely is not None and likely.target is TargetName.DOCKER:
+    likely = records.environment(name) or environment
+    if likely is not None:
         backend = open_backend(likely)
-    elif known is None and _engine_here():
+    elif _engine_here():
         try:
             backend = find_backend(name)
         except OpsctlError:  # nobody said that it is in an engine
@@ -124,6 +123,40 @@ def _refresh(name: str, environment: Environment | None = None) -> None:
         return
     if backend is not None:
         custody.refresh(name, backend, lock.idle(name))
+
+
+def _stands(name: str) -> bool:
+    """Return whether a deploy of an environment is known, or was begun."""
+    from opsctl.deploy import records
+
+    return records.environment(name) is not None
+
+
+def left_over(name: str | None) -> Environment | None:
+    """Return an environment of which things are left in an engine, and no state; else None.
+
+    It is known by its name alone, and can be destroyed.
+    """
+    from opsctl import custody
+    from opsctl.deploy import records
+    from opsctl.model.tiers import DrTier
+
+    if name is None or not _fits(name) or not custody.is_copy(name) or records.environment(name):
+        return None
+    return Environment(name=name, tier=LatencyTier.WEEKLY, dr=DrTier.COLD, target=TargetName.DOCKER)
+
+
+def standing_or_left(name: str | None, tier: LatencyTier | None) -> Environment | None:
+    """Return an environment as it stands, or what is left of it; None where there is nothing.
+
+    What is left needs no file either.
+    """
+    try:
+        return standing(name, tier) or left_over(name)
+    except UsageError:
+        if (found := left_over(name)) is None:
+            raise
+        return found
 
 
 def _engine_here() -> bool:
@@ -143,9 +176,15 @@ def deployed(name: str | None, tier: LatencyTier | None, command: str) -> Enviro
     Raises:
         UsageError: it is not deployed.
     """
-    found = standing(name, tier)
-    if found is None:
+    found = standing_or_left(name, tier)
+    if found is None or not _stands(found.name):
         shown = name or f"--tier {tier}"
+        if found is not None:
+            raise UsageError(
+                f"{name} is not deployed, but something of it is in the engine",
+                hint=f"opsctl env list shows what, opsctl destroy {name} removes it; or deploy it: "
+                "data that was kept is taken up again",
+            )
         raise UsageError(f"{name or tier} is not deployed", hint=f"opsctl deploy {shown}")
     if command in READS:
         tell(found.name)

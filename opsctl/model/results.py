@@ -24,6 +24,22 @@ class EnvironmentRow(Value):
     faults: int
 
 
+class FoundEnvironment(Value):
+    """What an engine has of an environment, by its labels, whatever this machine knows of it."""
+
+    environment: str
+    identity: str
+    """Empty where nothing but its lock or its state is left."""
+    where: str
+    """The engine's address."""
+    containers: int
+    volumes: int
+    has_state: bool
+    """Whether it can be gone on with; without it, it can only be destroyed."""
+    held_by: str
+    """The command that changes it now, with its user and machine; empty where none does."""
+
+
 class EnvironmentList(Value):
     """The result of `opsctl env list`."""
 
@@ -31,6 +47,8 @@ class EnvironmentList(Value):
     shipped: bool
     """Whether these are the environments that opsctl ships, for want of a project here."""
     environments: tuple[EnvironmentRow, ...]
+    found: tuple[FoundEnvironment, ...] = ()
+    """What the Docker Engine of this machine has, with a file or without."""
 
 
 class ShownValue(Value):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from opsctl.custody import Backend
 from opsctl.errors import UsageError
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.feasibility import GIVEN
+from opsctl.model.results import FoundEnvironment
 from opsctl.targets.base import Target
 
-__all__ = ["Target", "composed", "find_backend", "open_backend", "open_target"]
+__all__ = ["Target", "composed", "find_backend", "found_here", "open_backend", "open_target"]
 
 
 def open_target(environment: Environment) -> Target:
@@ -53,6 +57,20 @@ def open_backend(environment: Environment) -> Backend | None:
     None where its target has them in this machine's folder.
     """
     return find_backend(environment.name) if environment.target is TargetName.DOCKER else None
+
+
+def found_here() -> tuple[FoundEnvironment, ...]:
+    """Return the environments that the engine of this machine has; none where it has no engine."""
+    if not os.environ.get("DOCKER_HOST") and not Path("/var/run/docker.sock").is_socket():
+        return ()
+    from opsctl.images.engine import EngineRefused, connected
+    from opsctl.targets.docker.finding import environments
+
+    try:
+        with connected() as engine:
+            return environments(engine)
+    except EngineRefused:
+        return ()
 
 
 def find_backend(name: str) -> Backend:

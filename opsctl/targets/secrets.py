@@ -44,6 +44,11 @@ class Secrets:
                 hint="deploy the environment, as the user that owns it",
             ) from fault
 
+    @property
+    def none(self) -> bool:
+        """Whether there is none yet."""
+        return not self._root.is_dir() or not any(self._root.iterdir())
+
     def missing(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return those of the named secrets that are not there."""
         return tuple(sorted({name for name in names if not self.path(name).is_file()}))

@@ -111,18 +111,23 @@ def test_what_another_machine_has_destroyed_is_forgotten(state: Path) -> None:
 
 
 def test_a_copy_whose_state_was_never_written_is_kept_where_its_own_is_there(state: Path) -> None:
-    backend = FakeBackend(known())
+    mine = known(**{"secrets/bus": "s"})
+    backend = FakeBackend(mine)
     custody.refresh(NAME, backend, lock.idle(NAME))
     backend.files, backend.identities = None, frozenset({ME})
     with lock.held(NAME, "opsctl deploy daily", backend):
-        assert copy() == known()
-    assert backend.files == known()
+        assert copy() == mine
+    assert backend.files == mine
 
 
 def test_what_is_left_without_a_state_can_be_named(state: Path) -> None:
     backend = FakeBackend(None, identities=frozenset({OTHER}))
     custody.refresh(NAME, backend, lock.idle(NAME))
     assert copy() == known(OTHER)
+    with lock.held(NAME, "opsctl deploy daily", backend):
+        assert copy() == known(OTHER)  # and it is refused: nothing can be gone on with
+    assert backend.files is None
+    assert copy() == {}
 
 
 @pytest.mark.parametrize("files", [known(OTHER), None])

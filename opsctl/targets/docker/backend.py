@@ -53,7 +53,9 @@ class Custodian:
     def holder(self) -> Holder | None:
         """Return who holds the lock; None where nobody does."""
         found = self._find()
-        return _holder(found) if found is not None and found["State"]["Running"] else None
+        if found is None or not found["State"]["Running"]:
+            return None
+        return holder_of(found["Config"]["Labels"])
 
     def _find(self) -> Mapping[str, Any] | None:
         from docker.errors import NotFound
@@ -135,7 +137,7 @@ class Custodian:
             return
         if not found["State"]["Running"]:
             self._remove(found["Id"])
-        elif (by := _holder(found)) is not None:
+        elif (by := holder_of(found["Config"]["Labels"])) is not None:
             raise by.refusal(self.environment, elsewhere=self.engine.address)
 
     def _name(self, made: str) -> None:
@@ -409,9 +411,10 @@ def newest(states: Iterator[State | None]) -> State | None:
     return max(filter(None, states), key=lambda state: state.counter, default=None)
 
 
-def _holder(found: Mapping[str, Any]) -> Holder | None:
+def holder_of(labels: Mapping[str, str]) -> Holder | None:
+    """Return whom the labels of a lock name."""
     try:
-        return Holder.model_validate_json(found["Config"]["Labels"][naming.HOLDER])
+        return Holder.model_validate_json(labels[naming.HOLDER])
     except (KeyError, ValidationError):
         return None
 

@@ -154,7 +154,7 @@ class Containers:
                 with _gone():
                     self._detach(one["Id"])
                     self.api.remove_network(one["Id"])
-            kept = ("-data", "-vault") if keep_data else ()
+            kept = (naming.DATA, naming.VAULT) if keep_data else ()
             for one in self.api.volumes(filters=of)["Volumes"] or ():
                 if one["Labels"].get(naming.ROLE) == naming.STATE:
                     continue

@@ -23,6 +23,10 @@ HOLDER = "dev.opsctl.holder"
 """Who holds the lock."""
 
 
+DATA, VAULT = "-data", "-vault"
+"""How the names of volumes end that outlive what runs."""
+
+
 def of(environment: str, *parts: str) -> str:
     """Return a name: `opsctl-daily-execution-a`."""
     return "-".join(("opsctl", environment, *parts))
@@ -35,7 +39,7 @@ def container(environment: str, key: str) -> str:
 
 def data(environment: str, key: str) -> str:
     """Return the name of the volume of a service's data."""
-    return of(environment, *key.split("@"), "data")
+    return of(environment, *key.split("@")) + DATA
 
 
 def held(environment: str, key: str) -> str:
@@ -45,7 +49,7 @@ def held(environment: str, key: str) -> str:
 
 def vault(environment: str, place: str) -> str:
     """Return the name of the volume from which a keeper fills what is held in memory."""
-    return of(environment, place, "vault")
+    return of(environment, place) + VAULT
 
 
 def keeper(environment: str, place: str) -> str:

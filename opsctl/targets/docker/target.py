@@ -22,7 +22,7 @@ from opsctl.state import environment_folder
 from opsctl.targets import faketime, files, order
 from opsctl.targets.applying import Application, event
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
-from opsctl.targets.docker import compose, fabric, limits, logs, naming
+from opsctl.targets.docker import compose, fabric, limits, logs, naming, strangers
 from opsctl.targets.docker.addresses import Addresses
 from opsctl.targets.docker.containers import Containers
 from opsctl.targets.docker.faults import Ground, clock, disk, freezing
@@ -60,6 +60,8 @@ class DockerTarget:
         self._hosts = Hosts(environment)
         self._ways = Ways(environment.name, self._hosts)
         self._mirrors = Mirrors()
+        self._took_up: bool | None = None
+        """Whether there was data before this process made any; None before it has."""
 
     @cached_property
     def host(self) -> Outside:
@@ -120,6 +122,11 @@ class DockerTarget:
         """Raise for what would fail."""
         order.levels({s.key: s for s in services})
         refuse_unusable(self._hosts, self._fleet, services)
+        for host in self._hosts.all:
+            there = self._fleet.on(host)
+            strangers.refuse(there, [s for s in services if self._hosts.of(s.site) == host])
+            if self._secrets.none:
+                strangers.refuse_locked_data(there)
         self._refuse_limits(services)
 
     def _refuse_limits(self, services: Sequence[Service]) -> None:
@@ -164,12 +171,16 @@ class DockerTarget:
         )
         yield from act.stop(tuple(stops))
         yield from act.start([c.name for c in plan.changes if c.action is not Action.STOP])
-        if not wanted:  # a first deploy that failed: what is left are volumes, for the next one
+        if not wanted:  # a first deploy that failed
             for host in self._hosts.all:
-                self._fleet.on(host).clear(keep_data=True)
+                self._fleet.on(host).clear(keep_data=bool(self._took_up))
+            if not self._took_up:
+                self._forget()
 
     def _lay_out(self, services: Sequence[Service]) -> dict[str, Place]:
         """Write down what was chosen, make the secrets, and what each place has."""
+        if self._took_up is None:
+            self._took_up = any(strangers.has_data(self._fleet.on(h)) for h in self._hosts.all)
         files.folder(self._root)
         identity = self._root / "identity"
         if not identity.exists():
@@ -233,10 +244,14 @@ class DockerTarget:
         if down:
             raise left_behind(self._environment.name, down)
         if not keep_data:
-            for name in ("secrets", "history", "addresses.json", "identity"):
-                files.remove(self._root / name)
-            with contextlib.suppress(OSError):  # its lock is still in it
-                self._root.rmdir()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Remove what was written down; the records of what is under way go last, elsewhere."""
+        for name in ("secrets", "history", "addresses.json", "identity"):
+            files.remove(self._root / name)
+        with contextlib.suppress(OSError):  # its lock is still in it
+            self._root.rmdir()
 
     def _of(self, services: Sequence[str]) -> list[tuple[Containers, Seen]]:
         """Return the containers that services have now, with those of their hosts."""

@@ -1,14 +1,32 @@
 """The `opsctl` command with three servers in containers instead of the whole catalogue.
 
 python -m tests.e2e.machines.few deploy few --no-verify
+
+With BROKEN in its environment, the bus does not start.
 """
 
 from __future__ import annotations
 
+import os
+
 from opsctl import targets
 from opsctl.cli.main import main
+from opsctl.model.environment import Environment
+from opsctl.services.base import Host, Service
 from opsctl.targets.docker import DockerTarget
-from tests.integration.deploy.small import services
+from tests.integration.deploy import small
+
+
+def services(environment: Environment, host: Host) -> tuple[Service, ...]:
+    """Return the database, the bus and the journal of site a."""
+    made = small.services(environment, host)
+    if "BROKEN" not in os.environ:
+        return made
+    return tuple(
+        s.model_copy(update={"argv": (*s.argv, "--nonsense")}) if s.name == "valkey" else s
+        for s in made
+    )
+
 
 if __name__ == "__main__":
     targets.open_target = lambda environment: DockerTarget(environment, services)
