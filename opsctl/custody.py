@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Protocol
 
 from opsctl.errors import Locked, OpsctlError
+from opsctl.evidence.kept import FILE as HEADS
+from opsctl.evidence.kept import forks as _forks
+from opsctl.evidence.kept import kept, noted
 from opsctl.model.value import Value
 from opsctl.state import environment_folder
 
@@ -172,9 +175,18 @@ def held(environment: str, backend: Backend, me: Holder) -> Iterator[None]:
         session.release()
 
 
+def forks(environment: str) -> tuple[str, ...]:
+    """Return where this machine's evidence is not what the environment was told of it, in words."""
+    heads = kept(environment_folder(environment))
+    return tuple(one.detail for one in _forks(heads, f"the head that {environment} keeps"))
+
+
 def _bring_back(environment: str, session: Session) -> None:
+    folder = environment_folder(environment)
+    if (folder / IDENTITY).exists():
+        _write(folder / HEADS, noted(kept(folder)))
     files = collect(environment)
-    told = set(files) - {IDENTITY}
+    told = set(files) - {IDENTITY, HEADS}
     if IDENTITY in files and (told or session.state is not None):
         session.put(files)
     else:  # destroyed, or never deployed

@@ -157,11 +157,13 @@ def verify(
     signed head, and by the anchor where one is compared.
     """
     from opsctl import evidence
+    from opsctl.state import environment_folder
 
     store = _store(environment) if environment is not None else None
+    kept = evidence.kept(environment_folder(environment)) if environment is not None else ()
     anchor = evidence.anchored(store) if store is not None else None
     where = f"{store.endpoint}/{store.bucket}" if store is not None else ""
-    found = evidence.check(anchor=anchor, where=where, signers=signers)
+    found = evidence.check(anchor=anchor, where=where, kept=kept, signers=signers)
     emit(found, output, lambda: _verify_table(found))
     if found.verdict == "failed":
         raise typer.Exit(3)

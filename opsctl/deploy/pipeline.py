@@ -199,6 +199,8 @@ class Pipeline:
             held(name, f"opsctl {command} {name}", backend) as lock,
             Interruption(self.progress.say) as interruption,
         ):
+            for fork in custody.forks(name):
+                self.progress.say(f"the evidence of this machine is not whole: {fork}")
             yield lock, Change(self.means, self.progress, interruption)
 
     def _unfinished(self, name: str) -> InProgress | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from opsctl.evidence.anchoring import Anchor, Store, anchor, anchored
 from opsctl.evidence.checking import check
 from opsctl.evidence.head import Head
+from opsctl.evidence.kept import forks, kept
 from opsctl.evidence.line import Entry, Line
 from opsctl.evidence.log import Log, log
 from opsctl.evidence.recording import Run, note_killed, recorded
@@ -25,6 +26,8 @@ __all__ = [
     "anchor",
     "anchored",
     "check",
+    "forks",
+    "kept",
     "log",
     "note_killed",
     "recorded",

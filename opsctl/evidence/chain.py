@@ -14,7 +14,7 @@ from opsctl.evidence.head import Head
 from opsctl.evidence.line import GENESIS, canonical, digest
 from opsctl.model.value import Value
 
-Kind = Literal["changed", "missing", "reordered", "doubled", "cut", "bad signature"]
+Kind = Literal["changed", "missing", "reordered", "doubled", "cut", "forked", "bad signature"]
 
 
 class Finding(Value):

@@ -10,6 +10,7 @@ from opsctl.evidence import signing
 from opsctl.evidence.anchoring import Anchor
 from opsctl.evidence.chain import Finding, Link, against, examine, links
 from opsctl.evidence.head import Head
+from opsctl.evidence.kept import forks
 from opsctl.evidence.log import Log, log, raw_lines
 from opsctl.evidence.results import AnchorState, Checked, SignatureState
 from opsctl.model.value import Value
@@ -20,13 +21,15 @@ def check(
     *,
     anchor: Sequence[Head] | None = None,
     where: str = "",
+    kept: Sequence[Head] = (),
     signers: Path | None = None,
 ) -> Checked:
     """Return whether the log is whole, and by what that is known.
 
     `anchor` are the heads that a store holds (from `anchored`), None where none was asked;
-    `where` names that store. `signers` is an allowed-signers file to trust; without it the
-    keys count that signed here before, which whoever can write the log can add to.
+    `where` names that store. `kept` are the heads that the environment keeps. `signers` is an
+    allowed-signers file to trust; without it the keys count that signed here before, which
+    whoever can write the log can add to.
     """
     evidence = evidence or log()
     chain = links(raw_lines(evidence.lines))
@@ -37,6 +40,7 @@ def check(
     findings = examine(chain)
     findings += against(chain, heads, "the local head")
     findings += against(chain, ours or (), f"the anchor in {where or 'the store'}")
+    findings += forks(kept, "the head that the environment keeps", evidence)
     signature, bad = _signature((*heads, *(ours or ())), signers or evidence.signers)
     findings += bad
     findings = _once(findings)

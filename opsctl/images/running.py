@@ -71,14 +71,14 @@ def runnable(services: Sequence[str], wanted: Images, host: Engine) -> dict[str,
     return made
 
 
-def with_python(host: Engine) -> tuple[str, tuple[str, ...]]:
-    """Return an image of ours on an engine that has Python, and the words that start it.
+def with_python(host: Engine) -> tuple[Held, tuple[str, ...]]:
+    """Return the smallest image of ours on an engine that has Python, and what starts it.
 
     Raises `UsageError` where it has none.
     """
-    for held in host.held():
+    for held in sorted(host.held(), key=lambda one: one.bytes):
         if held.labels.get(IMAGE) and (words := _python(held)):
-            return held.id, words
+            return held, words
     raise UsageError(
         f"the engine {host.address} holds no image of ours", hint="opsctl images build"
     )

@@ -54,9 +54,18 @@ def composed(environment: Environment) -> str:
 def open_backend(environment: Environment) -> Backend | None:
     """Return where the lock and the state of an environment are besides this machine.
 
-    None where its target has them in this machine's folder.
+    None where its target has them in this machine's folder. A host that does not answer is left
+    out: its copy is older then, and gives way to the others' when it is back.
     """
-    return find_backend(environment.name) if environment.target is TargetName.DOCKER else None
+    if environment.target is not TargetName.DOCKER:
+        return None
+    from opsctl.targets.docker.backend import DockerBackend
+    from opsctl.targets.docker.hosts import Hosts
+
+    up, down = Hosts(environment).answering()
+    if not up:
+        raise next(iter(down.values()))
+    return DockerBackend(environment.name, tuple(up.values()))
 
 
 def found_here() -> tuple[FoundEnvironment, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opsctl import custody
+from opsctl import custody, evidence
 from opsctl.custody import Holder, State
 from opsctl.deploy import lock
 from opsctl.deploy.forgetting import forget
@@ -53,7 +53,7 @@ class FakeBackend:
         return self
 
     def put(self, files: Mapping[str, str]) -> None:
-        self.files = dict(files)
+        self.files = without_heads(files)
         self.written.append(self.files)
 
     def drop(self) -> None:
@@ -71,7 +71,12 @@ def write(name: str, text: str) -> None:
 
 
 def copy() -> dict[str, str]:
-    return custody.collect(NAME)
+    return without_heads(custody.collect(NAME))
+
+
+def without_heads(files: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what is said of the evidence: it is tested by itself."""
+    return {path: text for path, text in files.items() if path != "evidence.json"}
 
 
 def known(identity: str = ME, **more: str) -> dict[str, str]:
@@ -214,3 +219,18 @@ def test_a_copy_that_another_process_here_works_on_is_left_alone(state: Path) ->
         write("drill.json", "ahead")
         custody.refresh(NAME, backend, lock.idle(NAME))
         assert copy() == known(**{"drill.json": "ahead"})
+
+
+def test_the_environment_keeps_the_head_of_the_evidence(state: Path) -> None:
+    backend = FakeBackend(known())
+    with evidence.recorded(command="deploy", environment=NAME):
+        pass
+    with lock.held(NAME, "opsctl deploy daily", backend):
+        pass
+    (head,) = evidence.kept(environment_folder(NAME))
+    assert head.index == 0
+    assert custody.forks(NAME) == ()
+    evidence.log().lines.write_text("")
+    with evidence.recorded(command="deploy", environment=NAME):
+        pass
+    assert custody.forks(NAME) == ()  # it is another log

@@ -9,7 +9,7 @@ from typing import Any
 from opsctl.images.engine import Engine, errors
 from opsctl.model.results import FoundEnvironment
 from opsctl.targets.docker import naming
-from opsctl.targets.docker.backend import holder_of
+from opsctl.targets.docker.holding import holder_of
 
 Labels = Mapping[str, str]
 

@@ -248,7 +248,7 @@ class DockerTarget:
 
     def _forget(self) -> None:
         """Remove what was written down; the records of what is under way go last, elsewhere."""
-        for name in ("secrets", "history", "addresses.json", "identity"):
+        for name in ("secrets", "history", "evidence.json", "addresses.json", "identity"):
             files.remove(self._root / name)
         with contextlib.suppress(OSError):  # its lock is still in it
             self._root.rmdir()

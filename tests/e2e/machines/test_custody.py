@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 
@@ -11,6 +12,7 @@ from docker import DockerClient
 from opsctl.targets.docker import naming
 from tests.e2e.machines.conftest import OURS
 from tests.e2e.machines.machine import NAME, Machine
+from tests.support.servers import folder
 
 SET = ("--set", "limits.max_order_shares=700000")
 
@@ -57,7 +59,15 @@ def test_either_machine_carries_on(first: Machine, second: Machine, engine: Dock
     assert (again["changed"], again["run"]) == (False, begun["run"])
     changed = second.deploy("--set", "detection_ms=200")
     assert changed["run"] != begun["run"]
-    back = first.json("rollback", NAME, "--no-verify")
+    # A machine that was cloned before goes on with a copy of the evidence: it has forked.
+    with folder() as home:
+        clone = Machine(home / "state", first.project)
+        shutil.copytree(first.state, clone.state)
+        back = first.json("rollback", NAME, "--no-verify")
+        _, err = clone.run("deploy", NAME, "--no-verify", "--set", "detection_ms=200")
+        assert "the evidence of this machine is not whole: the log ends with line 0" in err
+        assert clone.copy.joinpath("applied.json").exists()
+    first.json("rollback", NAME, "--no-verify")
     assert back["restores"] == begun["run"]
     gone = second.json("destroy", NAME, "--yes")
     assert len(gone["stopped"]) == 3
