@@ -2,18 +2,21 @@
 
 python -m tests.e2e.machines.few deploy few --no-verify
 
-With BROKEN in its environment, the bus does not start.
+With BROKEN in its environment, the bus does not start; with NEEDED, the engine's disk must have so
+many bytes free.
 """
 
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from opsctl import targets
 from opsctl.cli.main import main
+from opsctl.images.engine import refuse_full_disk
 from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service
-from opsctl.targets.docker import DockerTarget
+from opsctl.targets.docker import DockerTarget, hosts
 from tests.integration.deploy import small
 
 
@@ -30,4 +33,7 @@ def services(environment: Environment, host: Host) -> tuple[Service, ...]:
 
 if __name__ == "__main__":
     targets.open_target = lambda environment: DockerTarget(environment, services)
+    if "NEEDED" in os.environ:
+        needed = int(os.environ["NEEDED"])
+        vars(hosts)["refuse_full_disk"] = partial(refuse_full_disk, needed=needed)
     main()

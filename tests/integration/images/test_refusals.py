@@ -49,7 +49,7 @@ def test_no_permission_on_the_socket(engine: Engine) -> None:
 
 
 def test_an_engine_that_is_too_old(state: Path) -> None:
-    with _fake_engine({"Version": "19.03.15", "ApiVersion": "1.40"}) as address:
+    with fake_engine({"Version": "19.03.15", "ApiVersion": "1.40"}) as address:
         done = opsctl("images", "build", "valkey", state=state, engine=address)
     assert done.returncode == 1
     assert "is Docker 19.03.15: too old" in done.stderr
@@ -95,7 +95,7 @@ def test_an_image_named_by_tag_is_no_name() -> None:
 
 
 @contextmanager
-def _fake_engine(version: dict[str, str]) -> Iterator[str]:
+def fake_engine(version: dict[str, str]) -> Iterator[str]:
     """Answer one question, the version: an old engine cannot be had any more."""
     with folder() as home, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(home / "old.sock"))
