@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from opsctl.borrowed import SECRETS, USING, borrow
 from opsctl.errors import Locked, OpsctlError
 from opsctl.evidence.kept import FILE as HEADS
 from opsctl.evidence.kept import forks as _forks
@@ -28,7 +29,7 @@ FORMAT = 1
 IDENTITY = "identity"
 LIVES = "lives"
 """Says in a folder that it is a copy, and of what lies where."""
-HERE = frozenset({"lock", LIVES})
+HERE = frozenset({"lock", LIVES, USING})
 """Files that are of this machine, and no part of the state."""
 
 _logger = logging.getLogger(__name__)
@@ -134,7 +135,28 @@ def keep(environment: str) -> None:
     Nothing where it lives in this machine's folder, or this process does not hold it.
     """
     if (session := _sessions.get(environment)) is not None:
-        session.put(collect(environment))
+        session.put(_whole(environment, session))
+
+
+def _whole(environment: str, session: Session) -> dict[str, str]:
+    """Return the files of the copy, and every secret: none is lost for being removed here."""
+    files = collect(environment)
+    known = session.state.files if session.state is not None and IDENTITY in files else {}
+    return {p: text for p, text in known.items() if p.startswith(f"{SECRETS}/")} | files
+
+
+def lend(environment: str, open_backend: Callable[[], Backend | None]) -> None:
+    """Have the secrets of an environment here that lives elsewhere, where they are not."""
+    folder = environment_folder(environment)
+    if not is_copy(environment) or environment in _sessions:
+        return
+    borrow(environment)
+    backend = None if (folder / SECRETS).exists() else open_backend()
+    found = backend.read() if backend is not None else None
+    if found is not None and found.identity == _read(folder / IDENTITY).strip():
+        for path, text in found.files.items():
+            if path.startswith(f"{SECRETS}/"):
+                _write(folder / path, text)
 
 
 def elsewhere(environment: str) -> bool:
@@ -155,6 +177,7 @@ def held(environment: str, backend: Backend, me: Holder) -> Iterator[None]:
     """
     session = backend.acquire(me)
     try:
+        borrow(environment)
         take_over(environment, session.state, backend)
         _write(environment_folder(environment) / LIVES, f"{backend.where}\n")
         _sessions[environment] = session
@@ -185,7 +208,7 @@ def _bring_back(environment: str, session: Session) -> None:
     folder = environment_folder(environment)
     if (folder / IDENTITY).exists():
         _write(folder / HEADS, noted(kept(folder)))
-    files = collect(environment)
+    files = _whole(environment, session)
     told = set(files) - {IDENTITY, HEADS}
     if IDENTITY in files and (told or session.state is not None):
         session.put(files)
@@ -202,11 +225,13 @@ def is_copy(environment: str) -> bool:
 def forget(environment: str) -> None:
     """Remove this machine's copy of an environment."""
     _forget(environment_folder(environment))
+    disown(environment)
 
 
 def disown(environment: str) -> None:
     """Say no longer that this machine's folder is a copy: there is nothing that it copies."""
-    (environment_folder(environment) / LIVES).unlink(missing_ok=True)
+    for name in (LIVES, USING):
+        (environment_folder(environment) / name).unlink(missing_ok=True)
 
 
 def refresh(
@@ -227,6 +252,7 @@ def refresh(
     if found is None and not folder.is_dir() and not backend.left():
         return
     with lock as mine:
+        borrow(environment)
         if mine:
             take_over(environment, found, backend)
             if (folder / IDENTITY).exists():
@@ -261,7 +287,7 @@ def take_over(environment: str, found: State | None, backend: Backend) -> None:
         )
     if found is None:
         if not theirs:
-            _forget(folder)
+            forget(environment)
         elif not mine:  # of a state that was lost: what is left can be destroyed by its name
             _write(folder / IDENTITY, f"{min(theirs)}\n")
         return
@@ -294,7 +320,6 @@ def _files(folder: Path) -> list[str]:
 def _forget(folder: Path) -> None:
     for path in _files(folder):
         _remove(folder, path)
-    (folder / LIVES).unlink(missing_ok=True)
 
 
 def _remove(folder: Path, path: str) -> None:

@@ -66,6 +66,9 @@ class DockerTarget:
     @cached_property
     def host(self) -> Outside:
         """Addresses, identity and secrets, as opsctl reaches them."""
+        from opsctl.targets import open_backend
+
+        custody.lend(self._environment.name, lambda: open_backend(self._environment))
         addresses = Addresses(self._root / "addresses.json", self._foreign())
         return Outside(addresses, self._root, self._ways.to)
 

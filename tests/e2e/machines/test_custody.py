@@ -53,6 +53,7 @@ def test_another_machine_is_refused_and_told_who_holds_it(first: Machine, second
 
 def test_either_machine_carries_on(first: Machine, second: Machine, engine: DockerClient) -> None:
     begun = first.deploy()
+    assert not (first.copy / "secrets").exists()  # they are here while a command runs
     assert second.json("status", NAME)["verdict"] == "healthy"
     assert second.json("plan", NAME)["changes"] == []
     again = second.deploy()
@@ -83,6 +84,9 @@ def test_what_is_in_the_engine_tells_no_secret(first: Machine, engine: DockerCli
         (lock,) = engine.containers.list(filters={"name": naming.lock(NAME)})
         secrets = [p.read_text().strip() for p in first.copy.glob("secrets/*") if p.is_file()]
         assert len(secrets) == 2
+        assert {p.stat().st_mode & 0o777 for p in first.copy.glob("secrets/*") if p.is_file()} == {
+            0o600
+        }
         shown = json.dumps([lock.attrs, *(v.attrs for v in engine.volumes.list(filters=OURS))])
         assert not [secret for secret in secrets if secret in shown]
         assert lock.attrs["HostConfig"]["LogConfig"]["Type"] == "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from docker import DockerClient
 from tests.e2e.machines.machine import FEW, NAME, PROJECT, Machine
 from tests.e2e.machines.test_custody import left
 from tests.integration.images.test_refusals import fake_engine
+from tests.support.servers import folder
 
 DEPLOY = ("deploy", NAME, "--no-verify")
 ABSENT = "localhost:1/none@sha256:" + "0" * 64
@@ -38,20 +40,24 @@ def test_an_engine_that_is_too_old(first: Machine, monkeypatch: pytest.MonkeyPat
     assert "Docker 20.10 or later" in err
 
 
-def test_no_permission_on_the_socket(first: Machine, engine: DockerClient) -> None:
-    for folder in (first.state, first.project):
-        folder.chmod(0o777)
-    done = subprocess.run(
-        [*FEW, *DEPLOY],
-        cwd=first.project,
-        capture_output=True,
-        text=True,
-        check=False,
-        user=65534,
-        group=65534,
-        extra_groups=[],
-        env={**os.environ, "OPSCTL_STATE": str(first.state), "HOME": str(first.state)},
-    )
+def test_no_permission_on_the_socket(first: Machine) -> None:
+    # The interpreter may be root's alone: so root, without the right to pass over modes.
+    with folder() as home, socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(home / "docker.sock"))
+        os.chown(home / "docker.sock", 65534, 65534)
+        (home / "docker.sock").chmod(0o600)
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *FEW, *DEPLOY],
+            cwd=first.project,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **os.environ,
+                "OPSCTL_STATE": str(first.state),
+                "DOCKER_HOST": f"unix://{home / 'docker.sock'}",
+            },
+        )
     assert done.returncode == 1
     assert "no permission on the engine's socket" in done.stderr
     assert "usermod -aG docker" in done.stderr
