@@ -25,6 +25,7 @@ from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.docker import compose, fabric, limits, logs, naming, strangers
 from opsctl.targets.docker.addresses import Addresses
 from opsctl.targets.docker.containers import Containers
+from opsctl.targets.docker.described import refuse_broken
 from opsctl.targets.docker.faults import Ground, clock, disk, freezing
 from opsctl.targets.docker.host import DATA, PYTHON, Inside, Outside
 from opsctl.targets.docker.hosts import Fleet, Hosts, here, left_behind, networks, refuse_unusable
@@ -127,7 +128,9 @@ class DockerTarget:
         refuse_unusable(self._hosts, self._fleet, services)
         for host in self._hosts.all:
             there = self._fleet.on(host)
-            strangers.refuse(there, [s for s in services if self._hosts.of(s.site) == host])
+            own = [s for s in services if self._hosts.of(s.site) == host]
+            strangers.refuse(there, own)
+            refuse_broken(there.engine, self._environment.name, own)
             if self._secrets.none:
                 strangers.refuse_locked_data(there)
         self._refuse_limits(services)
