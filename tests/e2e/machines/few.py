@@ -16,7 +16,8 @@ from opsctl.cli.main import main
 from opsctl.images.engine import refuse_full_disk
 from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service
-from opsctl.targets.docker.target import DockerTarget, hosts
+from opsctl.targets.docker import hosts
+from opsctl.targets.docker.target import DockerTarget
 from tests.integration.deploy import small
 
 
