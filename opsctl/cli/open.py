@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import sys
+import threading
 import time
 import webbrowser
 from datetime import UTC, datetime
@@ -31,7 +34,8 @@ def open_(
 ) -> None:
     """Open the dashboard.
 
-    By a link that logs in once and within a minute; printed where there is no display.
+    By a link that logs in once and within a minute; printed where there is no display. Of a
+    site on another host it leads there until ^C.
     """
     from opsctl.cli.selection import deployed
     from opsctl.deploy.link import VALID_S, login_code, login_link
@@ -59,12 +63,16 @@ def open_(
     )
     if not only_print and output is Output.TABLE and _shown_in_a_browser(link.address):
         progress.print(f"opened the dashboard of {found.name} in a browser", markup=False)
-        return
-    if output is Output.JSON:
+    elif output is Output.JSON:
         emit(link, output, lambda: "")
     else:
-        print(link.address)
+        print(link.address, flush=True)
         progress.print("works once, within a minute", markup=False)
+    if at.via is not None:  # on another machine: what leads there ends with this command
+        progress.print("leads to another host until ^C", markup=False)
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 def _shown_in_a_browser(address: str) -> bool:

@@ -155,7 +155,12 @@ def refuse_unusable(hosts: Hosts, fleet: Fleet, services: Sequence[Service]) -> 
             f"{why.message}; it is the host of {sites}, and nothing was changed on any host",
             hint=why.hint,
         )
-    for engine in up.values():
+    for host, engine in up.items():
+        if not host.engine and not here(engine):
+            raise UsageError(
+                f"the engine {engine.address} of DOCKER_HOST is on another machine",
+                hint=f"name it in the environment: trading:hosts: {{a: '{engine.address}'}}",
+            )
         refuse_full_disk(engine)
     for service in services:
         fleet.of(service.key).find(naming.container(fleet.environment, service.key))

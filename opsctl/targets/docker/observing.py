@@ -56,7 +56,7 @@ def out_of_reach(
 def rss_bytes(containers: Containers, found: Seen, *, here: bool) -> int | None:
     """Return the memory of a container's first process; its children are small or none.
 
-    Of one on this machine by the kernel, else by its engine's `ps`.
+    Of one on this machine by the kernel, else of the whole container by its engine.
     """
     pid = found["State"]["Pid"]
     if not pid:
@@ -66,8 +66,9 @@ def rss_bytes(containers: Containers, found: Seen, *, here: bool) -> int | None:
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             return pages * os.sysconf("SC_PAGE_SIZE")
         return None
-    with contextlib.suppress(OpsctlError, ValueError, IndexError, KeyError):
+    with contextlib.suppress(OpsctlError):
         with errors(containers.engine.address):
-            rows = containers.api.top(found["Id"], "-o pid,rss")["Processes"]
-        return next(int(rss) * 1024 for first, rss in rows if int(first) == pid)
+            said = containers.api.stats(found["Id"], stream=False, one_shot=True)
+        parts = said.get("memory_stats", {}).get("stats", {})
+        return parts.get("rss") or parts.get("anon")  # cgroups of version 1, or 2
     return None

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import docker
+import httpx
 import pytest
 from docker import DockerClient
 
 from opsctl.model.hosts import PORT
 from opsctl.targets.docker import naming
-from tests.e2e.conftest import Deployed
+from tests.e2e.conftest import OPSCTL, Deployed
 from tests.support.second_host import FAR, NEAR, SecondHost, key
 from tests.support.servers import wait_for
 
@@ -109,6 +112,23 @@ def test_logs_of_both_hosts_are_one_stream(apart: Deployed) -> None:
     lines = apart.run("logs", "apart", "execution").stdout
     assert " execution@a " in lines
     assert " execution@b " in lines
+
+
+def test_the_dashboard_of_another_host_is_seen_while_the_command_runs(apart: Deployed) -> None:
+    opened = subprocess.Popen(
+        [OPSCTL, "open", "apart", "--print"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OPSCTL_STATE": str(apart.state)},
+    )
+    assert opened.stdout is not None
+    link = opened.stdout.readline().strip()
+    answer = httpx.get(link, follow_redirects=True, trust_env=False)
+    assert answer.status_code == 200
+    assert "<html" in answer.text
+    opened.send_signal(signal.SIGINT)
+    assert opened.wait(20) == 0
 
 
 @pytest.mark.parametrize(
