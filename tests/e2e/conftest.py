@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from opsctl.images.ssh import CONFIG
+from opsctl.targets import find_backend
 from tests.support import engine as engines
 from tests.support import second_host as hosts
 from tests.support.servers import folder
@@ -48,6 +49,13 @@ class Deployed:
     def json(self, *words: str, check: bool = True) -> Any:
         """Run `opsctl` and return its JSON result."""
         return json.loads(self.run(*words, "--output", "json", check=check).stdout)
+
+    def secrets(self) -> dict[str, str]:
+        """Return the secrets of an environment in containers by name, as they lie with it."""
+        found = find_backend(self.name).read()
+        assert found is not None
+        named = ((path.partition("secrets/")[2], text) for path, text in found.files.items())
+        return {name: text.strip() for name, text in named if name}
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import docker
 import pytest
 from docker import DockerClient
 
-from opsctl.targets import find_backend
 from opsctl.targets.docker import naming
 from tests.e2e.conftest import OPSCTL, Deployed
 from tests.support.servers import wait_for
@@ -62,9 +61,7 @@ def test_every_service_is_a_container_that_can_do_little(
 
 
 def test_no_secret_is_in_what_the_engine_shows(contained: Deployed, engine: DockerClient) -> None:
-    state = find_backend(contained.name).read()
-    assert state is not None
-    secrets = [text.strip() for path, text in state.files.items() if "secrets" in path.split("/")]
+    secrets = contained.secrets().values()
     assert len(secrets) > 5
     shown = "".join(str(c.attrs) for c in engine.containers.list(all=True))
     shown += "".join(str(v.attrs) for v in engine.volumes.list())

@@ -72,7 +72,7 @@ def test_each_site_is_on_its_host_and_nothing_is_a_rehearsal(
 
 
 def test_one_port_of_a_host_is_open_to_others_and_takes_a_certificate(
-    apart: Deployed, engines: tuple[DockerClient, DockerClient]
+    apart: Deployed, engines: tuple[DockerClient, DockerClient], tmp_path: Path
 ) -> None:
     published = {
         (binding["HostIp"], binding["HostPort"])
@@ -82,7 +82,11 @@ def test_one_port_of_a_host_is_open_to_others_and_takes_a_certificate(
         for binding in bindings or ()
     }
     assert published == {(NEAR, str(PORT)), (FAR, str(PORT))}
-    pems = apart.state / "environments" / "apart" / "secrets" / "tls"
+    pems = tmp_path / "tls"
+    pems.mkdir()
+    for name, text in apart.secrets().items():
+        if name.startswith("tls/"):
+            (tmp_path / name).write_text(text)
 
     def answer(name: str = "") -> bytes:
         tls = ssl.create_default_context(cafile=str(pems / "ca.crt"))
