@@ -53,12 +53,16 @@ def text(
     keepers: Sequence[Container],
     networks: Sequence[Network],
     volumes: Sequence[Volume],
+    hosts: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the compose file of an environment; `images` are by the names of services."""
+    """Return the compose file of an environment; `images` are by the names of services.
+
+    `hosts` are by place, where it is on more engines than one.
+    """
     shown = {
         _short(environment, made): {
             **entry(made, images[service.name]),
-            "x-opsctl": _beside(service, images[service.name]),
+            "x-opsctl": _beside(service, images[service.name], (hosts or {}).get(service.site)),
         }
         for service, made in services.values()
     }
@@ -140,10 +144,11 @@ def _resources(allowed: Resources) -> dict[str, Any]:
     }
 
 
-def _beside(service: Service, image: Runnable) -> dict[str, Any]:
+def _beside(service: Service, image: Runnable, host: str | None) -> dict[str, Any]:
     """Return what a compose file has no words for."""
     said = {
         "purpose": service.purpose,
+        "host": host,
         "image": f"{image.image} {image.revision}".strip(),
         "waits": list(service.waits),
         "once": [step.name for step in service.setup],

@@ -155,6 +155,7 @@ class DockerTarget:
                 self.host.addresses.network,
                 self._python(),
             ),
+            {s.site: self._hosts.of(s.site).name for s in services} if self._hosts.apart else None,
         )
 
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:

@@ -97,6 +97,13 @@ def test_a_dollar_is_no_variable_of_compose(hot: Made) -> None:
     assert yaml.safe_load(text)["services"]["data-a"]["command"] == ["sh", "$$HOME"]
 
 
+def test_where_places_are_on_hosts_of_their_own_it_says_which(hot: Made) -> None:
+    of = {"data@a": (hot.services["data@a"], hot.of("data@a"))}
+    text = compose.text("intraday", of, {"data": image("data")}, (), (), (), {"a": "north"})
+    assert yaml.safe_load(text)["services"]["data-a"]["x-opsctl"]["host"] == "north"
+    assert "host" not in written(hot)["services"]["data-a"]["x-opsctl"]
+
+
 def test_an_image_that_runs_its_own_command_is_given_none(hot: Made) -> None:
     own = hot.of("strategy@a").model_copy(update={"command": ()})
     said = compose.entry(own)
