@@ -196,7 +196,7 @@ def _seen(name: str, site: str, found: Running | None, now: datetime) -> Service
 def _with(seen: ServiceHealth, result: probes.Result | None) -> ServiceHealth:
     if result is None:
         return seen
-    detail = result.detail or seen.detail
+    detail = "; ".join(filter(None, (result.detail, seen.detail)))
     if not result.ok and seen.state in ("stopped", "failed"):
         detail = seen.detail or detail
     return seen.model_copy(update={"ready": result.ok, "detail": detail})

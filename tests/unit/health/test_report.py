@@ -130,6 +130,18 @@ def test_why_a_service_failed_is_told_rather_than_that_nothing_listens() -> None
     assert shown.detail == "exited with 1: no price file"
 
 
+def test_what_its_target_tells_of_a_service_is_told_beside_what_its_probe_says() -> None:
+    short = "was killed for lack of memory 12 s ago; started again 3 times"
+    seen = [running("desk", detail=short)]
+    told = {
+        ok: report.health("x", [service("desk")], seen, NOW, {"desk@a": result}, Monitoring())
+        for ok, result in ((True, OK), (False, failed("refused")))
+    }
+    assert told[True].services[0].detail == short
+    assert told[True].verdict == "healthy"
+    assert told[False].services[0].detail == f"refused; {short}"
+
+
 def test_a_clock_that_was_set_back_gives_no_negative_uptime() -> None:
     earlier = NOW - timedelta(days=1)
     [seen] = report.status("d", [service("data")], [running("data")], earlier, ()).services
