@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from opsctl import custody
-from opsctl.errors import OpsctlError, UsageError
+from opsctl.errors import OpsctlError
 from opsctl.images.engine import errors
 from opsctl.images.running import Runnable
 from opsctl.model.environment import Environment
@@ -22,6 +22,7 @@ from opsctl.state import environment_folder
 from opsctl.targets import faketime, files, order
 from opsctl.targets.applying import Application, event
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
+from opsctl.targets.chosen import chosen
 from opsctl.targets.docker import compose, fabric, limits, logs, naming, strangers
 from opsctl.targets.docker.addresses import Addresses
 from opsctl.targets.docker.containers import Containers
@@ -377,22 +378,3 @@ def routed(table: str) -> Iterator[IPv4Network]:
         to, mask = (int.from_bytes(bytes.fromhex(fields[n]), "little") for n in (1, 7))
         if mask:  # not the way to everywhere
             yield IPv4Network((to, mask.bit_count()))
-
-
-def chosen(environment: str, services: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Return the keys of services that are named by key or by name; all where none is.
-
-    Raises `UsageError` for a name that none has.
-    """
-    if not services:
-        return tuple(known)
-    found = []
-    for name in services:
-        keys = [key for key in known if name in (key, key.partition("@")[0])]
-        if not keys:
-            raise UsageError(
-                f"{environment} has no service {name!r}",
-                hint=f"its services: {', '.join(known) or 'none yet; deploy it first'}",
-            )
-        found += keys
-    return tuple(dict.fromkeys(found))

@@ -9,12 +9,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-from opsctl.errors import OpsctlError, UsageError
+from opsctl.errors import OpsctlError
 from opsctl.model.environment import Environment
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
@@ -22,6 +21,7 @@ from opsctl.targets import faketime, files, order, quota
 from opsctl.targets.applying import Application
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.beneath import Nothing
+from opsctl.targets.chosen import chosen
 from opsctl.targets.local import (
     application,
     clock,
@@ -34,19 +34,14 @@ from opsctl.targets.local import (
 )
 from opsctl.targets.local.host import LocalHost
 from opsctl.targets.local.layout import Layout
-from opsctl.targets.local.supervisor import RUNNING, STARTING, STOPPED, STOPPING, Gone, Program
+from opsctl.targets.local.observing import running
+from opsctl.targets.local.supervisor import STOPPING, Gone
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
 from opsctl.targets.secrets import SUPERVISOR, Secrets
 from opsctl.toolchain import programs as toolchain
 
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
 
-STATES: dict[int, Literal["running", "starting", "stopped"]] = {
-    RUNNING: "running",
-    STARTING: "starting",
-    STOPPED: "stopped",
-}
-"""Every other state is a failure: what keeps ending at its start runs at no time."""
 TAIL_LINES = 20
 ENDED_WITHIN_S = 30.0
 """Longer than supervisord lets any service take to stop before it kills it."""
@@ -97,7 +92,7 @@ class LocalTarget:
         if self._stale(supervisord):
             loaded = tuple(replace(program, made_from="") for program in loaded)
         children = processes.children()
-        return tuple(_running(program, children) for program in loaded)
+        return tuple(running(program, children) for program in loaded)
 
     def preflight(self, services: Sequence[Service]) -> None:
         """Raise for what would fail."""
@@ -107,8 +102,8 @@ class LocalTarget:
         preflight.place(self._layout, services)
         preflight.present(services)
         preflight.space(self._layout)
-        running = {seen.key for seen in self.observe() if seen.state in ("running", "starting")}
-        preflight.memory(sum(service.key not in running for service in services))
+        up = {seen.key for seen in self.observe() if seen.state in ("running", "starting")}
+        preflight.memory(sum(service.key not in up for service in services))
         preflight.ports_free(services, self._processes(services), self._layout.ports)
 
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:
@@ -259,18 +254,7 @@ class LocalTarget:
         # A service that was stopped again, by a first deploy that failed, has its log still.
         logged = sorted(path.stem for path in self._layout.logs.glob("*.log"))
         known = tuple(dict.fromkeys([*(s.key for s in self._applied()), *logged]))
-        if not services:
-            return known
-        chosen = []
-        for name in services:
-            found = [key for key in known if name in (key, key.partition("@")[0])]
-            if not found:
-                raise UsageError(
-                    f"{self._environment.name} has no service {name!r}",
-                    hint=f"its services: {', '.join(known) or 'none yet; deploy it first'}",
-                )
-            chosen += found
-        return tuple(dict.fromkeys(chosen))
+        return chosen(self._environment.name, services, known)
 
     def _identity(self) -> str:
         try:
@@ -401,18 +385,3 @@ class LocalTarget:
         known = (*services, *self._applied())  # a release may have brought newer programs
         servers = {str(Path(s.argv[0]).resolve()) for s in known if s.kind == "server"}
         return processes.of_environment(identity, self._layout.root / "data", servers, service=key)
-
-
-def _running(program: Program, children: dict[int, list[int]]) -> Running:
-    name, _, site = program.key.partition("@")
-    alive = program.state in (STARTING, RUNNING)
-    return Running(
-        name=name,
-        site=site,
-        state=STATES.get(program.state, "failed"),
-        made_from=program.made_from,
-        pid=program.pid or None,
-        started_at=datetime.fromtimestamp(program.started_at_s, UTC) if alive else None,
-        rss_bytes=processes.resident_bytes(program.pid, children) if alive else None,
-        detail=program.detail(),
-    )
