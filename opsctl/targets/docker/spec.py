@@ -21,7 +21,9 @@ from opsctl.services.base import (
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.host import DATA, HELD, SOCKETS
 
-RESTART = "unless-stopped"
+RESTART = "always"
+"""Not `unless-stopped`: an engine that was killed stops its containers when it starts again, and
+takes them for stopped by a person (Docker 20.10)."""
 _REALTIME = (
     "import os, sys; "
     "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(int(sys.argv[1]))); "
