@@ -211,6 +211,11 @@ def _unreachable(address: str, error: Exception) -> EngineRefused:
             hint="start one (apt-get install docker.io; systemctl start docker), "
             "or name yours: --engine unix:///path or DOCKER_HOST",
         )
+    if address.startswith("ssh://"):
+        return EngineRefused(
+            f"the engine at {address} does not answer: its host does, the engine does not run",
+            hint="there: systemctl start docker",
+        )
     return EngineRefused(
         f"the engine at {address} does not answer: {error}",
         hint="name an engine: --engine unix:///path, tcp://host:port or ssh://user@host",

@@ -70,5 +70,5 @@ def rss_bytes(containers: Containers, found: Seen, *, here: bool) -> int | None:
         with errors(containers.engine.address):
             said = containers.api.stats(found["Id"], stream=False, one_shot=True)
         parts = said.get("memory_stats", {}).get("stats", {})
-        return parts.get("rss") or parts.get("anon")  # cgroups of version 1, or 2
+        return int(parts.get("rss") or parts.get("anon") or 0) or None  # cgroups 1, or 2
     return None

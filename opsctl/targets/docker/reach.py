@@ -22,6 +22,8 @@ from opsctl.errors import OpsctlError
 from opsctl.services.base import Address
 from opsctl.targets.docker.forwarding import Asked, Behind, Told
 
+NOBODY = Address(host="127.0.0.1", port=1)
+"""Where nothing listens: what is on a host that is down is like any other that is down."""
 ANSWER_S = 20.0
 """How long the process may take, its start included."""
 
@@ -104,9 +106,12 @@ class ThroughGate:
 
     @property
     def here(self) -> Address:
-        """Where this process connects to instead."""
+        """Where this process connects to instead; it is refused where the host is out of reach."""
         if self._here is None:
-            port = self._forwarder.ask(self._host, self._port).port
+            try:
+                port = self._forwarder.ask(self._host, self._port).port
+            except OpsctlError:
+                return NOBODY
             self._here = Address(host="127.0.0.1", port=port)
         return self._here
 

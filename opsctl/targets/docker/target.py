@@ -88,10 +88,15 @@ class DockerTarget:
         for engine in self._hosts.answering()[0].values():
             yield from networks(engine, but_of=self._environment.name)
 
+    @cached_property
+    def _wanted(self) -> tuple[Service, ...]:
+        """What should run, in no image yet."""
+        return self._makers(self._environment, Inside(self.host.addresses, self.host.identity))
+
     def services(self) -> tuple[Service, ...]:
         """Return what should run, each in the image that it runs in."""
         if self._made is None:
-            made = self._makers(self._environment, Inside(self.host.addresses, self.host.identity))
+            made = self._wanted
             self._runnable = wanted_images(self._hosts, made, self._environment.images)
             every = [self._allowed(in_image(s, self._runnable[s.name])) for s in made]
             self._made = self.reached(every)
@@ -120,7 +125,7 @@ class DockerTarget:
         for host, why in down.items():
             if not self._hosts.apart:
                 raise why
-            found += out_of_reach(host, why, self.services())
+            found += out_of_reach(host, why, self._wanted)
         return tuple(sorted(found, key=lambda each: each.key))
 
     def preflight(self, services: Sequence[Service]) -> None:
