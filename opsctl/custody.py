@@ -91,6 +91,10 @@ class Session(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Return while the lock is held; take it again as it was, or raise, as `put` does."""
+        ...
+
     def drop(self) -> None:
         """Remove the state: the environment is gone."""
         ...
@@ -136,6 +140,15 @@ def keep(environment: str) -> None:
     """
     if (session := _sessions.get(environment)) is not None:
         session.put(_whole(environment, session))
+
+
+def check(environment: str) -> None:
+    """Return while this process holds an environment where it lives; raise `Locked` else.
+
+    Between two steps of a change: who has lost the lock, and was overtaken, takes none.
+    """
+    if (session := _sessions.get(environment)) is not None:
+        session.check()
 
 
 def _whole(environment: str, session: Session) -> dict[str, str]:

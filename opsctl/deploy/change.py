@@ -73,6 +73,8 @@ class Change:
     means: Means
     progress: Progress
     interruption: Interruption
+    held: Callable[[], None] = lambda: None
+    """Raises where the environment's lock was lost, and another has it or had it."""
 
     def reach(
         self, wanted: Wanted, plan: Plan, heard: Callable[[Event], None] = lambda _: None
@@ -105,6 +107,7 @@ class Change:
         On a first deploy what was started is stopped, its logs stay. Where the very same
         deployment ran before there is nothing to go back to, and what runs goes on.
         """
+        self.held()
         name = wanted.environment.name
         first = fault if isinstance(fault, OpsctlError) else OpsctlError(str(fault))
         what, hint, details = first.message, first.hint, first.details
@@ -187,6 +190,7 @@ class Change:
                 count.add(event)
                 heard(event)
                 self.interruption.check(str(count))
+                self.held()
         finally:
             close: Callable[[], None] | None = getattr(events, "close", None)
             if close is not None:  # a generator left half-way ends its own work now, not later

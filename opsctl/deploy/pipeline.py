@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from opsctl import __version__, custody, evidence
 from opsctl.deploy import identity, records
@@ -26,7 +27,7 @@ from opsctl.deploy.records import Deployment, InProgress
 from opsctl.deploy.rollout import Planned, rollout
 from opsctl.deploy.store import store_of
 from opsctl.deploy.update import Recorded
-from opsctl.errors import Interrupted, OpsctlError, UsageError
+from opsctl.errors import Interrupted, Locked, OpsctlError, UsageError
 from opsctl.health.journal import refuse_foreign
 from opsctl.model.environment import Environment
 from opsctl.model.feasibility import rehearsal
@@ -201,7 +202,8 @@ class Pipeline:
         ):
             for fork in custody.forks(name):
                 self.progress.say(f"the evidence of this machine is not whole: {fork}")
-            yield lock, Change(self.means, self.progress, interruption)
+            still = partial(custody.check, name)
+            yield lock, Change(self.means, self.progress, interruption, still)
 
     def _unfinished(self, name: str) -> InProgress | None:
         """Return the change that was begun and not ended, and say that it is continued."""
@@ -314,7 +316,7 @@ def _reach_or_restore(
 ) -> tuple[Taken, ...]:
     try:
         return change.reach(wanted, plan, update.heard)
-    except Interrupted:
+    except (Interrupted, Locked):
         raise  # the update stays recorded: the next change goes on from here
     except (OpsctlError, OSError) as fault:
         failed = change.restore(wanted, fault)

@@ -56,6 +56,9 @@ class FakeBackend:
         self.files = without_heads(files)
         self.written.append(self.files)
 
+    def check(self) -> None:
+        pass
+
     def drop(self) -> None:
         self.files = None
         self.written.append(None)

@@ -59,6 +59,13 @@ class DockerSession:
             for line in self._lines:
                 line.state = made
 
+    def check(self) -> None:
+        """Return while every engine's lock is held, or could be taken again as it was."""
+        with self._writing:
+            for at, line in enumerate(self._lines):
+                if line.cut:
+                    self._lines[at] = self._again(line)
+
     def drop(self) -> None:
         """Remove the state from every engine."""
         with self._writing:

@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import logging
+import select
 import socket
 import tarfile
 import threading
@@ -262,6 +263,15 @@ class Line:
             answer = b""
             while not answer.endswith(custodian.KEPT):
                 answer += self._frame()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the custodian has ended, or the way to it."""
+        try:
+            ready, _, _ = select.select([self._raw], [], [], 0)
+            return bool(ready) and self._raw.recv(1, socket.MSG_PEEK) == b""
+        except (OSError, ValueError):
+            return True
 
     def _frame(self) -> bytes:
         """Return what one frame of the engine's stream holds."""

@@ -30,7 +30,7 @@ def engine(with_images: Dockerd) -> Iterator[DockerClient]:
     """Return a client of the engine; nothing of the environment is left in it afterwards."""
     client = docker.DockerClient(base_url=os.environ["DOCKER_HOST"])
     yield client
-    for container in client.containers.list(all=True, filters=OURS):
+    for container in client.containers.list(all=True, filters=OURS, ignore_removed=True):
         with contextlib.suppress(APIError):  # a lock removes itself
             container.remove(force=True)
     for network in client.networks.list(filters=OURS):

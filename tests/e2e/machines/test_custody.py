@@ -19,7 +19,7 @@ SET = ("--set", "limits.max_order_shares=700000")
 
 def left(engine: DockerClient) -> list[str]:
     """Return the names of everything that bears the environment's name."""
-    containers = engine.containers.list(all=True, filters=OURS)
+    containers = engine.containers.list(all=True, filters=OURS, ignore_removed=True)
     networks, volumes = engine.networks.list(filters=OURS), engine.volumes.list(filters=OURS)
     return sorted(str(one.name) for one in (*containers, *networks, *volumes))
 
