@@ -26,7 +26,6 @@ class DockerSession:
         self._me = me
         self._lines: list[Line] = []
         self._writing = threading.Lock()
-        self._dropped = False
         try:
             for one in custodians:
                 self._lines.append(one.acquire(me))
@@ -55,7 +54,7 @@ class DockerSession:
             )
             text = made.model_dump_json().encode()
             self._each(b"put %d\n" % len(text) + text)
-            self._state, self._dropped = made, False
+            self._state = made
             for line in self._lines:
                 line.state = made
 
@@ -70,7 +69,7 @@ class DockerSession:
         """Remove the state from every engine."""
         with self._writing:
             self._each(b"drop\n")
-            self._state, self._dropped = None, True
+            self._state = None
             for line in self._lines:
                 line.state = None
 
@@ -109,7 +108,8 @@ class DockerSession:
         """Give the lock up in every engine, the last one first."""
         for line in reversed(self._lines):
             line.close()
-            line.where.release(line.container, volume=self._dropped)
+            empty = line.state is None  # a volume that was made for nothing goes as well
+            line.where.release(line.container, volume=empty)
 
 
 class DockerBackend:
