@@ -6,12 +6,12 @@ layer that the engine holds already may be left out of the stream; its digest st
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from opsctl.images.configuration import digest
 
@@ -44,8 +44,7 @@ def stream(images: Sequence[Content], files: dict[str, Path]) -> Iterator[bytes]
     for diff_id, file in files.items():
         yield _header(_place(diff_id), file.stat().st_size)
         with file.open("rb") as source:
-            while chunk := source.read(CHUNK):
-                yield chunk
+            yield from chunks(source)
         yield _padding(file.stat().st_size)
     yield from _whole("manifest.json", json.dumps(manifest).encode())
     yield bytes(2 * tarfile.BLOCKSIZE)
@@ -70,7 +69,7 @@ def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
-def chunks(source: io.BufferedIOBase) -> Iterator[bytes]:
+def chunks(source: BinaryIO) -> Iterator[bytes]:
     """Yield what a file holds, in pieces."""
     while chunk := source.read(CHUNK):
         yield chunk

@@ -119,14 +119,13 @@ def _planned(
     say = partial(report, image.name)
     under = () if on_official else (distribution.recipe(fresh=fresh),)
     under = (*under, contents.platform())
+    commit = found.commit(contents.made_from(image))
     if isinstance(image, AppImage):
         own = (*dependencies.recipes(image, found), contents.code(image, found, say))
-        paths = (*contents.paths(image), f"images/{image.name}.yaml", "uv.lock", "pyproject.toml")
-        return Planned(image, (*under, *own), found.commit(paths), found.version)
+        return Planned(image, (*under, *own), commit, found.version)
     recipe, program = contents.program(image, say)
-    commit = found.commit((f"images/{image.name}.yaml", "opsctl/toolchain"))
     if image.packages:
-        under = (*under, distribution.beside(image.packages))
+        under = (*under, distribution.beside(image.packages, fresh=fresh))
     return Planned(image, (*under, recipe), commit, program.version, contents.search_path(program))
 
 

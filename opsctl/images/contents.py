@@ -48,6 +48,14 @@ def paths(image: AppImage) -> tuple[str, ...]:
     return ("apps/__init__.py", "apps/core", f"apps/{image.app}")
 
 
+def made_from(image: AppImage | ServerImage) -> tuple[str, ...]:
+    """Return the paths of the source whose last change is the revision of an image."""
+    own = f"images/{image.name}.yaml"
+    if isinstance(image, AppImage):
+        return (*paths(image), own, "uv.lock", "pyproject.toml")
+    return (own, "opsctl/toolchain")
+
+
 def code(image: AppImage, source: Source, say: Say) -> Recipe:
     """Return the thin layer of an app: its own package and what apps share, as git knows them.
 

@@ -103,7 +103,7 @@ def _of_files(source: Source, distribution: str, patterns: tuple[str, ...]) -> R
     kept = (*patterns, "*.dist-info/licenses/*", "*.dist-info/LICENSE*", "*.dist-info/METADATA")
     return Recipe(
         slot=f"files-{normal(distribution)}",
-        key=_key(text, repr(kept)),
+        key=_key(text, repr(kept), base().python, repr(_DROPPED)),
         make=partial(_install, source, text, kept),
     )
 

@@ -53,10 +53,12 @@ def recipe(*, fresh: bool = False) -> Recipe:
     return Recipe("base", key, partial(_make, wanted), again=fresh)
 
 
-def beside(packages: tuple[str, ...]) -> Recipe:
-    """Return the layer of a few packages that one image needs beside the base."""
-    key = hashlib.sha256(f"{_FORMAT}\0{base().digest()}\0{packages}".encode()).hexdigest()
-    return Recipe(f"packages-{'-'.join(packages)}", key, partial(_make_extra, base(), packages))
+def beside(packages: tuple[str, ...], *, fresh: bool = False) -> Recipe:
+    """Return the layer of a few packages that one image needs beside the base; as `recipe`."""
+    wanted = base()
+    key = hashlib.sha256(f"{_FORMAT}\0{wanted.digest()}\0{_HOOK}\0{packages}".encode())
+    made = partial(_make_extra, wanted, packages)
+    return Recipe(f"packages-{'-'.join(packages)}", key.hexdigest(), made, again=fresh)
 
 
 def _make(wanted: Base, tree: Path, scratch: Path, say: Say) -> tuple[Component, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from opsctl.errors import UsageError
 from opsctl.images.building import REPOSITORY
 from opsctl.images.configuration import IMAGE, REVISION
-from opsctl.images.contents import paths
+from opsctl.images.contents import made_from
 from opsctl.images.definition import AppImage, ServerImage, base, chosen, definitions
 from opsctl.images.engine import EngineRefused, Held, connected
 from opsctl.images.results import ImagesListed, ListedImage
@@ -43,10 +46,16 @@ def references(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def tag_of(image: AppImage | ServerImage, found: Source) -> str:
     """Return the tag of an image as it would be built now."""
-    if isinstance(image, AppImage):
-        of = (*paths(image), f"images/{image.name}.yaml", "uv.lock", "pyproject.toml")
-        return found.commit(of).tag
-    return found.commit((f"images/{image.name}.yaml", "opsctl/toolchain")).tag
+    return found.commit(made_from(image)).tag
+
+
+def refuse_unbuilt(absent: Sequence[str]) -> None:
+    """Raise `UsageError` for images that an engine does not hold as this commit makes them."""
+    if absent:
+        raise UsageError(
+            f"not built from this commit: {', '.join(absent)}",
+            hint=f"opsctl images build {' '.join(absent)}",
+        )
 
 
 def _held(engine: str | None) -> tuple[str, tuple[Held, ...] | None, str]:

@@ -11,7 +11,7 @@ from opsctl.errors import UsageError
 from opsctl.images.building import REPOSITORY
 from opsctl.images.definition import AppImage, ServerImage, chosen
 from opsctl.images.engine import Engine, EngineRefused, connected, errors
-from opsctl.images.listing import tag_of
+from opsctl.images.listing import refuse_unbuilt, tag_of
 from opsctl.images.results import ImagesPushed, PushedImage
 from opsctl.images.source import source
 
@@ -44,11 +44,7 @@ def push(
     arguments = {"images": [i.name for i, _ in wanted], "registry": registry}
     with connected(engine) as host:
         absent = [i.name for i, tag in wanted if host.find(f"{REPOSITORY}/{i.name}:{tag}") is None]
-        if absent:
-            raise UsageError(
-                f"not built from this commit: {', '.join(absent)}",
-                hint=f"opsctl images build {' '.join(absent)}",
-            )
+        refuse_unbuilt(absent)
         with (
             evidence.recorded(command="images push", arguments=arguments) as run,
             ThreadPoolExecutor(jobs, "push") as pool,

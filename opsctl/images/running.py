@@ -11,7 +11,7 @@ from opsctl.images.configuration import IMAGE, PYTHON, REVISION
 from opsctl.images.contents import PROBE
 from opsctl.images.definition import of_service
 from opsctl.images.engine import Engine, Held
-from opsctl.images.listing import tag_of
+from opsctl.images.listing import refuse_unbuilt, tag_of
 from opsctl.images.source import source
 from opsctl.model.environment import Images
 from opsctl.model.value import Value
@@ -54,12 +54,9 @@ def runnable(services: Sequence[str], wanted: Images, host: Engine) -> dict[str,
         for image in [of_service(name)]
     }
     held = {reference: host.find(reference) for reference in dict.fromkeys(ours.values())}
-    absent = sorted({of_service(name).name for name, ref in ours.items() if held[ref] is None})
-    if absent:
-        raise UsageError(
-            f"not built from this commit: {', '.join(absent)}",
-            hint=f"opsctl images build {' '.join(absent)}",
-        )
+    refuse_unbuilt(
+        sorted({of_service(name).name for name, ref in ours.items() if held[ref] is None})
+    )
     made: dict[str, Runnable] = {}
     for name in services:
         if name in wanted.use:
@@ -93,7 +90,8 @@ def _python(held: Held) -> tuple[str, ...]:
 def _runnable(service: str, here: Held, wanted: Images) -> Runnable:
     image = of_service(service)
     own = here.labels.get(IMAGE) == image.name
-    by_registry = [d for d in here.digests if wanted.registry and d.startswith(wanted.registry)]
+    ours = f"{wanted.registry}/"  # with its end: `host/quant` is not `host/quant2`
+    by_registry = [d for d in here.digests if wanted.registry and d.startswith(ours)]
     probe = here.healthcheck[1:] if here.healthcheck[:1] == ("CMD",) else ()
     python = _python(here) if own else ()
     return Runnable(

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 from opsctl import evidence
 from opsctl.errors import OpsctlError, UsageError
-from opsctl.images.archive import CHUNK
+from opsctl.images.archive import chunks
 from opsctl.images.digesting import Digesting
 from opsctl.images.engine import Engine, connected, refuse_full_disk
 from opsctl.images.results import CarriedImage, ImagesLoaded, ImagesSaved
@@ -90,7 +90,7 @@ def load(file: Path, *, engine: str | None = None, sha256: str | None = None) ->
         with evidence.recorded(command="images load", arguments=arguments) as run:
             try:
                 with sys.stdin.buffer if file == STREAM else file.open("rb") as raw:
-                    named = host.load(_chunks(raw))
+                    named = host.load(chunks(raw))
             except OSError as error:
                 raise _unreadable(file, error) from error
             if not named:
@@ -100,11 +100,6 @@ def load(file: Path, *, engine: str | None = None, sha256: str | None = None) ->
             carried = tuple(_carried(host, reference) for reference in named)
             run.result = {"images": [image.model_dump(mode="json") for image in carried]}
         return ImagesLoaded(engine=host.address, images=carried)
-
-
-def _chunks(raw: BinaryIO) -> Iterator[bytes]:
-    while chunk := raw.read(CHUNK):
-        yield chunk
 
 
 def _checked(file: Path, sha256: str | None) -> None:

@@ -43,7 +43,7 @@ def scan(names: Sequence[str], report: Report, *, debian_data: Path | None = Non
         report("scan", "asking for the vulnerabilities of the locked packages (pip-audit)")
         _add(looked, findings, _packages(apps, found))
     report("scan", "asking for the vulnerabilities of the distribution's packages")
-    _add(looked, findings, _debian([image.name for image in wanted], debian_data))
+    _add(looked, findings, _debian(wanted, debian_data))
     programs = sorted({image.program for image in wanted if isinstance(image, ServerImage)})
     if programs:
         looked.append(
@@ -129,24 +129,38 @@ def _audited(
     )
 
 
-def _debian(names: Sequence[str], copy: Path | None) -> tuple[Looked, list[Finding]]:
-    """Hold the packages of the base layer against Debian's security data."""
+def _debian(
+    images: Sequence[AppImage | ServerImage], copy: Path | None
+) -> tuple[Looked, list[Finding]]:
+    """Hold the packages of the distribution in images against Debian's security data."""
     origin = f"Debian security tracker ({copy})" if copy else "Debian security tracker"
-    layer = store.find(distribution.recipe())
-    packages = layer.components if layer else ()
+    recipes = [
+        (distribution.recipe(), [image.name for image in images]),
+        *(
+            (distribution.beside(image.packages), [image.name])
+            for image in images
+            if isinstance(image, ServerImage) and image.packages
+        ),
+    ]
+    held = [(layer, names) for recipe, names in recipes if (layer := store.find(recipe))]
+    packages = [part for layer, _ in held for part in layer.components]
 
     def unasked(why: str) -> tuple[Looked, list[Finding]]:
         return Looked(source=origin, asked=False, packages=len(packages), why=why), []
 
-    if layer is None:
-        return unasked("the base layer has not been made here: opsctl images build")
+    if len(held) < len(recipes):
+        return unasked("these images have not been made here: opsctl images build")
     try:
         if copy is not None:
             data = json.loads(copy.read_text("utf-8"))
         else:
             answer = httpx.get(TRACKER, timeout=TIMEOUT_S, follow_redirects=True)
             data = answer.raise_for_status().json()
-        flaws = list(_open(data, packages_of(packages), names))
+        flaws = [
+            flaw
+            for layer, names in held
+            for flaw in _open(data, packages_of(layer.components), names)
+        ]
     except (OSError, httpx.HTTPError, ValueError, AttributeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         return unasked(f"it cannot be read: {redacted(said)}")
@@ -154,7 +168,7 @@ def _debian(names: Sequence[str], copy: Path | None) -> tuple[Looked, list[Findi
 
 
 def packages_of(components: Iterable[Any]) -> dict[str, str]:
-    """Return source package to version of the components of the base layer."""
+    """Return source package to version of the components of a layer of the distribution."""
     found = {}
     for part in components:
         _, _, words = part.purl.partition("?")

@@ -46,6 +46,25 @@ def test_a_flaw_of_the_base_is_found_by_version(state: Path, tmp_path: Path) -> 
     assert not [f for f in found.findings if f.id.startswith("CVE-2099")]
 
 
+def test_a_flaw_of_what_one_image_has_beside_the_base_is_that_images(
+    state: Path, tmp_path: Path
+) -> None:
+    store.obtain(distribution.recipe(), lambda _: None)
+    words = ("images", "scan", "postgres", "valkey", "--output", "json", "--debian-data")
+    data = tmp_path / "dash.json"
+    flaw = {"releases": {"bookworm": {"status": "open"}}}
+    data.write_text(json.dumps({"dash": {"CVE-2099-0004": flaw}}))
+
+    unmade = opsctl(*words, str(data), state=state)
+    assert unmade.returncode == 1
+    assert "have not been made here" in unmade.stderr
+
+    store.obtain(distribution.beside(("dash",)), lambda _: None)
+    done = opsctl(*words, str(data), state=state)
+    (found,) = ImagesScanned.model_validate_json(done.stdout).findings
+    assert (found.package, found.id, found.images) == ("dash", "CVE-2099-0004", ("postgres",))
+
+
 def test_what_cannot_be_asked_is_said_and_is_not_clean(state: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("no JSON")
