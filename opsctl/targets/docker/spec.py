@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 from opsctl.images.definition import USER, USER_ID
 from opsctl.model.resources import ALIKE, Resources
@@ -144,6 +145,18 @@ def _command(argv: tuple[str, ...], realtime: int) -> tuple[str, ...]:
     if not (realtime and argv):
         return argv
     return (argv[0], "-I", "-S", "-c", _REALTIME, str(realtime), *argv)
+
+
+def bounds(allowed: Resources) -> dict[str, Any]:
+    """Return what bounds a container, in the words that its engine and compose share."""
+    return {
+        "mem_limit": f"{allowed.memory_mb}m",
+        "memswap_limit": f"{allowed.memory_mb}m",  # none of it on a disk
+        "mem_reservation": f"{allowed.reserved_mb}m" if allowed.reserved_mb else None,
+        "shm_size": f"{allowed.shm_mb}m",
+        "pids_limit": allowed.processes,
+        "oom_score_adj": allowed.oom_score,
+    }
 
 
 def limits(allowed: Resources) -> dict[str, int]:
