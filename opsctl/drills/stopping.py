@@ -24,6 +24,7 @@ from opsctl.drills.timeline import Timeline
 from opsctl.drills.traffic import Traffic
 from opsctl.health.queries import Prometheus, PrometheusUnreadable
 from opsctl.health.report import MONITORING
+from opsctl.images.engine import EngineRefused
 from opsctl.services.base import HttpProbe
 
 LOOK_S = 0.5
@@ -153,8 +154,8 @@ class Losses:
         told = self._client.orders()
         try:
             records = self._accounts.records(self._after)
-        except (EtcdError, Gap, OSError):
-            return ""  # a fault of the drill may be that the journal does not answer
+        except (EtcdError, Gap, OSError, EngineRefused):
+            return ""  # a fault of the drill may be that neither journal nor engine answers
         self._after += len(records)
         found = journaled(records)
         self._known |= found.accepted | found.refused

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from opsctl import environments
+from opsctl.deploy import records
 from opsctl.deploy.health import secrets_of
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.comparing import compared
@@ -51,8 +52,8 @@ class Outcome:
 
 
 def accounts_of(name: str) -> Accounts:
-    """Return the accounts of a deployed environment."""
-    environment = environments.load(name).environment
+    """Return the accounts of an environment as it was deployed, else as its file says."""
+    environment = records.environment(name) or environments.load(name).environment
     return Accounts(environment, open_target(environment))
 
 

@@ -239,8 +239,12 @@ def test_a_container_with_too_little_memory_is_ended_for_it_again_and_again(
     before = follower.attrs["HostConfig"]["Memory"]
     try:
         beneath.limit_memory(keys, 24)
-        wait_for(lambda: follower.attrs["RestartCount"] > 1, "a second start", SOON_S)
-        assert follower.attrs["State"]["OOMKilled"]
+
+        def ended_twice() -> bool:
+            found = follower.attrs
+            return bool(found["RestartCount"] > 1 and found["State"]["OOMKilled"])
+
+        wait_for(ended_twice, "a second end for lack of memory", SOON_S)
     finally:
         beneath.limit_memory(keys, 0)
     assert follower.attrs["HostConfig"]["Memory"] == before

@@ -20,8 +20,9 @@ from opsctl.targets.docker.containers import Containers
 BEFORE = "dev.opsctl.before-drill"
 """The label that holds what was changed, as it was."""
 Changed = Mapping[str, Any]
-"""`Env`, `Memory`, `MemorySwap`: what is changed."""
-KEPT = ("Env", "Memory", "MemorySwap")
+"""`Env`, and of the memory what is in `MEMORY`: what is changed."""
+MEMORY = ("Memory", "MemorySwap", "MemoryReservation")
+KEPT = ("Env", *MEMORY)
 Change = Callable[[Changed], Changed]
 
 
@@ -77,8 +78,7 @@ def _replace(
         "Labels": labels,
         "HostConfig": {
             **found["HostConfig"],
-            "Memory": wanted["Memory"],
-            "MemorySwap": wanted["MemorySwap"],
+            **{name: wanted[name] for name in MEMORY},
         },
         "NetworkingConfig": {
             "EndpointsConfig": {n: {"IPAMConfig": at} for n, at in networks.items() if n == first}

@@ -73,7 +73,7 @@ class Ground:
         limit = limit_mb * 1024 * 1024
 
         def change(_: Changed) -> Changed:
-            return {"Memory": limit, "MemorySwap": limit}
+            return {"Memory": limit, "MemorySwap": limit, "MemoryReservation": 0}
 
         for key in services:
             start_anew(self._fleet.of(key), key, change if limit_mb else None)
@@ -92,9 +92,9 @@ class Ground:
 
     def restore_engine(self) -> None:
         """Have the engine started again if it was killed, and wait until it answers."""
-        if self._revival is not None:
-            self._revival.let_go()
-            self._revival = None
+        revival, self._revival = self._revival, None  # a drill that is stopped comes here twice
+        if revival is not None:
+            revival.let_go()
         engine.await_back(self._where.engine.address)
         self._hand_out_again()
 

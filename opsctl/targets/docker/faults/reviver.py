@@ -70,17 +70,18 @@ def children(pid: int) -> list[int]:
 
 
 def bury(pids: list[int], pidfiles: list[str]) -> None:
-    """Wait until processes that were killed have no number any more, and remove what names them.
+    """Wait until an engine's children have no number any more, and remove what names itself.
 
-    An engine that finds the number of its predecessor, or of that one's containerd, alive does
-    not start, or waits for it in vain; so a zombie that nobody has waited for is in its way.
+    An engine that finds the number of its predecessor alive does not start, or that of its
+    containerd, waits for it in vain; a zombie that nobody has waited for is in its way as well.
     """
     until = time.monotonic() + GONE_WITHIN_S
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+    first, *others = pids
+    while any(Path(f"/proc/{pid}").exists() for pid in others) and time.monotonic() < until:
         time.sleep(POLL_S)  # no event tells that a zombie was waited for
     for path in map(Path, pidfiles):
         with contextlib.suppress(OSError, ValueError):
-            if int(path.read_text("ascii")) in pids:
+            if int(path.read_text("ascii")) == first:
                 path.unlink()
 
 
