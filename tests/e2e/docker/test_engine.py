@@ -80,6 +80,7 @@ def followed(contained: Deployed, service: str) -> Iterator[Callable[[], list[st
         reading.terminate()
         reading.wait()
         thread.join()
+        out.close()
 
 
 def test_the_platform_trades_while_its_engine_is_killed_and_started_again(
