@@ -53,6 +53,11 @@ def open_(
             f"the dashboard of {found.name} does not listen on {at}",
             hint=f"opsctl status {found.name} shows what runs; opsctl deploy {found.name} cures it",
         )
+    if at.here.port != at.port:
+        raise OpsctlError(
+            f"port {at.port} of this machine is taken, and the dashboard answers under no other",
+            hint="end what listens there: another `opsctl open`, it may be",
+        )
     secret = Path(target.host.secret(DESK)).read_text(encoding="utf-8").strip()
     expires = int(time.time()) + VALID_S
     code = login_code(secret, expires, secrets.token_urlsafe(12))

@@ -101,6 +101,10 @@ def second_host() -> Iterator[SecondHost]:
     with folder() as home, contextlib.ExitStack() as undo:
         run("ip", "netns", "add", name)
         undo.callback(run, "ip", "netns", "delete", name)
+        place = home / "engine"
+        place.mkdir()
+        undo.callback(engines.unmount, place)
+        undo.callback(_end, name)
         ends = (f"oa{os.getpid()}", f"ob{os.getpid()}")
         run("ip", "link", "add", ends[0], "type", "veth", "peer", ends[1], "netns", name)
         run("ip", "addr", "add", f"{NEAR}/30", "dev", ends[0])
@@ -109,14 +113,23 @@ def second_host() -> Iterator[SecondHost]:
         for end in ("lo", ends[1]):
             run("ip", "-n", name, "link", "set", end, "up")
         ssh = _sshd(home, name, undo)
-        place = home / "engine"
-        place.mkdir()
         engine = Namespaced(place, name, "--log-level=warn")
-        undo.callback(engines.unmount, place)
         undo.callback(engine.stop)
         engine.start()
         undo.callback(engines.disconnect, engine)
         yield SecondHost(engine, name, ssh)
+
+
+def _end(namespace: str) -> None:
+    """End what is left in a namespace: an engine that was killed leaves its containerd."""
+
+    def pids() -> list[int]:
+        return [int(pid) for pid in run("ip", "netns", "pids", namespace).split()]
+
+    for pid in pids():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not pids(), "the namespace to be empty")
 
 
 def _sshd(home: Path, namespace: str, undo: contextlib.ExitStack) -> Path:

@@ -158,14 +158,20 @@ class Forwards:
     async def _listen(self, host: str, port: int) -> int:
         """Return the port at which an address is reached; the same one each time."""
         if (host, port) not in self._ports:
-            server = await asyncio.start_server(
-                lambda reader, writer: self._carry(host, port, reader, writer), "127.0.0.1", 0
-            )
+            try:  # its own number where that is free: a web page knows itself by it
+                server = await self._served(host, port, port)
+            except OSError:
+                server = await self._served(host, port, 0)
             self._ports[host, port] = server.sockets[0].getsockname()[1]
         if not local(host):
             with contextlib.suppress(OpsctlError):  # who connects is told by a break
                 await self._started()
         return self._ports[host, port]
+
+    async def _served(self, host: str, port: int, at: int) -> asyncio.Server:
+        return await asyncio.start_server(
+            lambda reader, writer: self._carry(host, port, reader, writer), "127.0.0.1", at
+        )
 
     async def _refused(self, host: str, port: int, within_s: float) -> str:
         if local(host):
