@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from opsctl.errors import OpsctlError
-from opsctl.targets.docker.faults import engine
+from opsctl.targets.docker.faults import engine, reviver
 from tests.support.servers import wait_for
 
 STANDS = """
@@ -62,7 +62,7 @@ def address(home: Path) -> str:
 
 def revivers() -> list[Path]:
     """Return who still sees to it that something is started."""
-    name = engine.reviver.__file__.encode()
+    name = str(reviver.__file__).encode()
     return [p for p in Path("/proc").glob("[0-9]*/cmdline") if name in _read(p)]
 
 
