@@ -52,7 +52,7 @@ class Pipeline:
         _refuse_other_sites(environment, former)
         target = self.means.open_target(environment)
         running = target.observe()
-        wanted = Wanted("deploy", environment, target, target.services(), former, at_once=at_once)
+        wanted = Wanted("deploy", environment, target, target.deployable(), former, at_once=at_once)
         plan = difference(environment.name, wanted.services, running)
         led = None if plan.empty else self.means.order_path.leads(environment, target)
         steps = rollout(wanted.goal, plan.changes, running, led)
@@ -89,7 +89,7 @@ class Pipeline:
             _refuse_other_sites(environment, former)
             target = self.means.open_target(environment)
             wanted = Wanted(
-                "deploy", environment, target, target.services(), former, at_once=at_once
+                "deploy", environment, target, target.deployable(), former, at_once=at_once
             )
             _refuse_foreign(wanted)
             plan = difference(name, wanted.services, target.observe())

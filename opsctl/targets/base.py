@@ -105,7 +105,14 @@ class Target(Protocol):
         ...
 
     def services(self) -> tuple[Service, ...]:
-        """Return what should run, made by the catalogue for this target's hosts."""
+        """Return what should run, made by the catalogue for this target's hosts.
+
+        Who only looks at it, or asks it, needs no more: `deployable` is what can be applied.
+        """
+        ...
+
+    def deployable(self) -> tuple[Service, ...]:
+        """Return the same, complete; raise `UsageError` for what was not made yet: an image."""
         ...
 
     def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:

@@ -94,6 +94,14 @@ class DockerTarget:
         return self._makers(self._environment, Inside(self.host.addresses, self.host.identity))
 
     def services(self) -> tuple[Service, ...]:
+        """Return what should run: whether an image of it was built from this commit or not."""
+        return self._looked_at
+
+    @cached_property
+    def _looked_at(self) -> tuple[Service, ...]:
+        return self.reached(self._wanted)
+
+    def deployable(self) -> tuple[Service, ...]:
         """Return what should run, each in the image that it runs in."""
         if self._made is None:
             made = self._wanted
@@ -148,7 +156,7 @@ class DockerTarget:
 
     def compose(self) -> str:
         """Return everything that is configured as a compose file, without secrets."""
-        services = self.services()
+        services = self.deployable()
         level = order.levels({s.key: s for s in services})
         return compose.text(
             self._environment.name,
@@ -217,7 +225,7 @@ class DockerTarget:
 
     def _python(self) -> Runnable:
         """Return an image of ours, which has Python."""
-        self.services()  # of a rollback nobody has asked for them yet
+        self.deployable()  # of a rollback nobody has asked for them yet
         found = next((each for each in self._runnable.values() if each.own), None)
         if found is None:
             raise OpsctlError(

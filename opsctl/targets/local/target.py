@@ -78,6 +78,10 @@ class LocalTarget:
             self._made = self._makers(self._environment, self.host)
         return self._made
 
+    def deployable(self) -> tuple[Service, ...]:
+        """Return the same: programs are looked for by `preflight`."""
+        return self.services()
+
     def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
         """Return services as they are: all are on this machine."""
         return tuple(services)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 from docker import DockerClient
@@ -83,19 +85,38 @@ def test_an_image_that_does_not_exist(first: Machine, engine: DockerClient) -> N
     assert left(engine) == []
 
 
-def test_an_image_that_was_not_built(first: Machine, engine: DockerClient) -> None:
-    held = [image for image in engine.images.list() if "valkey" in "".join(image.tags)]
+@contextlib.contextmanager
+def not_built(engine: DockerClient, name: str) -> Iterator[None]:
+    """Take the tags of an image away for a while, as a new commit does."""
+    held = [image for image in engine.images.list() if name in "".join(image.tags)]
     tags = [tag for image in held for tag in image.tags]
     ids = [image.id for image in held]
     try:
         for tag, id_ in zip(tags, ids, strict=True):
-            engine.images.get(id_).tag("set-aside", "valkey")
+            engine.images.get(id_).tag("set-aside", name)
             engine.images.remove(tag)
+        yield
+    finally:
+        for tag, id_ in zip(tags, ids, strict=True):
+            engine.images.get(id_).tag(*tag.rsplit(":", 1))
+        engine.images.remove(f"set-aside:{name}")
+
+
+def test_an_image_that_was_not_built(first: Machine, engine: DockerClient) -> None:
+    with not_built(engine, "valkey"):
         err = refused(first, code=2)
         assert "not built from this commit: valkey" in err
         assert "opsctl images build valkey" in err
         assert left(engine) == []
-    finally:
-        for tag, id_ in zip(tags, ids, strict=True):
-            engine.images.get(id_).tag(*tag.rsplit(":", 1))
-        engine.images.remove("set-aside:valkey")
+
+
+def test_what_runs_is_looked_at_where_the_next_was_not_built(
+    first: Machine, engine: DockerClient
+) -> None:
+    first.deploy()
+    with not_built(engine, "valkey"):
+        assert first.json("status", NAME)["verdict"] == "healthy"
+        assert first.json("health", NAME)["verdict"] == "healthy"
+        assert "Ready to accept connections" in first.run("logs", NAME, "valkey")[0]
+        assert "not built from this commit: valkey" in first.run("plan", NAME, code=2)[1]
+    first.run("destroy", NAME, "--yes")

@@ -96,6 +96,9 @@ class FakeTarget:
     def services(self) -> tuple[Service, ...]:
         return self.wanted
 
+    def deployable(self) -> tuple[Service, ...]:
+        return self.wanted
+
     def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
         return tuple(services)
 

@@ -64,6 +64,9 @@ class FakeTarget:
     def services(self) -> tuple[Service, ...]:
         return tuple(self._services)
 
+    def deployable(self) -> tuple[Service, ...]:
+        return tuple(self._services)
+
     def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
         return tuple(services)
 
