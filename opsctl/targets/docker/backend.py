@@ -117,8 +117,8 @@ class DockerBackend:
 
     def __init__(self, environment: str, engines: Sequence[Engine]) -> None:
         """Name them; touch nothing. An engine that is named twice counts once."""
-        by_id = {str(engine.info.get("ID") or engine.address): engine for engine in engines}
-        self._custodians = [Custodian(by_id[id_], environment) for id_ in sorted(by_id)]
+        known = {_identity(engine): engine for engine in engines}
+        self._custodians = [Custodian(known[one], environment) for one in sorted(known)]
 
     @property
     def where(self) -> str:
@@ -158,6 +158,15 @@ class DockerBackend:
                     to.load(source.export((image.tags[0] if image.tags else image.id,)))
                     return
             raise lacking
+
+
+def _identity(engine: Engine) -> tuple[str, ...]:
+    """Return what tells an engine from every other, by whatever address it is reached.
+
+    Its own id alone does not: machines that were cloned share it, and so do engines of one
+    machine (Docker 20.10 takes it from /etc/docker/key.json).
+    """
+    return tuple(str(engine.info.get(name, "")) for name in ("ID", "Name", "DockerRootDir"))
 
 
 def newest(states: Iterable[State | None]) -> State | None:
