@@ -8,11 +8,8 @@ import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import docker
 import httpx
 import pytest
 from docker import DockerClient
@@ -21,41 +18,11 @@ from opsctl.model.hosts import PORT
 from opsctl.targets.docker import naming
 from tests.e2e.conftest import OPSCTL, Deployed
 from tests.support.second_host import FAR, NEAR, SecondHost, key
-from tests.support.servers import wait_for
-
-TAKEN_OVER_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def engines(other_host: SecondHost) -> Iterator[tuple[DockerClient, DockerClient]]:
-    """The engines of this host and of the other."""
-    found = [
-        docker.DockerClient(base_url=address)
-        for address in (os.environ["DOCKER_HOST"], other_host.engine.address)
-    ]
-    yield found[0], found[1]
-    for client in found:
-        client.close()
 
 
 def places(engine: DockerClient) -> set[str]:
     found = engine.containers.list(all=True, filters={"label": naming.SERVICE})
     return {c.labels[naming.SERVICE].partition("@")[2] for c in found}
-
-
-def left(engine: DockerClient) -> list[Any]:
-    mine = {"label": f"{naming.ENVIRONMENT}=apart"}
-    return [
-        *engine.containers.list(all=True, filters=mine),
-        *engine.networks.list(filters=mine),
-        *engine.volumes.list(filters=mine),
-    ]
-
-
-def led_by(apart: Deployed, site: str) -> bool:
-    """Return whether a site leads: a planned failover to it would be refused for that."""
-    done = apart.run("failover", "apart", "--to", site, "--output", "json", check=False)
-    return '"already"' in done.stdout
 
 
 def test_each_site_is_on_its_host_and_nothing_is_a_rehearsal(
@@ -163,29 +130,3 @@ def test_a_leader_on_the_other_host_is_killed_and_succeeded(apart: Deployed) -> 
     assert measured["positions_reconciled"]
     assert measured["orders_acknowledged"] > 100
     assert found["leader_before"] != found["leader_after"]
-
-
-def test_a_host_that_is_lost_is_succeeded_named_and_taken_down_once_it_is_back(
-    apart: Deployed, other_host: SecondHost, engines: tuple[DockerClient, DockerClient]
-) -> None:
-    here, there = engines
-    apart.run("failover", "apart", "--to", "b", check=False)
-    other_host.lose()
-    wait_for(lambda: led_by(apart, "a"), "a to lead", TAKEN_OVER_S)
-    status = apart.json("status", "apart", check=False)
-    of_b = [s for s in status["services"] if s["site"] == "b"]
-    assert {s["state"] for s in of_b} == {"failed"}
-    assert all("its host is out of reach" in s["detail"] for s in of_b)
-    before = {c.id for c in here.containers.list()}
-    done = apart.run("deploy", "apart", "--set", "log_level=debug", "--no-verify", check=False)
-    assert done.returncode == 1
-    assert "it is the host of b, and nothing was changed on any host" in done.stderr
-    assert {c.id for c in here.containers.list()} == before
-    done = apart.run("destroy", "apart", "--yes", check=False)
-    assert done.returncode == 1
-    assert "what b had is still on ssh://" in done.stderr
-    assert not left(here)
-    other_host.engine.start()
-    assert left(there)
-    apart.run("destroy", "apart", "--yes")
-    assert not left(there)
