@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import tarfile
+import time
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from opsctl.errors import OpsctlError
@@ -22,6 +24,8 @@ from opsctl.targets.docker.spec import (
     bounds,
     limits,
 )
+
+DETACHED_WITHIN_S, AGAIN_S = 10.0, 0.2
 
 
 class Containers:
@@ -155,8 +159,7 @@ class Containers:
                     self.remove(one["Id"], 2)
             for one in self.api.networks(filters=of):
                 with _gone():
-                    self._detach(one["Id"])
-                    self.api.remove_network(one["Id"])
+                    self._remove_network(one["Id"])
             kept = (naming.DATA, naming.VAULT) if keep_data else ()
             for one in self.api.volumes(filters=of)["Volumes"] or ():
                 if one["Labels"].get(naming.ROLE) == naming.STATE:
@@ -164,6 +167,22 @@ class Containers:
                 if not (kept and one["Name"].endswith(kept)):
                     with _gone(), _counted():
                         self.api.remove_volume(one["Name"])
+
+    def _remove_network(self, network: str) -> None:
+        """Remove a network; on a busy machine an endpoint may outlive its container a little."""
+        from docker.errors import APIError
+
+        until = time.monotonic() + DETACHED_WITHIN_S
+        while True:
+            self._detach(network)
+            try:
+                self.api.remove_network(network)
+            except APIError as fault:
+                if fault.response.status_code != HTTPStatus.FORBIDDEN or time.monotonic() > until:
+                    raise
+                time.sleep(AGAIN_S)
+            else:
+                return
 
     def _detach(self, network: str) -> None:
         """Take off a network what an engine or an opsctl that was killed left attached to it."""
