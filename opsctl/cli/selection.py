@@ -125,13 +125,6 @@ def _refresh(name: str, environment: Environment | None = None) -> None:
         custody.refresh(name, backend, lock.idle(name))
 
 
-def _stands(name: str) -> bool:
-    """Return whether a deploy of an environment is known, or was begun."""
-    from opsctl.deploy import records
-
-    return records.environment(name) is not None
-
-
 def left_over(name: str | None) -> Environment | None:
     """Return an environment of which things are left in an engine, and no state; else None.
 
@@ -176,16 +169,22 @@ def deployed(name: str | None, tier: LatencyTier | None, command: str) -> Enviro
     Raises:
         UsageError: it is not deployed.
     """
-    found = standing_or_left(name, tier)
-    if found is None or not _stands(found.name):
+    unknown: UsageError | None = None
+    try:
+        found = standing(name, tier)
+    except UsageError as fault:
+        found, unknown = None, fault
+    if found is None and left_over(name) is not None:
+        raise UsageError(
+            f"{name} is not deployed, but something of it is in the engine",
+            hint=f"opsctl env list shows what, opsctl destroy {name} removes it; or deploy it: "
+            "data that was kept is taken up again",
+        )
+    if found is None:
         shown = name or f"--tier {tier}"
-        if found is not None:
-            raise UsageError(
-                f"{name} is not deployed, but something of it is in the engine",
-                hint=f"opsctl env list shows what, opsctl destroy {name} removes it; or deploy it: "
-                "data that was kept is taken up again",
-            )
-        raise UsageError(f"{name or tier} is not deployed", hint=f"opsctl deploy {shown}")
+        raise unknown or UsageError(
+            f"{name or tier} is not deployed", hint=f"opsctl deploy {shown}"
+        )
     if command in READS:
         tell(found.name)
     elif command not in AT_ONCE:
