@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from opsctl.images import distribution, store
 from opsctl.images.results import ImagesScanned
 from opsctl.images.scanning import packages_of
+from opsctl.state import images_folder
 from tests.support.command import opsctl
 
 
@@ -47,15 +50,21 @@ def test_a_flaw_of_the_base_is_found_by_version(state: Path, tmp_path: Path) -> 
 
 
 def test_a_flaw_of_what_one_image_has_beside_the_base_is_that_images(
-    state: Path, tmp_path: Path
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.obtain(distribution.recipe(), lambda _: None)
+    base = distribution.recipe()
+    store.obtain(base, lambda _: None)
     words = ("images", "scan", "postgres", "valkey", "--output", "json", "--debian-data")
     data = tmp_path / "dash.json"
     flaw = {"releases": {"bookworm": {"status": "open"}}}
     data.write_text(json.dumps({"dash": {"CVE-2099-0004": flaw}}))
 
-    unmade = opsctl(*words, str(data), state=state)
+    with monkeypatch.context() as elsewhere:  # where nothing but the base was made
+        only = tmp_path / "images" / "layers"
+        only.mkdir(parents=True)
+        (only / base.slot).symlink_to(images_folder() / "layers" / base.slot)
+        elsewhere.setenv("OPSCTL_IMAGES", str(only.parent))
+        unmade = opsctl(*words, str(data), state=state)
     assert unmade.returncode == 1
     assert "have not been made here" in unmade.stderr
 
