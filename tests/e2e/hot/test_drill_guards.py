@@ -72,7 +72,7 @@ def test_a_disk_that_runs_full_ends_a_drill_and_another_may_not_begin_beside_it(
             kept.rename(runs)
     (said,) = json.loads(beside.stdout)["findings"]
     assert beside.returncode == 3
-    assert said.startswith("intraday is held by `drill run site-loss` (pid ")
+    assert said.startswith("intraday is held by `opsctl drill run site-loss intraday` (pid ")
     assert found["verdict"] == "failed"
     why = "; ".join(found["findings"])
     assert found["rolled_back"], why
@@ -100,14 +100,14 @@ def test_what_an_earlier_drill_left_blocks_the_next_until_it_is_mended(
     intraday: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPSCTL_STATE", str(intraday.state))
-    # No such link: the network app refuses to make it whole, again and again.
+    # No such link: it cannot be made whole, again and again.
     left = Underway(run="20261129T120000000Z-000000", scenario="site-loss", cut=("nowhere",))
     underway.note(intraday.name, left)
     words = ("drill", "run", "planned-handover", intraday.name)
     try:
         found = intraday.json(*words, check=False)
         assert found["verdict"] == "blocked"
-        assert "still broken: link nowhere: the network app refused" in found["findings"][0]
+        assert "still broken: link nowhere: there is no link nowhere" in found["findings"][0]
         assert note(intraday).exists()
     finally:
         underway.clear(intraday.name)
