@@ -294,6 +294,7 @@ class Line:
             self._raw.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._attached.close()
+            self._raw.close()  # of which the former is but a file
 
 
 def holder_of(labels: Mapping[str, str]) -> Holder | None:

@@ -53,6 +53,11 @@ class Program:
         """Whether supervisord keeps it running, or tries to."""
         return self.state in (STARTING, RUNNING, BACKOFF, STOPPING)
 
+    @property
+    def stays_down(self) -> bool:
+        """Whether supervisord leaves it down, or ends it to do so."""
+        return self.state in (STOPPED, STOPPING, FATAL)
+
     def detail(self) -> str:
         """Return why it does not run."""
         match self.state:

@@ -207,13 +207,24 @@ class LocalTarget:
         return found
 
     def keep_down(self, services: Sequence[str]) -> None:
-        """Kill services, and tell supervisord to leave them stopped."""
+        """Kill services, and tell supervisord to leave them stopped, until it does.
+
+        One that has just ended it takes for stopped, and starts it again after that.
+        """
         self.aim(services, Blow.KILL)()
         supervisord = self._supervisord()
-        for program in supervisord.programs():
-            if program.key in services:
-                supervisord.halt(program)  # what it has started again meanwhile, too
-        self.aim(services, Blow.KILL)()
+        until = time.monotonic() + ENDED_WITHIN_S
+        while True:
+            for program in supervisord.programs():
+                if program.key in services:
+                    supervisord.halt(program)
+            self.aim(services, Blow.KILL)()  # what it has started again meanwhile, too
+            up = [p.key for p in supervisord.programs() if p.key in services and not p.stays_down]
+            if not up:
+                return
+            if time.monotonic() > until:
+                raise OpsctlError(f"{', '.join(up)}: not to be kept down in {ENDED_WITHIN_S:g} s")
+            time.sleep(AGAIN_S)
 
     def bring_up(self, services: Sequence[str]) -> None:
         """Tell supervisord to start what was kept down; what still ends, when it has ended.
