@@ -219,8 +219,8 @@ class LocalTarget:
                 if program.key in services:
                     supervisord.halt(program)
             self.aim(services, Blow.KILL)()  # what it has started again meanwhile, too
-            up = [p.key for p in supervisord.programs() if p.key in services and not p.stays_down]
-            if not up:
+            known = [p for p in supervisord.programs() if p.key in services]
+            if not (up := [p.key for p in known if not p.stays_down]):
                 return
             if time.monotonic() > until:
                 raise OpsctlError(f"{', '.join(up)}: not to be kept down in {ENDED_WITHIN_S:g} s")
@@ -229,8 +229,7 @@ class LocalTarget:
     def bring_up(self, services: Sequence[str]) -> None:
         """Tell supervisord to start what was kept down; what still ends, when it has ended.
 
-        Whoever kept it down may have been killed half way through. Raises `OpsctlError` where
-        a service does not end in time.
+        Raises `OpsctlError` where a service does not end in time.
         """
         supervisord = self._supervisord()
         until = time.monotonic() + ENDED_WITHIN_S
