@@ -27,11 +27,15 @@ def test_a_lock_that_is_lost_is_taken_again(first: Machine, engine: DockerClient
 def test_who_was_overtaken_meanwhile_is_told_and_writes_nothing(
     first: Machine, second: Machine, engine: DockerClient
 ) -> None:
-    deploy = first.stopped_at("^starting", signal.SIGSTOP, "deploy", NAME, "--no-verify")
-    lose(engine)
-    run = second.deploy()["run"]
-    deploy.send_signal(signal.SIGCONT)
-    _, err = deploy.communicate(timeout=120)
+    # Not later: who is stopped as it sends an archive keeps the engine's hands on that container.
+    deploy = first.stopped_at("^plan ", signal.SIGSTOP, "deploy", NAME, "--no-verify")
+    try:
+        lose(engine)
+        run = second.deploy()["run"]
+        deploy.send_signal(signal.SIGCONT)
+        _, err = deploy.communicate(timeout=120)
+    finally:
+        deploy.kill()
     assert deploy.returncode == 1
     assert "the lock of few was lost, and its state was written by" in err
     assert "hint: look at it before you go on: opsctl status few" in err
