@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import docker
 import pytest
 from docker import DockerClient
 
@@ -17,7 +14,6 @@ from opsctl.deploy import records
 from opsctl.images.engine import connect
 from opsctl.model.topology import links
 from opsctl.services.links import near_end
-from opsctl.targets import open_target
 from opsctl.targets.base import Blow
 from opsctl.targets.beneath import Uplink
 from opsctl.targets.docker import naming
@@ -57,20 +53,6 @@ for _ in range(3):
     os.fdatasync(descriptor)
 print(time.monotonic() - began)
 """
-
-
-@pytest.fixture
-def client(contained: Deployed) -> Iterator[DockerClient]:
-    found = docker.DockerClient(base_url=os.environ["DOCKER_HOST"])
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def target(contained: Deployed) -> DockerTarget:
-    environment = records.environment(contained.name)
-    assert environment is not None
-    return cast("DockerTarget", open_target(environment))
 
 
 class Box:

@@ -9,15 +9,10 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
-import docker
-import pytest
 from docker import DockerClient
 
-from opsctl.deploy import records
 from opsctl.drills import underway
-from opsctl.targets import open_target
 from opsctl.targets.base import Blow
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.faults import engine as engines
@@ -26,20 +21,6 @@ from tests.e2e.conftest import OPSCTL, Deployed
 from tests.support.servers import wait_for
 
 SOON_S = 60.0
-
-
-@pytest.fixture
-def client(contained: Deployed) -> Iterator[DockerClient]:
-    found = docker.DockerClient(base_url=os.environ["DOCKER_HOST"])
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def target(contained: Deployed) -> DockerTarget:
-    environment = records.environment(contained.name)
-    assert environment is not None
-    return cast("DockerTarget", open_target(environment))
 
 
 def is_dead(pid: int) -> bool:
