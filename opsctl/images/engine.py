@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from opsctl.errors import OpsctlError
-from opsctl.images.ssh import tunnel
+from opsctl.images import ssh
 from opsctl.model.value import Value
 
 if TYPE_CHECKING:
@@ -129,19 +129,17 @@ def connect(address: str | None = None) -> Engine:
     where it does not answer, is not ours to use, or is too old.
     """
     import docker
-    from docker.utils import parse_host
+    import requests
+    from docker.errors import DockerException
 
     wanted = address or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     with errors(wanted):
-        arguments: dict[str, Any] = {"base_url": wanted, "timeout": TIMEOUT_S}
-        if wanted.startswith("ssh://"):
-            arguments["base_url"] = f"unix://{tunnel(wanted)}"
-        else:
-            parse_host(wanted)
-            _reachable(wanted)
-        # Asked by an address without a version, so that any engine answers.
-        with contextlib.closing(docker.DockerClient(version=OLDEST_API, **arguments)) as any_:
-            said = any_.version(api_version=False)
+        try:
+            arguments, said = _asked(wanted)
+        except (DockerException, requests.RequestException, OSError):
+            if not ssh.broke(wanted):
+                raise
+            arguments, said = _asked(wanted)
     version = str(said.get("ApiVersion", "0"))
     if _numbers(version) < _numbers(OLDEST_API):
         raise EngineRefused(
@@ -149,6 +147,22 @@ def connect(address: str | None = None) -> Engine:
             hint="Docker 20.10 or later is needed",
         )
     return Engine(docker.DockerClient(version=version, **arguments), wanted)
+
+
+def _asked(address: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a client of the engine at an address is made with, and the engine's version."""
+    import docker
+    from docker.utils import parse_host
+
+    arguments: dict[str, Any] = {"base_url": address, "timeout": TIMEOUT_S}
+    if address.startswith("ssh://"):
+        arguments["base_url"] = f"unix://{ssh.tunnel(address)}"
+    else:
+        parse_host(address)
+        _reachable(address)
+    # Asked by an address without a version, so that any engine answers.
+    with contextlib.closing(docker.DockerClient(version=OLDEST_API, **arguments)) as any_:
+        return arguments, any_.version(api_version=False)
 
 
 def refuse_full_disk(engine: Engine, needed: int = NEEDED_BYTES) -> None:

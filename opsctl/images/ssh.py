@@ -26,6 +26,8 @@ SOCKET = "/var/run/docker.sock"
 CONNECT_S = 10
 ALIVE_S, ALIVE_COUNT = 5, 3
 """A host that is silent for so long, so often, is gone."""
+END_S = 0.5
+"""An ssh whose socket has closed is gone within this."""
 CONFIG = "OPSCTL_SSH_CONFIG"
 READY = "opsctl: ready"
 _NONE, _CLOSED = "opsctl: no socket", "opsctl: no permission"
@@ -57,6 +59,12 @@ class Tunnel:
     def alive(self) -> bool:
         """Whether it still leads there."""
         return self._process.poll() is None
+
+    def ended(self, within_s: float) -> bool:
+        """Whether it leads nowhere any more, or will not in a moment."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_s)
+        return not self.alive
 
     def close(self) -> None:
         """End it."""
@@ -115,6 +123,12 @@ def tunnel(address: str) -> Path:
                 _open.pop(address).close()
             _open[address] = Tunnel(address)
         return _open[address].socket
+
+
+def broke(address: str) -> bool:
+    """Whether the log-in to an address has just ended, so that another may succeed."""
+    with _opening:
+        return address in _open and _open[address].ended(END_S)
 
 
 def command(address: str, socket: Path, config: str | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,15 +61,27 @@ def test_an_engine_is_used_over_one_log_in(host: SecondHost) -> None:
 
 
 def test_a_tunnel_that_broke_is_made_anew(host: SecondHost) -> None:
-    (first,) = processes(str(tunnel(host.address)))
+    socket = tunnel(host.address)
+    (first,) = processes(str(socket))
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: not processes(str(first)), "its end")
-    wait_for(lambda: _used(host), "the engine to be reached again")
-
-
-def _used(host: SecondHost) -> bool:
     with connected(host.address) as engine:
-        return engine.held() == ()
+        assert engine.held() == ()
+    assert tunnel(host.address) != socket
+
+
+def test_a_tunnel_that_breaks_while_it_is_asked_is_made_anew(
+    host: SecondHost,
+) -> None:
+    """It is stopped first, so that it is found alive, and killed with the request on its way."""
+    first = tunnel(host.address)
+    (process,) = processes(str(first))
+    os.kill(process, signal.SIGSTOP)
+    killing = threading.Timer(0.5, os.kill, (process, signal.SIGKILL))
+    killing.start()
+    with connected(host.address) as engine:
+        assert engine.held() == ()
+    killing.join()
+    assert tunnel(host.address) != first
 
 
 def test_a_command_that_is_killed_leaves_no_log_in_behind(host: SecondHost) -> None:
