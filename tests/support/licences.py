@@ -24,10 +24,14 @@ ACCEPTED = (
 """Licences that ask for a notice at most."""
 
 NAMED: dict[str, str] = {
+    "ansible": "GPL-3.0: run as a program of its own, never imported",
+    "ansible-core": "GPL-3.0: run as a program of its own, never imported",
+    "ansible-lint": "GPL-3.0: a developer's tool, never imported",
     "quickfix": "The QuickFIX Software License 1.0 (BSD style, with the notice in NOTICE)",
     "psycopg": "LGPL-3.0: used as an unmodified library, replaceable by its user",
     "psycopg-binary": "LGPL-3.0: used as an unmodified library, replaceable by its user",
     "supervisor": "BSD-derived (Repoze Public License)",
+    "yamllint": "GPL-3.0: a developer's tool, never imported",
 }
 """Packages outside the list that we looked at one by one, and why each is acceptable."""
 
