@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from apps.core.fix import Event, Logon, Purpose, _Acceptor, comp_id, sessions
+from apps.core.fix import Event, Logon, Purpose, comp_id, sessions
+from apps.core.fix_callbacks import Acceptor
 
 
 def test_every_site_has_sessions_of_its_own() -> None:
@@ -32,7 +33,7 @@ def test_events_of_many_threads_arrive_whole_and_in_each_ones_order() -> None:
             if len(seen) == 4_000:
                 done.set()
 
-        callbacks = _Acceptor(asyncio.get_running_loop(), take, "")
+        callbacks = Acceptor(asyncio.get_running_loop(), take, "")
         threads = [threading.Thread(target=post, args=(callbacks, name)) for name in "abcd"]
         for thread in threads:
             thread.start()
@@ -41,7 +42,7 @@ def test_events_of_many_threads_arrive_whole_and_in_each_ones_order() -> None:
         for thread in threads:
             thread.join()
 
-    def post(callbacks: _Acceptor, name: str) -> None:
+    def post(callbacks: Acceptor, name: str) -> None:
         for number in range(1_000):
             callbacks._post(Logon(f"{name}{number:04}"))
 
@@ -65,7 +66,7 @@ def test_one_events_fault_does_not_lose_the_next() -> None:
             seen.append(event.session)
             done.set()
 
-        callbacks = _Acceptor(loop, take, "")
+        callbacks = Acceptor(loop, take, "")
         for name in ("bad", "good"):
             callbacks._post(Logon(name))
         async with asyncio.timeout(30):
@@ -78,6 +79,6 @@ def test_one_events_fault_does_not_lose_the_next() -> None:
 
 def test_a_closed_loop_is_no_fault_of_the_engines_thread() -> None:
     loop = asyncio.new_event_loop()
-    callbacks = _Acceptor(loop, lambda _: pytest.fail("nobody listens"), "")
+    callbacks = Acceptor(loop, lambda _: pytest.fail("nobody listens"), "")
     loop.close()
     callbacks._post(Logon("late"))
