@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets as random
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +21,7 @@ from opsctl.targets.beneath import Nothing
 from opsctl.targets.chosen import chosen
 from opsctl.targets.local import (
     application,
+    blows,
     clock,
     definition,
     logs,
@@ -35,7 +33,7 @@ from opsctl.targets.local import (
 from opsctl.targets.local.host import LocalHost
 from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.observing import running
-from opsctl.targets.local.supervisor import STOPPING, Gone
+from opsctl.targets.local.supervisor import Gone
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
 from opsctl.targets.secrets import SUPERVISOR, Secrets
 from opsctl.toolchain import programs as toolchain
@@ -43,9 +41,6 @@ from opsctl.toolchain import programs as toolchain
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
 
 TAIL_LINES = 20
-ENDED_WITHIN_S = 30.0
-"""Longer than supervisord lets any service take to stop before it kills it."""
-AGAIN_S = 0.1
 SIGNALS = {Blow.KILL: signal.SIGKILL, Blow.FREEZE: signal.SIGSTOP, Blow.THAW: signal.SIGCONT}
 
 
@@ -152,21 +147,7 @@ class LocalTarget:
         if blow in (Blow.FILL, Blow.FREE):
             pids = self._pids(services)
             return lambda: quota.bound(pids, full=blow is Blow.FILL)
-        held: list[int] = []
-        for program in self._supervisord().programs():
-            if program.key in services and program.pid:
-                with contextlib.suppress(ProcessLookupError):
-                    held.append(os.pidfd_open(program.pid))
-
-        def strike() -> None:
-            for process in held:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(process, SIGNALS[blow])
-            for process in held:
-                os.close(process)
-            held.clear()
-
-        return strike
+        return blows.aim(self._supervisord(), services, SIGNALS[blow])
 
     def lacks(self, services: Sequence[str], blow: Blow) -> str:
         """Return why a blow cannot be had on this machine."""
@@ -197,56 +178,15 @@ class LocalTarget:
         self.aim(changed, Blow.KILL)()
 
     def _pids(self, services: Sequence[str]) -> list[int]:
-        """Return the processes of services with all that they have started."""
-        known = processes.children()
-        todo = [p.pid for p in self._supervisord().programs() if p.key in services and p.pid]
-        found: list[int] = []
-        while todo:
-            found.append(todo.pop())
-            todo += known.get(found[-1], ())
-        return found
+        return blows.processes_of(self._supervisord(), services)
 
     def keep_down(self, services: Sequence[str]) -> None:
-        """Kill services, and tell supervisord to leave them stopped, until it does.
-
-        One that has just ended it takes for stopped, and starts it again after that.
-        """
-        self.aim(services, Blow.KILL)()
-        supervisord = self._supervisord()
-        until = time.monotonic() + ENDED_WITHIN_S
-        while True:
-            for program in supervisord.programs():
-                if program.key in services:
-                    supervisord.halt(program)
-            self.aim(services, Blow.KILL)()  # what it has started again meanwhile, too
-            known = [p for p in supervisord.programs() if p.key in services]
-            if not (up := [p.key for p in known if not p.stays_down]):
-                return
-            if time.monotonic() > until:
-                raise OpsctlError(f"{', '.join(up)}: not to be kept down in {ENDED_WITHIN_S:g} s")
-            time.sleep(AGAIN_S)
+        """Kill services, and tell supervisord to leave them stopped, until it does."""
+        blows.keep_down(self._supervisord(), services)
 
     def bring_up(self, services: Sequence[str]) -> None:
-        """Tell supervisord to start what was kept down; what still ends, when it has ended.
-
-        Raises `OpsctlError` where a service does not end in time.
-        """
-        supervisord = self._supervisord()
-        until = time.monotonic() + ENDED_WITHIN_S
-        while True:
-            wanted = [p for p in supervisord.programs() if p.key in services]
-            for program in wanted:
-                if not program.runs:
-                    supervisord.run(program)
-            ending = [program.key for program in wanted if program.state == STOPPING]
-            if not ending:
-                return
-            if time.monotonic() > until:
-                raise OpsctlError(
-                    f"{', '.join(ending)} did not end in {ENDED_WITHIN_S:g} s",
-                    hint="repeat the command; opsctl status shows what still ends",
-                )
-            time.sleep(AGAIN_S)  # supervisord tells of no change by itself
+        """Tell supervisord to start what was kept down; raises where one does not end in time."""
+        blows.bring_up(self._supervisord(), services)
 
     def file(self, service: str, path: str) -> Path:
         """Return the file itself."""
