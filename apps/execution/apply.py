@@ -33,7 +33,7 @@ from apps.core.records import (
 )
 from apps.execution import oms
 from apps.execution.actions import Action, Alarm, AskStatus, Cancel, Publish, Send
-from apps.execution.oms import Execution, Order
+from apps.execution.order import Execution, Order
 from apps.execution.state import State, Taken
 
 KEPT_ORDERS = 2_000

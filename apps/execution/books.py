@@ -30,7 +30,7 @@ from apps.core.records import (
 from apps.execution import metrics
 from apps.execution.actions import Publish
 from apps.execution.apply import apply
-from apps.execution.oms import Order
+from apps.execution.order import Order
 from apps.execution.portfolio import Portfolio, Position
 from apps.execution.state import State, Taken
 

@@ -8,7 +8,6 @@ thrown away and the same events are decided anew.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Literal
 
@@ -33,7 +32,7 @@ from apps.core.records import (
 )
 from apps.execution import oms, risk, settle
 from apps.execution.actions import Action, Alarm, AskStatus, Publish
-from apps.execution.apply import apply, done, forgotten
+from apps.execution.apply import apply, done
 from apps.execution.events import (
     Context,
     Decided,
@@ -46,7 +45,8 @@ from apps.execution.events import (
     Silent,
     TookOver,
 )
-from apps.execution.oms import Order
+from apps.execution.order import End, Order
+from apps.execution.said import digest, says_nothing
 from apps.execution.state import State
 
 
@@ -65,31 +65,6 @@ def step(state: State, events: Iterable[Event], context: Context) -> Stepped:
     for event in events:
         deciding.take(event)
     return Stepped(records=deciding.records, actions=deciding.actions, progress=deciding.progress)
-
-
-def digest(decision: Decision) -> str:
-    """Return a digest of what a decision asks for; when it was made is no part of it."""
-    content = (
-        decision.strategy,
-        decision.seq,
-        decision.day,
-        decision.expires_seq,
-        decision.probe,
-        decision.intents,
-    )
-    return hashlib.sha256(_encoder.encode(content)).hexdigest()[:32]
-
-
-def says_nothing(state: State, report: ReportSeen) -> bool:
-    """Whether a report changes nothing that the journal does not say already."""
-    before = state.orders.get(report.order)
-    if before is None:
-        return oms.answer(report) is oms.Answer.UNKNOWN or forgotten(state, report)
-    step = oms.report(before, report)
-    return step.order == before and step.execution is None and step.oddity is None
-
-
-_encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 class _Deciding:
@@ -229,7 +204,7 @@ class _Deciding:
             self._cancel_if_unwanted(after)
 
     def _cancel_if_unwanted(self, order: Order) -> None:
-        if order.settled or not order.exists or order.cancel or order.end is not oms.End.NONE:
+        if order.settled or not order.exists or order.cancel or order.end is not End.NONE:
             return
         if order.declined:
             self._cancel([order], "late")
@@ -405,7 +380,7 @@ class _Deciding:
                 [
                     order
                     for order in self.state.open_orders()
-                    if order.exists and not order.cancel and order.end is oms.End.NONE
+                    if order.exists and not order.cancel and order.end is End.NONE
                 ],
                 "halt",
             )

@@ -23,7 +23,8 @@ from apps.execution import metrics, wire
 from apps.execution.drop_copy import DropCopyLog
 from apps.execution.events import Event, Reported, SessionChanged
 from apps.execution.exclusive import Exclusive
-from apps.execution.oms import Answer, Order, answer
+from apps.execution.oms import Answer, answer
+from apps.execution.order import Order
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from apps.execution.actions import Action, Alarm, AskStatus, Cancel, Publish, Se
 from apps.execution.apply import order_update
 from apps.execution.events import Dispatched
 from apps.execution.gateway import Gateway
-from apps.execution.oms import Order
+from apps.execution.order import Order
 from apps.execution.sequencer import Committed, Sequencer
 from apps.execution.state import State
 from apps.execution.teller import Teller

@@ -13,8 +13,8 @@ import msgspec
 
 from apps.core.records import ReportSeen
 from apps.execution import risk
-from apps.execution.decide import digest, says_nothing
 from apps.execution.events import Decided, Event, Reported, SessionChanged
+from apps.execution.said import digest, says_nothing
 from apps.execution.state import State
 
 

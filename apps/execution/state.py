@@ -14,7 +14,7 @@ from apps.core.fix import Purpose, comp_id
 from apps.core.messages import OrderState
 from apps.core.messages import Portfolio as PortfolioMessage
 from apps.core.records import HaltSeen, Outcome
-from apps.execution.oms import Order
+from apps.execution.order import Order
 from apps.execution.portfolio import Portfolio
 from apps.execution.risk import Exposure
 

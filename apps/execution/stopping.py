@@ -22,7 +22,7 @@ from apps.execution import metrics, oms
 from apps.execution.apply import apply
 from apps.execution.gateway import Gateway
 from apps.execution.halt_note import HaltNote
-from apps.execution.oms import Order
+from apps.execution.order import End, Order
 from apps.execution.place import Place
 from apps.execution.state import State
 
@@ -75,7 +75,7 @@ def foreseen(state: State, reports: Iterable[ReportSeen]) -> State:
 
 def plan(state: State, may: Callable[[Order], bool]) -> Plan:
     """Return the cancels of what the venue is known to have and `may` be cancelled from here."""
-    opened = [o for o in state.open_orders() if not o.settled and o.end is oms.End.NONE]
+    opened = [o for o in state.open_orders() if not o.settled and o.end is End.NONE]
     known = [order for order in opened if order.exists]
     return Plan(
         cancels={order.id: oms.next_cancel(order) for order in known if may(order)},

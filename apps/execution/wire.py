@@ -8,7 +8,8 @@ from decimal import Decimal, InvalidOperation
 from apps.core.fix import Pair, Received
 from apps.core.messages import OrderType, Side, TimeInForce
 from apps.core.records import ReportKind, ReportSeen
-from apps.execution.oms import CANCEL, Order
+from apps.execution.oms import CANCEL
+from apps.execution.order import Order
 
 _KINDS = {"8": ReportKind.EXECUTION, "9": ReportKind.CANCEL_REJECT, "j": ReportKind.REJECT}
 _SIDES = {"1": Side.BUY, "2": Side.SELL}

@@ -32,13 +32,13 @@ from apps.core.settings import ExecutionSettings
 from apps.execution import wire
 from apps.execution.actions import Send
 from apps.execution.apply import orders_of
-from apps.execution.decide import digest
 from apps.execution.events import Context, Decided, Reported, TookOver
 from apps.execution.gateway import Gateway
-from apps.execution.oms import Order
+from apps.execution.order import Order
 from apps.execution.performer import Performer
 from apps.execution.place import limits_of, profile_of
 from apps.execution.risk import Market
+from apps.execution.said import digest
 from apps.execution.sequencer import MAX_EVENTS, Committed, Sequencer
 from apps.execution.state import State
 from apps.execution.teller import Teller

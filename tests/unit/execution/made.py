@@ -12,7 +12,8 @@ from apps.core.messages import Decision, Intent, Side, Stamps
 from apps.core.records import EpochTaken, ReportKind, ReportSeen
 from apps.execution.apply import apply
 from apps.execution.events import Context, Profile
-from apps.execution.oms import Order, journaled
+from apps.execution.oms import journaled
+from apps.execution.order import Order
 from apps.execution.risk import Limits, Market
 from apps.execution.state import State
 

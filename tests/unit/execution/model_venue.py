@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from apps.core.messages import Side
 from apps.core.records import ReportKind, ReportSeen
-from apps.execution.oms import Order
+from apps.execution.order import Order
 
 DAY = "2010-01-05"
 SESSION = "OPS-A-ORD"

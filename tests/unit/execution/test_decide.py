@@ -19,7 +19,7 @@ from apps.core.records import (
 )
 from apps.execution.actions import Alarm, AskStatus, Cancel, Publish, Send
 from apps.execution.apply import apply
-from apps.execution.decide import Stepped, digest, step
+from apps.execution.decide import Stepped, step
 from apps.execution.events import (
     Context,
     Decided,
@@ -30,6 +30,7 @@ from apps.execution.events import (
     SessionChanged,
     Silent,
 )
+from apps.execution.said import digest
 from apps.execution.state import State
 from tests.unit.execution.made import (
     ON,

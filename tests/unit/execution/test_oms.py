@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from apps.core.messages import OrderState, Side
 from apps.core.records import ReportKind, ReportSeen
 from apps.execution import oms
-from apps.execution.oms import Answer, Order
+from apps.execution.oms import Answer
+from apps.execution.order import End, Order
 from tests.unit.execution.made import SESSION, fill, order, report, unknown
 
 
@@ -172,7 +173,7 @@ def test_the_same_key_of_another_day_is_another_execution() -> None:
         order,
         cum_qty=st.integers(0, 120),
         claimed=st.integers(0, 120),
-        end=st.sampled_from(oms.End),
+        end=st.sampled_from(End),
         doubt=st.booleans(),
         acknowledged=st.booleans(),
         declined=st.sampled_from(["", "expired"]),
@@ -181,5 +182,5 @@ def test_the_same_key_of_another_day_is_another_execution() -> None:
 def test_nothing_is_reserved_for_what_is_settled_and_all_that_is_left_for_what_is_not(
     one: Order,
 ) -> None:
-    unsettled = one.missing if one.end is not oms.End.NONE else one.qty - one.cum_qty
+    unsettled = one.missing if one.end is not End.NONE else one.qty - one.cum_qty
     assert one.leaves == (0 if one.settled else unsettled)

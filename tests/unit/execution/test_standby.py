@@ -4,8 +4,8 @@ import msgspec
 
 from apps.core.records import DecisionTaken, Outcome, Verdict
 from apps.execution.apply import apply
-from apps.execution.decide import digest
 from apps.execution.events import Decided, Reported, SessionChanged, Silent
+from apps.execution.said import digest
 from apps.execution.standby import Divergence, Standby
 from apps.execution.state import State
 from tests.unit.execution.made import decision, fill, intent, led, report

@@ -8,7 +8,7 @@ from apps.core.records import CancelsRequested
 from apps.execution.actions import Cancel
 from apps.execution.decide import step
 from apps.execution.events import Decided, KillSeen, Reported
-from apps.execution.oms import End
+from apps.execution.order import End
 from apps.execution.state import State
 from apps.execution.stopping import foreseen, plan
 from tests.unit.execution.made import ON, SESSION, context, decision, fill, intent, led, report

@@ -17,6 +17,7 @@ from apps.execution.actions import Send
 from apps.execution.events import Reported
 from apps.execution.following import Following
 from apps.execution.gateway import Gateway
+from apps.execution.order import End
 from apps.execution.sequencer import Sequencer
 from apps.execution.standby import Standby
 
@@ -194,7 +195,7 @@ def duplicate_rejection_taken_for_rejection() -> Patches:
 
     def report(order: Any, seen: Any) -> Any:
         if oms.answer(seen) is oms.Answer.DUPLICATE and not order.settled:
-            return oms.Step(order=msgspec.structs.replace(order, end=oms.End.REJECTED, doubt=False))
+            return oms.Step(order=msgspec.structs.replace(order, end=End.REJECTED, doubt=False))
         return real(order, seen)
 
     return [mock.patch.object(oms, "report", report)]
