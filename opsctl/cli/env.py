@@ -9,13 +9,16 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, emit
+from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, YesOption, emit
+from opsctl.cli.guards import LiveOption, guard_live
 from opsctl.cli.selection import (
     AllowUnmetOption,
     DrOption,
     SetOption,
     TargetOption,
+    deployed,
     flags,
+    mend,
     tell,
 )
 from opsctl.errors import UsageError
@@ -23,6 +26,7 @@ from opsctl.model.environment import TargetName
 from opsctl.model.tiers import DrTier, LatencyTier
 
 if TYPE_CHECKING:
+    from opsctl.deploy.outcome import Rotated
     from opsctl.model.results import EnvironmentCheck, EnvironmentList, EnvironmentShown
 
 app = typer.Typer(
@@ -171,3 +175,37 @@ def forget(
     found = remove(environment)
     told = f"forgot {found.identity}" if found.identity else "nothing was known of it"
     emit(found, output, lambda: Text(f"{environment}: {told}"))
+
+
+@app.command("rotate", epilog="Example: [bold]opsctl env rotate intraday[/bold]")
+def rotate(
+    environment: EnvironmentArgument = None,
+    tier: TierOption = None,
+    live: LiveOption = False,
+    yes: YesOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Change an environment's certificate authority for another, and every certificate with it.
+
+    In three steps, each of which is deployed before the next: all trust both authorities; all
+    bear certificates of the new one; all trust the new one alone. Where two sites trade, every
+    step goes from site to site. Killed on the way, the same command goes on.
+    """
+    from opsctl.cli.progress import Shown
+    from opsctl.deploy.means import means
+    from opsctl.deploy.pipeline import Pipeline
+
+    found = deployed(environment, tier, "env rotate")
+    guard_live("env rotate", found, live=live, yes=yes)
+    mend(found, "env rotate")
+    result = Pipeline(means(), Shown()).rotate(found, arguments={})
+    emit(result, output, lambda: _rotated_table(result))
+
+
+def _rotated_table(result: Rotated) -> Table:
+    shown = Table(show_header=False)
+    shown.add_row("environment", result.environment)
+    shown.add_row("runs", ", ".join(result.runs))
+    shown.add_row("valid until", f"{result.expires:%Y-%m-%d}")
+    shown.add_row("took", f"{result.duration_s:.1f} s")
+    return shown

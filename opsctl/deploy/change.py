@@ -33,7 +33,7 @@ _NONE: Services = ()
 class Wanted:
     """What a change takes an environment to, and the deployment that ran before it."""
 
-    command: Literal["deploy", "rollback"]
+    command: Literal["deploy", "rollback", "env rotate"]
     environment: Environment
     target: Target
     services: Services

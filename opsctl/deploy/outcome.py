@@ -43,6 +43,15 @@ class Deployed(Value):
         return self.verification is None or self.verification.verdict == "passed"
 
 
+class Rotated(Value):
+    """What a rotation did: the runs of its steps, and when the new authority ends."""
+
+    environment: str
+    runs: tuple[str, ...]
+    expires: datetime
+    duration_s: float
+
+
 class Destroyed(Value):
     """What a destroy did; `run` is null where there was nothing to destroy."""
 

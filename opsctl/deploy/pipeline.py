@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from opsctl import __version__, custody, evidence
-from opsctl.deploy import identity, records
+from opsctl import custody, evidence
+from opsctl.deploy import identity, records, refusals
 from opsctl.deploy.change import Change, Wanted, since
 from opsctl.deploy.history import choose, deployments
 from opsctl.deploy.interrupt import Interruption
 from opsctl.deploy.lock import Lock, held
 from opsctl.deploy.means import Means
-from opsctl.deploy.outcome import Deployed, Destroyed, Taken
+from opsctl.deploy.outcome import Deployed, Destroyed, Rotated, Taken
 from opsctl.deploy.progress import Progress
 from opsctl.deploy.records import Deployment, InProgress
 from opsctl.deploy.rollout import Planned, rollout
 from opsctl.deploy.store import store_of
 from opsctl.deploy.update import Recorded
 from opsctl.errors import Interrupted, Locked, OpsctlError, UsageError
-from opsctl.health.journal import refuse_foreign
 from opsctl.model.environment import Environment
 from opsctl.model.feasibility import rehearsal
 from opsctl.state import environment_folder
 from opsctl.targets import open_backend
 from opsctl.targets.base import Plan, difference
+from opsctl.targets.rotation import bearing
 
 Arguments = Mapping[str, object]
 
@@ -48,8 +48,8 @@ class Pipeline:
     def plan(self, environment: Environment, *, at_once: bool = False) -> Planned:
         """Return what a deploy would change, and how; changes nothing and takes no lock."""
         former = records.applied(environment.name)
-        _refuse_other_target(environment, former)
-        _refuse_other_sites(environment, former)
+        refusals.other_target(environment, former)
+        refusals.other_sites(environment, former)
         target = self.means.open_target(environment)
         running = target.observe()
         wanted = Wanted("deploy", environment, target, target.deployable(), former, at_once=at_once)
@@ -77,21 +77,21 @@ class Pipeline:
         """
         began = time.monotonic()
         name = environment.name
-        _refuse_other_target(environment, records.applied(name))
+        refusals.other_target(environment, records.applied(name))
         with self._holding(environment, "deploy") as (_, change):
             former = records.applied(name)
             unfinished = self._unfinished(name)
             if unfinished and unfinished.command == "destroy" and not unfinished.keep_data:
                 self._finish(unfinished, change)
                 former = None
-            _refuse_far_release(former)
-            _refuse_other_target(environment, former)
-            _refuse_other_sites(environment, former)
+            refusals.far_release(former)
+            refusals.other_target(environment, former)
+            refusals.other_sites(environment, former)
             target = self.means.open_target(environment)
             wanted = Wanted(
                 "deploy", environment, target, target.deployable(), former, at_once=at_once
             )
-            _refuse_foreign(wanted)
+            refusals.foreign(wanted)
             plan = difference(name, wanted.services, target.observe())
             self.progress.planned(plan)
             if plan.empty and wanted.same and unfinished is None:
@@ -123,9 +123,7 @@ class Pipeline:
         if standing is None:
             raise UsageError(f"{name} is not deployed", hint=f"opsctl deploy {name}")
         with self._holding(standing, "rollback") as (_, change):
-            former = records.applied(name)
-            if former is None:
-                raise UsageError(f"{name} is not deployed", hint=f"opsctl deploy {name}")
+            former = _applied(name)
             half_done = self._unfinished(name) is not None
             earlier = deployments(name, former.identity)
             chosen = choose(former, earlier, to, half_done=half_done)
@@ -139,10 +137,54 @@ class Pipeline:
                 restores=chosen,
                 at_once=at_once,
             )
-            _refuse_foreign(wanted)
+            refusals.foreign(wanted)
             plan = difference(name, wanted.services, target.observe())
             self.progress.planned(plan)
             return _carry_out(wanted, plan, change, began, arguments, verify=verify)
+
+    def rotate(self, environment: Environment, *, arguments: Arguments) -> Rotated:
+        """Change an environment's certificate authority for another, step by step.
+
+        Every step is a change of its own: those services start anew that use a certificate,
+        from site to site where two of them trade. What was killed on the way is continued.
+
+        Raises:
+            Locked: another opsctl changes the environment.
+            UsageError: nothing is deployed, or a deploy did not come to its end.
+            DeployFailed: a service failed; the others accept it as it was and as it is to be.
+            Interrupted: a signal stopped it at a safe point.
+        """
+        began = time.monotonic()
+        name = environment.name
+        runs: list[str] = []
+        with self._holding(environment, "env rotate") as (_, change):
+            former = _applied(name)
+            unfinished = self._unfinished(name)
+            if unfinished and unfinished.command != "env rotate":
+                raise UsageError(
+                    f"the {unfinished.command} of {name} did not come to its end",
+                    hint=f"opsctl {unfinished.command} {name} first",
+                )
+            target = self.means.open_target(former.environment)
+            rotation = target.rotation
+            begun = rotation.under_way or unfinished is not None
+            while True:
+                services = bearing(former.services, rotation.generation)
+                wanted = Wanted("env rotate", former.environment, target, services, former)
+                refusals.foreign(wanted)
+                plan = difference(name, services, target.observe())
+                if not plan.empty or unfinished is not None:
+                    self.progress.planned(plan)
+                    done = _carry_out(wanted, plan, change, began, arguments, verify=False)
+                    runs.append(done.run)
+                    former, unfinished = _applied(name), None
+                if begun and not rotation.under_way:
+                    break
+                self.progress.say(f"every certificate {rotation.advance()}")
+                begun = True
+        return Rotated(
+            environment=name, runs=tuple(runs), expires=rotation.expires, duration_s=since(began)
+        )
 
     def destroy(
         self, environment: Environment, *, keep_data: bool, arguments: Arguments
@@ -221,6 +263,13 @@ class Pipeline:
         change.remove(target, keep_data=False)
         records.forget(unfinished.environment.name)
         identity.forget(unfinished.environment.name)
+
+
+def _applied(name: str) -> Deployment:
+    found = records.applied(name)
+    if found is None:
+        raise UsageError(f"{name} is not deployed", hint=f"opsctl deploy {name}")
+    return found
 
 
 def _confirm(wanted: Wanted, change: Change, began: float) -> Deployed:
@@ -323,49 +372,6 @@ def _reach_or_restore(
         if records.in_progress(wanted.environment.name) is None:
             update.over()
         raise failed from fault
-
-
-def _refuse_foreign(wanted: Wanted) -> None:
-    name, host = wanted.environment.name, wanted.target.host
-    mine = identity.known(name) or host.identity
-    refuse_foreign(wanted.environment, wanted.services, host, mine)
-
-
-def _refuse_far_release(former: Deployment | None) -> None:
-    """Refuse to skip a release: each reads and writes what its predecessor wrote, and no more."""
-    from apps.core.terms import adjacent
-
-    if former is not None and not adjacent(former.opsctl, __version__):
-        raise UsageError(
-            f"{former.environment.name} was deployed by release {former.opsctl}, which is more "
-            f"than one from this one ({__version__})",
-            hint="deploy it with every minor release in between, one after the other",
-        )
-
-
-def _refuse_other_target(environment: Environment, former: Deployment | None) -> None:
-    if former is not None and former.environment.target is not environment.target:
-        raise UsageError(
-            f"{environment.name} is deployed on target {former.environment.target}, "
-            f"and cannot move to {environment.target}",
-            hint=f"destroy it first (opsctl destroy {environment.name}), or give the new one "
-            "another name",
-        )
-
-
-def _refuse_other_sites(environment: Environment, former: Deployment | None) -> None:
-    # The journal's members were founded together: one more joins no journal that is there.
-    if former is not None and former.environment.sites != environment.sites:
-        raise UsageError(
-            f"{environment.name} is deployed with {_sites(former.environment)} and cannot become "
-            f"one of {_sites(environment)}",
-            hint=f"destroy it first (opsctl destroy {environment.name}), or give the new one "
-            "another name",
-        )
-
-
-def _sites(environment: Environment) -> str:
-    return f"dr {environment.dr} (sites {', '.join(environment.sites)})"
 
 
 def _leave_nothing(name: str, lock: Lock) -> None:

@@ -54,7 +54,7 @@ class InProgress(Value):
     """A change that has begun and not ended."""
 
     format: int = FORMAT
-    command: Literal["deploy", "rollback", "destroy"]
+    command: Literal["deploy", "rollback", "env rotate", "destroy"]
     run: str
     at: datetime
     environment: Environment

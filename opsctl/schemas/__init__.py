@@ -19,6 +19,7 @@ RESULTS: dict[str, str] = {
     "env-new": "opsctl.model.results:EnvironmentNew",
     "env-check": "opsctl.model.results:EnvironmentCheck",
     "env-forget": "opsctl.model.results:EnvironmentForgotten",
+    "env-rotate": "opsctl.deploy.outcome:Rotated",
     "plan": "opsctl.deploy.rollout:Planned",
     "deploy": "opsctl.deploy.outcome:Deployed",
     "rollback": "opsctl.deploy.outcome:Deployed",

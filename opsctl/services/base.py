@@ -200,6 +200,8 @@ class Service(Value):
     """Files that it makes outside its folders and leaves behind; removed with it."""
     published: Annotated[dict[str, Address], Field(exclude_if=_none)] = {}
     """Ports that other hosts reach: name of the port -> the address of this service's host."""
+    certificates: Annotated[int, Field(exclude_if=_none)] = 0
+    """The generation of its certificates, filled in by the target: another is another start."""
     image: str = ""
     """The id of the image that it runs in, filled in by a target of containers."""
     resources: Resources | None = None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from opsctl.targets.files import write
@@ -42,8 +43,38 @@ def ensure(folder: Path, names: Iterable[str], addresses: Sequence[IPv4Address] 
             (folder / f"{name}.crt").unlink(missing_ok=True)
         _issue(folder, CA, now)
     for name in subjects:
-        if not _valid(folder, name, now, addresses):
+        if not (_valid(folder, name, now, addresses) and _signed(folder, name)):
             _issue(folder, name, now, addresses)
+
+
+def issue_authority(folder: Path, name: str) -> None:
+    """Make an authority under a name, unless there is one."""
+    now = datetime.now(UTC)
+    if not _valid(folder, name, now):
+        key = _key()
+        _keep(folder, name, key, _authority(key, now))
+
+
+def expires(folder: Path) -> datetime:
+    """Return when the authority that signs ends."""
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate((folder / f"{CA}.crt").read_bytes()).not_valid_after_utc
+
+
+def _signed(folder: Path, name: str) -> bool:
+    """Whether a certificate is of the authority that signs now."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    issuer, found = (
+        x509.load_pem_x509_certificate((folder / f"{each}.crt").read_bytes()) for each in (CA, name)
+    )
+    try:
+        found.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 def _valid(folder: Path, name: str, now: datetime, addresses: Sequence[IPv4Address] = ()) -> bool:
@@ -64,12 +95,23 @@ def _valid(folder: Path, name: str, now: datetime, addresses: Sequence[IPv4Addre
 
 
 def _issue(folder: Path, name: str, now: datetime, addresses: Sequence[IPv4Address] = ()) -> None:
-    """Write a key, then its certificate: a certificate without its key is never there."""
-    from cryptography.hazmat.primitives import serialization
+    key = _key()
+    certificate = _authority(key, now) if name == CA else _leaf(folder, name, key, now, addresses)
+    _keep(folder, name, key, certificate)
+
+
+def _key() -> EllipticCurvePrivateKey:
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _authority(key, now) if name == CA else _leaf(folder, name, key, now, addresses)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _keep(
+    folder: Path, name: str, key: EllipticCurvePrivateKey, certificate: x509.Certificate
+) -> None:
+    """Write a key, then its certificate: a certificate without its key is never there."""
+    from cryptography.hazmat.primitives import serialization
+
     (folder / f"{name}.crt").unlink(missing_ok=True)
     write(
         folder / f"{name}.key",
@@ -85,7 +127,8 @@ def _issue(folder: Path, name: str, now: datetime, addresses: Sequence[IPv4Addre
 def _authority(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
     from cryptography import x509
 
-    subject = _named("opsctl environment authority")
+    # Two of them have different names, so that none is taken for the other while both are there.
+    subject = _named(f"opsctl environment authority {token_hex(4)}")
     usage = _usage(signs_certificates=True)
     return (
         _builder(subject, subject, key, now, VALID_CA)

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from opsctl.model.value import Value
 from opsctl.services.base import Host, Service
 from opsctl.targets.beneath import Beneath
+from opsctl.targets.rotation import Rotation
 
 
 class Blow(StrEnum):
@@ -102,6 +103,11 @@ class Target(Protocol):
     @property
     def host(self) -> Host:
         """Where the services' programs, folders, ports and secrets are."""
+        ...
+
+    @property
+    def rotation(self) -> Rotation:
+        """The environment's certificate authority, to be changed for another."""
         ...
 
     def services(self) -> tuple[Service, ...]:

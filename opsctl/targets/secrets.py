@@ -10,9 +10,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from opsctl.errors import OpsctlError
-from opsctl.targets import authority
+from opsctl.targets import authority, rotation
 from opsctl.targets.files import folder, write
 
+TLS = "tls"
+"""The folder of certificates and their keys."""
 SUPERVISOR = "supervisord"
 """The password of supervisord's own socket."""
 
@@ -62,12 +64,18 @@ class Secrets:
         folder(self._root)
         issued = {name for name in wanted if name.startswith("tls/")}
         if issued:
-            folder(self._root / "tls")
+            folder(self._root / TLS)
+            rotation.finish(self._root / TLS)
             authority.ensure(
-                self._root / "tls", {Path(name).stem for name in issued}, tuple(addresses)
+                self._root / TLS, {Path(name).stem for name in issued}, tuple(addresses)
             )
         for name in self.missing(wanted - issued):
             write(self.path(name), _generate(name))
+
+    @property
+    def rotation(self) -> rotation.Rotation:
+        """Return the authority of the certificates, to be changed for another."""
+        return rotation.Rotation(self._root / TLS)
 
     def fill_in(self, text: str) -> str:
         """Return a text with its `{{secret:NAME}}` and `{{bcrypt:NAME}}` filled in."""

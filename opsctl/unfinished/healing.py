@@ -40,7 +40,7 @@ def heal(environment: Environment, open_target: OpenTarget, say: Say, *, command
     mine = [one for one in left if one.kind != "change"]
     for one in left:
         say(f"unfinished: {one.what} (run {one.run})")
-        if one.kind == "change" and command not in ("deploy", "rollback", "destroy"):
+        if one.kind == "change" and command not in ("deploy", "rollback", "env rotate", "destroy"):
             say(f"  {one.heals}")
     if not mine and not journaled:
         return bool(left)

@@ -38,6 +38,7 @@ from opsctl.targets.docker.runner import STOP_GRACE_S, Runner
 from opsctl.targets.docker.sending import carry_images, wanted_images
 from opsctl.targets.docker.spec import Container, container
 from opsctl.targets.docker.ways import Ways, behind, open_gate
+from opsctl.targets.rotation import Rotation, bearing
 from opsctl.targets.secrets import Secrets
 
 ROUTES = Path("/proc/net/route")
@@ -91,7 +92,13 @@ class DockerTarget:
     @cached_property
     def _wanted(self) -> tuple[Service, ...]:
         """What should run, in no image yet."""
-        return self._makers(self._environment, Inside(self.host.addresses, self.host.identity))
+        made = self._makers(self._environment, Inside(self.host.addresses, self.host.identity))
+        return bearing(made, self.rotation.generation)
+
+    @property
+    def rotation(self) -> Rotation:
+        """The environment's certificate authority."""
+        return self._secrets.rotation
 
     def services(self) -> tuple[Service, ...]:
         """Return what should run: whether an image of it was built from this commit or not."""

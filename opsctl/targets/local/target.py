@@ -35,6 +35,7 @@ from opsctl.targets.local.layout import Layout
 from opsctl.targets.local.observing import running
 from opsctl.targets.local.supervisor import Gone
 from opsctl.targets.local.supervisor import Supervisor as Supervisord
+from opsctl.targets.rotation import Rotation, bearing
 from opsctl.targets.secrets import SUPERVISOR, Secrets
 from opsctl.toolchain import programs as toolchain
 
@@ -64,13 +65,19 @@ class LocalTarget:
         preflight.platform_fits()
         return LocalHost(self._layout)
 
+    @property
+    def rotation(self) -> Rotation:
+        """The environment's certificate authority."""
+        return self._secrets.rotation
+
     def services(self) -> tuple[Service, ...]:
         """Return what should run.
 
         Made once: it costs a tenth of a second, and who drills asks for it every moment.
         """
         if self._made is None:
-            self._made = self._makers(self._environment, self.host)
+            made = self._makers(self._environment, self.host)
+            self._made = bearing(made, self.rotation.generation)
         return self._made
 
     def deployable(self) -> tuple[Service, ...]:

@@ -64,6 +64,21 @@ def test_a_site_that_was_down_is_mended_and_the_other_changed_after_it(intraday:
     quiet(intraday, lose_and_deploy)
 
 
+def test_every_certificate_is_changed_under_orders_and_none_is_lost(intraday: Deployed) -> None:
+    tls = intraday.state / "environments" / intraday.name / "secrets/tls"
+    before = {path.name: path.read_bytes() for path in tls.glob("*.crt")}
+
+    def rotate() -> None:
+        done = intraday.json("env", "rotate", intraday.name)
+        assert len(done["runs"]) == 3
+
+    quiet(intraday, rotate)
+    after = {path.name: path.read_bytes() for path in tls.glob("*.crt")}
+    assert after.keys() == before.keys()
+    assert not [name for name in before if before[name] == after[name]]
+    assert not intraday.json("deploy", intraday.name, "--no-verify")["changed"]
+
+
 def quiet(intraday: Deployed, work: Callable[[], None]) -> None:
     """Do something under orders, of which none is lost, and at whose end both sites agree."""
     outcome = chaos.under_orders(intraday.name, work, rate_per_s=ORDERS_PER_S)

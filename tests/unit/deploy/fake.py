@@ -20,6 +20,7 @@ from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.services.base import Address, HttpProbe, Service
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running, Target
 from opsctl.targets.beneath import Beneath
+from opsctl.targets.rotation import Rotation
 
 FAILS = "fails"
 """The last word of a service that writes a line to its log and exits 1."""
@@ -98,6 +99,10 @@ class FakeTarget:
 
     def deployable(self) -> tuple[Service, ...]:
         return self.wanted
+
+    @property
+    def rotation(self) -> Rotation:
+        return Rotation(self.host.home / "secrets" / "tls")
 
     def reached(self, services: Sequence[Service]) -> tuple[Service, ...]:
         return tuple(services)

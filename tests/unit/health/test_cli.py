@@ -23,6 +23,7 @@ from opsctl.schemas import schema
 from opsctl.services.base import Address, HttpProbe, Service
 from opsctl.targets.base import Blow, Event, LogLine, Plan, Running, Target
 from opsctl.targets.beneath import Beneath
+from opsctl.targets.rotation import Rotation
 
 ENVIRONMENT = Environment(name="daily", tier=LatencyTier.DAILY, dr=DrTier.COLD)
 
@@ -60,6 +61,10 @@ class FakeTarget:
     @property
     def host(self) -> FakeHost:
         return self._host
+
+    @property
+    def rotation(self) -> Rotation:
+        raise AssertionError("status and health change nothing")
 
     def services(self) -> tuple[Service, ...]:
         return tuple(self._services)
