@@ -18,6 +18,13 @@ class Layout(Value):
     """Those of the trading NICs; may be among the housekeeping where there are few CPUs."""
     trading: tuple[int, ...]
     """One for each thread of the order path; nothing else runs there."""
+    idle: tuple[int, ...] = ()
+    """SMT siblings of trading CPUs: isolated as well, and nothing runs there at all."""
+
+    @property
+    def isolated(self) -> tuple[int, ...]:
+        """What the scheduler keeps everything away from: trading CPUs and their siblings."""
+        return tuple(sorted((*self.trading, *self.idle)))
 
 
 class Wanted(Value):

@@ -1,8 +1,8 @@
 """One setting of a server: where it lives, what is wanted, why, and what it takes.
 
-A setting is a template: `{trading}`, `{housekeeping}`, `{interrupts}` stand for the CPUs of the
-layout (`0-1,4`; with `_mask` appended for a hexadecimal mask), and one that is wanted for each
-NIC or disk names it as `{nic}` or `{disk}`.
+A setting is a template: `{trading}`, `{housekeeping}`, `{interrupts}`, `{isolated}` stand for the
+CPUs of the layout (`0-1,4`; with `_mask` appended for a hexadecimal mask), and one that is wanted
+for each NIC, disk or CPU names it as `{nic}`, `{disk}`, `{cpu}`. `words` has them all.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Means(StrEnum):
     FIREWALL = "firewall"
     """`at`: `FAMILY TABLE`; the rules, as nft lists them without counters and handles."""
     MEASURED = "measured"
-    """`at`: a figure that is measured and cannot be written: `clock offset_us`, `clock source`."""
+    """`at`: what is read and cannot be written: `clock offset_us`, `clock source`, or a path
+    under /sys or /proc that only tells (`/sys/devices/system/cpu/isolated`)."""
 
 
 class Compare(StrEnum):
@@ -67,7 +68,8 @@ class Compare(StrEnum):
 
     EQUAL = "equal"
     CPUS = "cpus"
-    """The same CPUs, whether written as a list or as a mask."""
+    """The same CPUs, however they are written. Whether it is a list or a mask, `at` says: files
+    of masks are named so (`rps_cpus`, `cpumask`); `10` alone could be either."""
     WITHIN = "within"
     """No CPU beyond those wanted."""
     AT_MOST = "at_most"
@@ -80,7 +82,14 @@ class Each(StrEnum):
     ONCE = "once"
     NIC = "nic"
     """Each NIC that carries trading."""
+    OTHER_NIC = "other_nic"
+    """Each NIC that does not: it is kept away from the trading CPUs, and is never tuned."""
+    QUEUE = "queue"
+    """Each receive queue of each NIC that carries trading: `{nic}` and `{queue}`."""
     DISK = "disk"
+    CPU = "cpu"
+    TRADING_CPU = "trading_cpu"
+    """Each CPU that the scheduler keeps everything away from."""
 
 
 class NeedKind(StrEnum):
