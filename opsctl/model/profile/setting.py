@@ -106,6 +106,10 @@ class NeedKind(StrEnum):
     """What the setting itself names is there and can be read: a key, a path, a ring."""
     HARDWARE_CLOCK = "hardware_clock"
     """A NIC with a clock of its own (PTP)."""
+    SEVERAL_QUEUES = "several_queues"
+    """The NIC has more than one queue in this layout."""
+    CHOSEN = "chosen"
+    """`at`: what the firm's profile has to say: `time=ptp`."""
 
 
 class Need(Value):
