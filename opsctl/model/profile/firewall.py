@@ -6,7 +6,7 @@ Written in nft's own form, so that what is read back can be compared word for wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_network, summarize_address_range
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -69,11 +69,37 @@ def rules(
 def _accepted(protocol: str, port: int, sources: Sequence[str], nics: Sequence[str]) -> str:
     parts = []
     if nics:
-        parts.append(f"iifname {_one_or_set([f'{chr(34)}{nic}{chr(34)}' for nic in sorted(nics)])}")
+        # nft sorts names as numbers, their first letter the lowest byte.
+        ordered = sorted(nics, key=lambda nic: int.from_bytes(nic.encode(), "little"))
+        parts.append(f"iifname {_one_or_set([f'{chr(34)}{nic}{chr(34)}' for nic in ordered])}")
     if sources:
-        ordered = sorted(set(sources), key=lambda each: ip_network(each))
-        parts.append(f"ip saddr {_one_or_set(ordered)}")
+        parts.append(f"ip saddr {_one_or_set(_merged(sources))}")
     return " ".join((*parts, f"{protocol} dport {port} accept"))
+
+
+def _merged(sources: Sequence[str]) -> list[str]:
+    """Return networks as nft lists them: what overlaps or touches is one, as a range if need be.
+
+    Addresses alone are left apart.
+    """
+    networks = sorted(IPv4Network(each) for each in set(sources))
+    if all(network.prefixlen == 32 for network in networks):
+        return [str(network.network_address) for network in networks]
+    spans: list[list[int]] = []
+    for network in networks:
+        first, last = int(network.network_address), int(network.broadcast_address)
+        if spans and first <= spans[-1][1] + 1:
+            spans[-1][1] = max(spans[-1][1], last)
+        else:
+            spans.append([first, last])
+    return [_span(IPv4Address(first), IPv4Address(last)) for first, last in spans]
+
+
+def _span(first: IPv4Address, last: IPv4Address) -> str:
+    networks = list(summarize_address_range(first, last))
+    if first == last:
+        return str(first)
+    return str(networks[0]) if len(networks) == 1 else f"{first}-{last}"
 
 
 def _one_or_set(items: Sequence[str]) -> str:

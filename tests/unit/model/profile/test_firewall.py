@@ -1,0 +1,70 @@
+"""The table of the firewall, as nft itself lists it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from ipaddress import ip_network
+from random import Random
+
+import pytest
+
+from opsctl.model.profile.firewall import Allowed, rules
+
+
+def test_inbound_is_dropped_but_ssh_from_management_and_what_is_allowed() -> None:
+    assert rules(
+        ["eth0"],
+        ["10.0.0.0/8", "192.168.1.1"],
+        [
+            Allowed(port=7400, sources=("10.2.0.0/16",)),
+            Allowed(port=31001, protocol="udp", nics=("eth2", "eth1")),
+        ],
+        2222,
+    ) == (
+        "table inet opsctl {\n"
+        "\tchain input {\n"
+        "\t\ttype filter hook input priority filter; policy drop;\n"
+        '\t\tiifname "lo" accept\n'
+        "\t\tct state established,related accept\n"
+        "\t\tct state invalid drop\n"
+        "\t\tmeta l4proto { icmp, ipv6-icmp } accept\n"
+        '\t\tiifname "eth0" ip saddr { 10.0.0.0/8, 192.168.1.1 } tcp dport 2222 accept\n'
+        "\t\tip saddr 10.2.0.0/16 tcp dport 7400 accept\n"
+        '\t\tiifname { "eth1", "eth2" } udp dport 31001 accept\n'
+        "\t}\n"
+        "}\n"
+    )
+
+
+def test_without_a_known_way_of_management_ssh_is_open() -> None:
+    assert "\t\ttcp dport 22 accept\n" in rules([])
+    assert '\t\tiifname { "eth0", "eth3" } tcp dport 22 accept\n' in rules(["eth3", "eth0"])
+
+
+def test_a_network_of_one_is_written_as_nft_lists_it() -> None:
+    assert Allowed(port=1, sources=("10.0.0.1/32",)).sources == ("10.0.0.1",)
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="nft is not installed here")
+def test_nft_lists_the_rules_as_they_were_written() -> None:
+    random = Random(7)
+    allowed = [Allowed(port=443), Allowed(port=1, nics=("eth10", "eth2", "ens1f0", "eth1"))]
+    for port in range(2, 200):
+        sources = tuple(
+            f"10.0.{random.randrange(8)}.{random.choice((0, 1, 128))}/{bits}"
+            for bits in random.choices((32, 32, 32, 30, 25, 24, 23, 8), k=random.randrange(1, 5))
+        )
+        networks = tuple(str(ip_network(each, strict=False)) for each in sources)
+        allowed.append(Allowed(port=port, protocol="udp", sources=networks))
+    table = rules(["eth0", "eth1"], ["192.168.1.1", "10.0.0.0/8", "10.16.0.1"], allowed)
+    # In a network namespace of its own: the rules of this machine are not touched.
+    listed = subprocess.run(
+        ["unshare", "--net", "--map-root-user", "sh", "-c", "nft -f - && nft list ruleset"],
+        input=table,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert listed.stdout == table
