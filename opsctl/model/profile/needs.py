@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from opsctl.model.profile.box import Box, Nic, Reading
-from opsctl.model.profile.setting import Means, Need, NeedKind, Setting
+from opsctl.model.profile.setting import Compare, Means, Need, NeedKind, Setting
+
+FIXED = "fixed by the driver"
+"""What a reading's note says of a value that nobody can change."""
+_MOST = re.compile(r"takes at most (\d+)")
 
 
 def lacking(
     setting: Setting,
     box: Box,
     *,
+    want: str,
     nics: Sequence[Nic],
     driver: str,
     queues: int,
@@ -28,7 +34,20 @@ def lacking(
             return reason
     if setting.means is Means.CMDLINE and box.bootloader != "grub":
         return "the boot loader is not GRUB: nobody could set the command line"
+    if reading is not None and reading.reason == FIXED and reading.value != want:
+        return f"{reading.value} is {FIXED}"
     return ""
+
+
+def at_most(setting: Setting, want: str, reading: Reading | None) -> str:
+    """Return what is wanted, or the most that the device takes where that is less.
+
+    Of a setting that wants at least as much, a reading's note may say `takes at most 512`.
+    """
+    most = _MOST.search(reading.reason) if reading else None
+    if most is None or setting.compare is not Compare.AT_LEAST or not want.isdecimal():
+        return want
+    return str(min(int(want), int(most[1])))
 
 
 def _lacks(

@@ -204,18 +204,19 @@ def _wanted(setting: Setting, want: str, server: _Server) -> Iterator[Wanted]:
     for place in places:
         known = {**server.words, **place.words}
         at = words.expand(setting.at, known)
-        device = place.device
+        device, reading = place.device, server.answers.get((setting.means, at))
+        wanted = needs.at_most(setting, words.expand(want, known), reading)
         lacks = needs.lacking(
             setting,
             server.box,
+            want=wanted,
             nics=(device,) if isinstance(device, Nic) else server.nics,
             driver=device.driver if device else "",
             queues=place.queues,
             choices=server.choices,
-            reading=server.answers.get((setting.means, at)),
+            reading=reading,
         )
-        identity = words.expand(setting.id, known)
-        yield _made(setting, identity, at, words.expand(want, known), lacks)
+        yield _made(setting, words.expand(setting.id, known), at, wanted, lacks)
     if not places:
         yield _made(setting, setting.id, setting.at, want, _NOWHERE[setting.each])
 

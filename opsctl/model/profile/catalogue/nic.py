@@ -10,7 +10,6 @@ from opsctl.model.profile.catalogue.making import (
     QUEUES,
     READABLE,
     Want,
-    driver,
     fast,
     hft,
     made,
@@ -20,8 +19,6 @@ from opsctl.model.profile.setting import Compare, Each, Means, Need, Setting, To
 
 _BUSY_POLL = option("CONFIG_NET_RX_BUSY_POLL")
 """PREEMPT_RT has none; without it, deferring interrupts would only delay packets."""
-_DEEP_RINGS = driver("igb", "ixgbe", "i40e", "ice", "e1000e", "mlx5_core", "bnxt_en", "sfc")
-"""Drivers whose rings take this many descriptors."""
 
 
 def _ethtool(what: str, want: Want, why: str, *needs: Need, source: str = "") -> Setting:
@@ -73,8 +70,7 @@ SETTINGS = (
         "ring rx",
         fast("1024"),
         "A burst of the market finds room in the ring while its CPU is busy; a packet that is "
-        "dropped costs a gap in the feed.",
-        _DEEP_RINGS,
+        "dropped costs a gap in the feed. Where the NIC takes fewer, the most that it takes.",
     ),
     _ethtool(
         "coalesce adaptive-rx",

@@ -75,11 +75,6 @@ def test_there_is_a_queue_for_each_cpu_that_serves_and_the_answer_stays() -> Non
         ),
         ({"bootloader": ""}, "cmdline.isolcpus", "the boot loader is not GRUB"),
         (
-            {"nics": (nic("eth1", driver="virtio_net"),)},
-            "ethtool.eth1.ring.rx",
-            "the driver is virtio_net",
-        ),
-        (
             {"disks": (Disk(name="sda", driver="sd", rotational=True),)},
             "sysfs.sda.scheduler",
             "is for nvme, virtio_blk: the driver is sd",
@@ -108,6 +103,30 @@ def test_what_could_not_be_read_is_lacking_where_it_must_be_there() -> None:
     assert lacks() == ""  # nobody looked
     gone = there.model_copy(update={"value": None, "reason": "this kernel has no such key"})
     assert lacks(gone) == "this kernel has no such key"
+
+
+def test_what_the_driver_has_fixed_is_lacking_unless_it_is_what_is_wanted() -> None:
+    def lacks(value: str, reason: str) -> str:
+        at = "eth1 feature lro"
+        answer = Reading(means=Means.ETHTOOL, at=at, value=value, reason=reason)
+        return by_id(profile_for(box(), HFT, readings=(answer,)))["ethtool.eth1.feature.lro"].lacks
+
+    assert lacks("on", "fixed by the driver") == "on is fixed by the driver"
+    assert lacks("off", "fixed by the driver") == ""
+    assert lacks("on", "") == ""
+
+
+def test_a_ring_is_as_deep_as_it_is_wanted_or_as_the_nic_takes() -> None:
+    def want(most: int) -> str:
+        answer = Reading(
+            means=Means.ETHTOOL,
+            at="eth1 ring rx",
+            value="128",
+            reason=f"the NIC takes at most {most}",
+        )
+        return by_id(profile_for(box(), HFT, readings=(answer,)))["ethtool.eth1.ring.rx"].want
+
+    assert (want(256), want(4096)) == ("256", "1024")
 
 
 def test_what_is_installed_only_by_provisioning_is_not_lacking_before() -> None:

@@ -46,7 +46,7 @@ def test_it_is_what_the_playbooks_are_promised() -> None:
     }
     assert [each["id"] for each in found["settings"]["sysctl"]] == ["b", "a"]
     assert found["settings"]["cmdline"] == [
-        {"id": "d", "topic": "cpu", "at": "d", "want": "1", "boot": True}
+        {"id": "d", "topic": "cpu", "at": "d", "want": "1", "compare": "equal", "boot": True}
     ]
     assert set(found["settings"]) == {means.value for means in Means} - {"measured"}
 
