@@ -1,0 +1,65 @@
+"""What brings settings back after a boot that no file of the distribution does: our own units.
+
+A topic that has settings of devices gives the program that they start; one that has none leaves
+those units alone.
+"""
+
+from __future__ import annotations
+
+from ansible.module_utils.opsctl_box import access, devices, nics
+from ansible.module_utils.opsctl_box.system import System
+
+
+def differs(system: System, program: str) -> list[str]:
+    """Return what of the units, and of the program that they start, is not as it must be."""
+    wanted, files = _wanted_units(system, program), _wanted_files(system, program)
+    found = [path for path, content in files.items() if system.read(path) != content]
+    found += sorted(set(wanted) ^ set(_enabled(system, program)))
+    return found + [path for path in _stale(program, files) if system.at(path).exists()]
+
+
+def settle(system: System, program: str) -> None:
+    """Make them so. Raises `Refused`."""
+    wanted, files = _wanted_units(system, program), _wanted_files(system, program)
+    there = _enabled(system, program)
+    gone = sorted(set(there) - set(wanted))
+    if gone:
+        system.must("systemctl", "disable", *gone)
+    for path, content in files.items():
+        if system.read(path) != content:
+            system.write(path, content, 0o755 if path == nics.PROGRAM else 0o644)
+    for path in _stale(program, files):
+        system.remove(path)
+    system.must("systemctl", "daemon-reload")
+    new = sorted(set(wanted) - set(there))
+    if new:
+        system.must("systemctl", "enable", *new)
+
+
+def _wanted_units(system: System, program: str) -> list[str]:
+    units = nics.units(system, _devices(system)) if program else []
+    firewall = system.at(f"/etc/systemd/system/{access.FIREWALL_UNIT}").exists()
+    return [*units, access.FIREWALL_UNIT] if firewall else units
+
+
+def _wanted_files(system: System, program: str) -> dict[str, str]:
+    return {nics.PROGRAM: program, **nics.UNITS} if program and _devices(system) else {}
+
+
+def _stale(program: str, files: dict[str, str]) -> list[str]:
+    known = (nics.PROGRAM, *nics.UNITS) if program else ()
+    return [path for path in known if path not in files]
+
+
+def _devices(system: System) -> set[str]:
+    return {path.split("/")[-2] for path in system.glob(f"{devices.FOLDER}/*/*.json")}
+
+
+def _enabled(system: System, program: str) -> list[str]:
+    names = ["opsctl-nic@*", "opsctl-disk@*"] if program else []
+    links = [
+        path
+        for name in (*names, access.FIREWALL_UNIT)
+        for path in system.glob(f"/etc/systemd/system/*.wants/{name}")
+    ]
+    return sorted({path.rsplit("/", 1)[1] for path in links})

@@ -1,0 +1,180 @@
+"""Packages of Debian and units of systemd."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible.module_utils.opsctl_box.system import Refused
+from ansible.module_utils.opsctl_box.writer import Problems, Writer, each
+
+_APT = (
+    *("apt-get", "--yes", "--quiet", "--no-install-recommends"),
+    *("-o", "DPkg::Lock::Timeout=120"),
+)
+_KEEP = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
+_LIMIT_S = 900.0
+_STEP = re.compile(r"^(Inst|Remv) (\S+)", re.MULTILINE)
+
+
+class Packages(Writer):
+    """`at`: a package; `installed` or `absent`.
+
+    What comes or goes with a package is kept too, so that a rollback leaves neither behind.
+    """
+
+    means = "package"
+
+    def read(self, ats: list[str]) -> dict[str, str]:
+        """Ask dpkg once."""
+        listed = self.system.run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *ats)
+        there = {
+            name
+            for name, _, now in (one.partition(" ") for one in listed.out.splitlines())
+            if now == "installed"
+        }
+        return {at: "installed" if at in there else "absent" for at in ats}
+
+    def before_writing(self, ats: list[str]) -> dict[str, Any]:
+        """Keep each with what will come (`added`) and go (`removed`) together with them."""
+        now = self.read(ats)
+        missing = [at for at in ats if now[at] == "absent"]
+        steps = _STEP.findall(self._simulated(missing).out) if missing else []
+        added = sorted(name for what, name in steps if what == "Inst")
+        removed = sorted(name for what, name in steps if what == "Remv" and name not in added)
+        there = self.read(added) if added else {}
+        return {
+            at: {
+                "was": now[at],
+                "added": [one for one in added if there[one] == "absent"],
+                "removed": removed,
+            }
+            if at in missing
+            else {"was": now[at], "added": [], "removed": []}
+            for at in ats
+        }
+
+    def as_before(self, at: str, state: str, former: Any) -> bool:
+        """Compare the package itself, and what had gone for it."""
+        gone = former["removed"]
+        back = all(now == "installed" for now in self.read(gone).values()) if gone else True
+        return state == former["was"] and back
+
+    def write(self, wants: dict[str, str]) -> Problems:
+        """Install and remove, each in one transaction."""
+        installs = sorted(at for at, want in wants.items() if want == "installed")
+        removes = sorted(at for at, want in wants.items() if want == "absent")
+        said = ""
+        if installs:
+            if self._simulated(installs).code:
+                self.system.run(*_APT, "update", limit_s=_LIMIT_S)
+            said += self._apt("install", *installs)
+        if removes:
+            said += self._apt("remove", *removes)
+        got = self.read(list(wants))
+        return {at: f"is {got[at]}: {said}" for at, want in wants.items() if got[at] != want}
+
+    def restore(self, formers: dict[str, Any]) -> Problems:
+        """Take away what was added, with its configuration; bring back what went."""
+        added = sorted({name for former in formers.values() for name in former["added"]})
+        gone = sorted(
+            {name for former in formers.values() for name in former["removed"]}
+            | {at for at, former in formers.items() if former["was"] == "installed"}
+        )
+        said = ""
+        if gone:
+            # One transaction with what must give way to it: two time servers exclude each other.
+            said += self._apt("install", *gone, *(f"{name}-" for name in added))
+        if added:
+            said += self._apt("purge", *added)
+        got = self.read(list(formers))
+        return {
+            at: f"is {got[at]}: {said}"
+            for at, former in formers.items()
+            if got[at] != former["was"]
+        }
+
+    def shown(self, state: Any) -> str:
+        """Say whether it is there."""
+        return str(state["was"] if isinstance(state, dict) else state)
+
+    def _simulated(self, packages: list[str]) -> Any:
+        return self.system.run(*_APT, *_KEEP, "--simulate", "install", *packages)
+
+    def _apt(self, *what: str) -> str:
+        done = self.system.run(*_APT, *_KEEP, *what, limit_s=_LIMIT_S)
+        return done.said if done.code else ""
+
+
+class Units(Writer):
+    """`at`: a unit; `on` (enabled and active) or `off` (masked and not running)."""
+
+    means = "unit"
+    _ENABLED = frozenset({"enabled", "static", "alias", "indirect", "generated", "linked"})
+    _RUNS = frozenset({"active", "activating", "reloading"})
+
+    def read(self, ats: list[str]) -> dict[str, Any]:
+        """Ask systemd once."""
+        asked = [name if "." in name else f"{name}.service" for name in ats]
+        wanted = "--property=LoadState,ActiveState,UnitFileState"
+        blocks = self.system.must("systemctl", "show", wanted, *asked).strip().split("\n\n")
+        if len(blocks) != len(ats):
+            raise Refused(f"systemd told of {len(blocks)} units of {len(ats)}")
+        told = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks]
+        return {
+            at: {
+                "file": "masked" if one["LoadState"] == "masked" else one["UnitFileState"],
+                "runs": one["ActiveState"] in self._RUNS,
+            }
+            for at, one in zip(ats, told)  # noqa: B905 (strict= is of Python 3.10)
+        }
+
+    def holds(self, at: str, state: Any, want: str) -> bool:
+        """Compare; a unit that cannot be enabled (`static`) need only run."""
+        if want == "off":
+            return state["file"] == "masked" and not state["runs"]
+        return state["file"] in self._ENABLED and state["runs"]
+
+    def write(self, wants: dict[str, str]) -> Problems:
+        """Switch on and off, each in one call."""
+        on = sorted(at for at, want in wants.items() if want == "on")
+        off = sorted(at for at, want in wants.items() if want == "off")
+        said = []
+        if off:
+            said.append(self.system.run("systemctl", "mask", "--now", *off))
+        if on:
+            said.append(self.system.run("systemctl", "unmask", *on))
+            said.append(self.system.run("systemctl", "enable", *on))
+            said.append(self.system.run("systemctl", "start", *on))
+        why = " / ".join(done.said for done in said if done.code)
+        got = self.read(list(wants))
+        return {
+            at: f"wanted {want}, is {self.shown(got[at])}: {why}; see `journalctl -u {at}`"
+            for at, want in wants.items()
+            if not self.holds(at, got[at], want)
+        }
+
+    def restore(self, formers: dict[str, Any]) -> Problems:
+        """Unmask first, as a masked unit takes no other order."""
+        return each(formers, self.restore_one)
+
+    def restore_one(self, at: str, former: Any) -> None:
+        """Give one its former state. One that is gone with its package has none to be given."""
+        if former["file"] == "masked":
+            self.system.must("systemctl", "mask", *(() if former["runs"] else ("--now",)), at)
+            return
+        self.system.must("systemctl", "unmask", at)
+        if not former["file"]:
+            self.system.run("systemctl", "stop", at)
+            return
+        if former["file"] in ("enabled", "disabled"):
+            self.system.must("systemctl", former["file"][:-1], at)
+        self.system.must("systemctl", "start" if former["runs"] else "stop", at)
+
+    def as_before(self, at: str, state: Any, former: Any) -> bool:
+        """Compare; a unit that was not there may be, until its package goes, but does not run."""
+        return bool(state == former or (not former["file"] and not state["runs"]))
+
+    def shown(self, state: Any) -> str:
+        """Say both."""
+        return f"{state['file'] or 'not there'}, {'running' if state['runs'] else 'not running'}"
