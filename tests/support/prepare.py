@@ -1,4 +1,4 @@
-"""Obtains what the suite drives: servers; where it may a headless Chromium, an engine, a parser.
+"""Obtains what the suite drives: servers; where it may a browser, an engine, a parser, a guest.
 
 python -m tests.support.prepare
 """
@@ -13,6 +13,7 @@ import sys
 from opsctl.errors import OpsctlError
 from opsctl.toolchain import programs
 from tests.support import compose
+from tests.support.guest import machine
 
 SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmanager")
 
@@ -20,6 +21,10 @@ SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmana
 CONTAINERS = ("docker.io", "mmdebstrap", "docker-registry", "openssh-server", "openssh-client")
 """What the tests of containers need: engines, the base's tool, a registry, a host to log in to."""
 PROGRAMS = ("dockerd", "mmdebstrap", "docker-registry", "/usr/sbin/sshd", "ssh")
+
+
+GUEST = ("qemu-system-x86", "qemu-utils", "mmdebstrap", "e2fsprogs", "openssh-client")
+"""What boots a guest, and what its disk is made with."""
 
 
 def chromium() -> str | None:
@@ -34,6 +39,13 @@ def containers() -> str | None:
     if all(shutil.which(name) for name in PROGRAMS):
         return None
     return _installed(*CONTAINERS)
+
+
+def guest() -> str | None:
+    """Return why no guest can be booted, after having tried as for Chromium."""
+    if not machine.lacking():
+        return None
+    return _installed(*GUEST) or machine.lacking() or None
 
 
 def _installed(*packages: str) -> str | None:
@@ -59,7 +71,12 @@ def main() -> int:
     except OpsctlError as error:
         print(f"error: {error.message}\n  hint: {error.hint}", file=sys.stderr)
         return 1
-    lacking = {"browser": chromium(), "container": containers(), "compose": compose.obtain()}
+    lacking = {
+        "browser": chromium(),
+        "container": containers(),
+        "compose": compose.obtain(),
+        "guest": guest(),
+    }
     for kind, why in lacking.items():
         if why:
             print(f"-- the {kind} tests will be skipped: {why}")
