@@ -73,7 +73,11 @@ class Ask(Value):
 
 
 class Reading(Value):
-    """What was read of one; no value where there is none, with the reason."""
+    """What was read of one; no value where it cannot be told, with the reason.
+
+    A file, package, account, limit or table of rules that is not there is `absent`: that can be
+    told. A reason beside a value is a note: `fixed by the driver`, `the NIC takes at most 256`.
+    """
 
     means: Means
     at: str
