@@ -1,4 +1,4 @@
-"""Makes the writers importable by the name that they have on a server."""
+"""Lets the modules of the playbooks be imported as Ansible's own machinery would do it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from ansible import module_utils
 
-_ROOT = Path(__file__).parents[3]
-module_utils.__path__.append(str(_ROOT / "playbooks" / "module_utils"))
+OURS = str(Path(__file__).parents[3] / "playbooks" / "module_utils")
+if OURS not in module_utils.__path__:
+    module_utils.__path__.append(OURS)
 
 
 @pytest.fixture
