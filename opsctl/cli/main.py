@@ -50,6 +50,12 @@ COMMANDS = (
     Entry("drill", RECOVERY, "Break an environment on purpose, and measure how it goes on."),
     Entry("evidence", RECOVERY, "List, show and verify what every change left."),
     Entry(
+        "provision",
+        MACHINES,
+        "Apply the profile of each box's latency tier over SSH, idempotently, and audit it.",
+    ),
+    Entry("audit", MACHINES, "Read back from boxes whether every setting of their profile holds."),
+    Entry(
         "toolchain",
         MACHINES,
         "The programs that opsctl drives: list, install, check, export, import.",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
 
 from opsctl.deploy.files import remove, write_whole
+from opsctl.model.profile.judge import Change, drift
 from opsctl.model.profile.profile import Finding
 from opsctl.provision import places
-from opsctl.provision.results import Result, Since
+from opsctl.provision.results import Result
 
 FORMAT = 1
 
@@ -42,22 +43,9 @@ def keep(machine_id: str, audit: Kept) -> None:
     write_whole(places.of_machine(machine_id) / "audit.json", audit.model_dump_json() + "\n")
 
 
-def since(last: Kept | None, findings: Iterable[Finding]) -> tuple[Since, ...]:
-    """Return the findings that are not what they were, of settings that were audited then."""
-    if last is None:
-        return ()
-    old = {finding.setting: finding for finding in last.findings}
-    return tuple(
-        Since(
-            setting=now.setting,
-            before=old[now.setting].got,
-            got=now.got,
-            verdict=now.verdict,
-        )
-        for now in findings
-        if now.setting in old
-        and (now.got, now.verdict) != (old[now.setting].got, old[now.setting].verdict)
-    )
+def since(last: Kept | None, findings: Sequence[Finding]) -> tuple[Change, ...]:
+    """Return what is different since the last audit; nothing where there was none."""
+    return drift(last.findings, findings) if last is not None else ()
 
 
 def forget(machine_id: str) -> None:

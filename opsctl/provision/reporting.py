@@ -58,7 +58,10 @@ def _of_host(host: AuditedHost) -> Iterator[Block]:
             f"{host.audited_before:%Y-%m-%dT%H:%M:%SZ}."
         )
     if host.since:
-        rows = tuple((s.setting, s.before, s.got, s.verdict.value) for s in host.since)
+        rows = tuple(
+            (s.setting, s.got_before, s.got_after, s.after.value if s.after else "not judged")
+            for s in host.since
+        )
         yield Table(("setting", "read then", "read now", "verdict"), rows)
     rest = [f for f in host.findings if f not in wrong]
     if rest:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from opsctl.model.profile import judge
 from opsctl.model.profile.profile import Finding, Layout, Verdict
 from opsctl.model.tiers import LatencyTier
 from opsctl.provision.failing import Failure
@@ -26,16 +27,6 @@ class Result(BaseModel):
 _WORST: tuple[BoxVerdict, ...] = ("drifted", "unreadable", "reboot")
 
 
-class Since(Result):
-    """A finding that is not what it was at the audit before."""
-
-    setting: str
-    before: str
-    """What was read then."""
-    got: str
-    verdict: Verdict
-
-
 class AuditedHost(Result):
     """What the audit of one box found."""
 
@@ -49,7 +40,8 @@ class AuditedHost(Result):
     kernel: str = ""
     audited_before: datetime | None = None
     """When the audit was with which `since` compares."""
-    since: tuple[Since, ...] = ()
+    since: tuple[judge.Change, ...] = ()
+    """What changed between that audit and this one."""
     failure: Failure | None = None
 
 
@@ -66,7 +58,7 @@ class Audited(Result):
     """The path of the report in HTML."""
 
 
-class Change(Result):
+class Difference(Result):
     """A setting that provisioning changes."""
 
     setting: str
@@ -100,7 +92,7 @@ class ProvisionedHost(Result):
     digest: str = ""
     machine_id: str = ""
     layout: Layout | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Difference, ...] = ()
     """What differed before, by setting: the plan."""
     tasks: tuple[str, ...] = ()
     """The tasks of the playbook that changed something, or with `--check` would."""

@@ -37,6 +37,8 @@ RESULTS: dict[str, str] = {
     "drill-show": "opsctl.drills.recording.finding:Result",
     "drill-report": "opsctl.drills.report:Result",
     "drill-simulate": "opsctl.drills.simulator.outcome:Simulation",
+    "provision": "opsctl.provision.results:Provisioned",
+    "audit-host": "opsctl.provision.results:Audited",
     "evidence-list": "opsctl.evidence.results:Lines",
     "evidence-show": "opsctl.evidence.results:Shown",
     "evidence-verify": "opsctl.evidence.results:Checked",

@@ -1,0 +1,108 @@
+"""What Ansible says of a failure becomes what happened, where, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsctl.provision.failing import failure, raw
+from opsctl.provision.inventory import BoxHost
+
+HOST = BoxHost(
+    name="ny4-1",
+    address="10.1.0.11",
+    port=2222,
+    user="ops",
+    groups=("hft",),
+    tier=None,
+    owner="site/inventory",
+    host_key="",
+    profile="",
+)
+CHANGED = (
+    "Failed to connect to the host via ssh: @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n"
+    "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n"
+    "Host key verification failed."
+)
+UNKNOWN = (
+    "Failed to connect to the host via ssh: No ED25519 host key is known for "
+    "[10.1.0.11]:2222 and you have requested strict checking."
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "stage", "message", "hint"),
+    [
+        (CHANGED, "keys", "10.1.0.11 port 2222 has another host key", "ask who installed it"),
+        (
+            UNKNOWN,
+            "keys",
+            "is not the one that is known",
+            "--accept-host-keys",
+        ),
+        (
+            "Failed to connect to the host via ssh: ops@10.1.0.11: Permission denied (publickey).",
+            "connect",
+            "ops@10.1.0.11 does not take this key",
+            "authorized_keys",
+        ),
+        (
+            "ssh: connect to host 10.1.0.11 port 2222: Connection refused",
+            "connect",
+            "10.1.0.11 port 2222: nothing listens there",
+            "is the box up",
+        ),
+        (
+            "ssh: connect to host 10.1.0.11 port 2222: Connection timed out",
+            "connect",
+            "does not answer",
+            "is the box up",
+        ),
+        ("Missing sudo password", "connect", "may not sudo without its password", "OPSCTL_BECOME"),
+        (
+            "sudo: a password is required",
+            "connect",
+            "ops@10.1.0.11 may not sudo without its password",
+            "--become-password-file",
+        ),
+        (
+            "/bin/sh: 1: sudo: not found",
+            "connect",
+            "finds no sudo on the box",
+            "let the account sudo",
+        ),
+    ],
+)
+def test_what_keeps_a_box_out_of_reach(said: str, stage: str, message: str, hint: str) -> None:
+    told = raw("Read the box", "", {"msg": said}, unreachable=True)
+    found = failure("read", told, HOST)
+    assert (found.stage, message in found.message, hint in found.hint) == (stage, True, True), found
+
+
+def test_a_module_that_failed_has_its_role_task_setting_and_words() -> None:
+    res = {
+        "msg": "One or more items failed",
+        "results": [
+            {"failed": False, "item": {"id": "sysctl.vm.swappiness"}},
+            {
+                "failed": True,
+                "msg": "setting kernel.nmi_watchdog failed",
+                "stderr": "sysctl: Invalid argument",
+                "item": {"id": "sysctl.kernel.nmi_watchdog"},
+            },
+        ],
+    }
+    found = failure("apply", raw("Write sysctls", "kernel", res, unreachable=False), HOST)
+    assert str(found) == (
+        "apply: kernel: Write sysctls: sysctl.kernel.nmi_watchdog: "
+        "setting kernel.nmi_watchdog failed: sysctl: Invalid argument"
+    )
+
+
+def test_a_full_disk_says_which_command_shows_it() -> None:
+    res = {"msg": "write failed", "stderr": "cp: error writing: No space left on device"}
+    found = failure("apply", raw("Write the entry", "kernel", res, unreachable=False), HOST)
+    assert "df -h" in found.hint
+
+
+def test_a_failure_without_a_reason_says_so() -> None:
+    assert raw("t", "", {}, unreachable=False).message == "no reason was given"
