@@ -57,6 +57,7 @@ class _Box:
     continues: str = ""
     drained: bool = False
     tasks: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
     outcome: Outcome = "planned"
     after: Held | None = None
 
@@ -212,6 +213,7 @@ def _note(work: _Work, names: Iterable[str], played: Played) -> None:
     boxes = work.session.selection.boxes
     for name in names:
         work.boxes[name].tasks = played.changed.get(name, ())
+        work.boxes[name].applied = played.settings.get(name, ())
         if name in played.failures:
             stage = work.asked.mode
             found = failure(stage, played.failures[name], boxes[name][0])
@@ -298,6 +300,7 @@ def _result(work: _Work, selection: Selection, name: str) -> ProvisionedHost:
         layout=box.seen.profile.layout,
         changes=changes(box.seen.profile, box.findings),
         tasks=box.tasks,
+        applied=box.applied,
         continues=box.continues,
         before=held(box.findings),
         after=box.after,

@@ -60,6 +60,8 @@ class Played:
     failures: dict[str, Raw] = field(default_factory=dict)
     changed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The tasks that changed something, or in a check would."""
+    settings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The settings that were changed, or in a check would be, as the modules say."""
     said: str = ""
     """The end of what Ansible printed, where it did not come as far as a box."""
 
@@ -196,15 +198,21 @@ class _Listener:
             self.watch(host, task)
         elif kind == "runner_on_ok":
             self.played.results.setdefault(host, []).append(res)
-            if res.get("changed"):
-                done = self.played.changed.get(host, ())
-                self.played.changed[host] = (*done, task)
-        elif kind == "runner_on_unreachable" or (
+        if kind in ("runner_on_ok", "runner_on_failed") and res.get("changed"):
+            self._changed(host, task, res)
+        if kind == "runner_on_unreachable" or (
             kind == "runner_on_failed" and not data.get("ignore_errors")
         ):
             role = str(data.get("role") or "")
             unreachable = kind == "runner_on_unreachable"
             self.played.failures[host] = raw(task, role, res, unreachable=unreachable)
+
+    def _changed(self, host: str, task: str, res: Mapping[str, Any]) -> None:
+        played = self.played
+        played.changed[host] = (*played.changed.get(host, ()), task)
+        named = (one["setting"] for one in res.get("changes") or () if "setting" in one)
+        fresh = dict.fromkeys((*played.settings.get(host, ()), *map(str, named)))
+        played.settings[host] = tuple(fresh)
 
     def _stats(self, data: Mapping[str, Any]) -> None:
         processed = set(data.get("processed") or ())

@@ -96,6 +96,8 @@ class ProvisionedHost(Result):
     """What differed before, by setting: the plan."""
     tasks: tuple[str, ...] = ()
     """The tasks of the playbook that changed something, or with `--check` would."""
+    applied: tuple[str, ...] = ()
+    """The settings that the playbook changed, or with `--check` would, as it says itself."""
     continues: str = ""
     """The run that was killed at this box, which this one continued."""
     before: Held | None = None
