@@ -9,22 +9,17 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
-import itertools
 import os
-import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,117 +27,12 @@ from cryptography.x509.oid import NameOID
 from valkey import Valkey
 from valkey.exceptions import ValkeyError
 
-from opsctl.targets.local import ports
 from opsctl.toolchain import programs
-
-PORTS = range(10_000, 19_999)
-"""Below the kernel's range for outgoing connections, so that a port stays free until it is
-bound, and below that of deployed environments."""
-
-
-_untried = itertools.cycle(random.sample(PORTS, len(PORTS)))
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on, and that this process never returned before."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for port in itertools.islice(_untried, len(PORTS)):
-        if port % workers == worker % workers and ports.free(port):
-            return port
-    raise RuntimeError(f"no port of {PORTS} is free")
-
-
-@contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """Yield a temporary folder that other accounts may traverse (PostgreSQL refuses root)."""
-    path = Path(tempfile.mkdtemp(prefix="opsctl-test-"))
-    path.chmod(0o755)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def wait_for(ready: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Poll until `ready` says so; fail with `what` after the timeout."""
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} was not ready in {timeout_s} s")
-        time.sleep(0.02)
-
-
-class Process:
-    """A process with a log; can be killed and started again as it was."""
-
-    def __init__(
-        self,
-        argv: list[str],
-        log: Path,
-        *,
-        user: str | None = None,
-        env: dict[str, str] | None = None,
-    ) -> None:
-        """Prepare; `start` runs it."""
-        self._argv, self._log, self._user = argv, log, user
-        self._env = env
-        self.popen: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the process, its output appended to the log."""
-        with self._log.open("ab") as out:
-            self.popen = subprocess.Popen(
-                self._argv,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=self._env,
-                cwd=self._log.parent if self._env is None else None,
-                user=self._user,
-                group="nogroup" if self._user else None,
-                extra_groups=[] if self._user else None,
-            )
-
-    def behind(self, *words: str) -> None:
-        """Run the command behind other words, when it is started next."""
-        self._argv = [*words, *self._argv]
-
-    def with_environment(self, more: dict[str, str]) -> None:
-        """Add variables, for when it is started next."""
-        self._env = {**(os.environ if self._env is None else self._env), **more}
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self.popen is not None and self.popen.poll() is None
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self.popen is not None
-        return self.popen.pid
-
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        if self.popen is not None:
-            self.popen.kill()
-            self.popen.wait()
-
-    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> int:
-        """End it with a signal, then SIGKILL; return its exit code."""
-        if self.popen is None:
-            return 0
-        self.popen.send_signal(number)
-        try:
-            return self.popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            return self.popen.wait()
-
-    def log(self) -> str:
-        """Return what it printed."""
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
+from tests.support.process import Process as Process
+from tests.support.process import folder as folder
+from tests.support.process import free_port as free_port
+from tests.support.process import wait_for as wait_for
+from tests.support.small_disk import SmallDisk
 
 
 @dataclass(frozen=True)
@@ -333,65 +223,6 @@ class EtcdServer:
     process: Process
     endpoints: tuple[str, ...]
     members: tuple[Process, ...]
-
-
-@dataclass(frozen=True)
-class SmallDisk:
-    """A disk of its own in a mount namespace; who `enters` it finds it at `path`.
-
-    The namespace lives as long as the process that holds it, so that a server may die in it
-    and come back to its data.
-    """
-
-    path: Path
-    holder: Process
-
-    @property
-    def enters(self) -> tuple[str, ...]:
-        """What a command is prefixed with to run where the disk is."""
-        return ("nsenter", f"--target={self.holder.pid}", "-U", "-m", "--preserve-credentials")
-
-    @property
-    def seen(self) -> Path:
-        """The disk as seen from outside."""
-        return Path(f"/proc/{self.holder.pid}/root{self.path}")
-
-    @property
-    def filler(self) -> Path:
-        """The file that takes what was left."""
-        return self.seen / "filler"
-
-    def fill(self) -> None:
-        """Take all the room that is left."""
-        with contextlib.suppress(OSError), self.filler.open("wb") as out:
-            while True:
-                out.write(bytes(4096))
-                out.flush()
-
-
-@contextlib.contextmanager
-def small_disk(megabytes: int) -> Iterator[SmallDisk]:
-    """Give a disk in memory, made without root by a user namespace; without those it skips."""
-    possible = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
-    if possible.returncode != 0:
-        why = possible.stderr.decode(errors="replace").strip()
-        pytest.skip(f"no small disk without user namespaces: {why}")
-    with folder() as home:
-        mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {home} && exec sleep infinity"
-        holder = Process(["unshare", "-Urm", "sh", "-c", mount], home.with_suffix(".log"))
-        holder.start()
-        disk = SmallDisk(home, holder)
-
-        def mounted() -> bool:
-            assert holder.alive, holder.log()
-            return os.path.ismount(disk.seen)
-
-        try:
-            wait_for(mounted, "a disk in memory")
-            yield disk
-        finally:
-            holder.kill()
-            home.with_suffix(".log").unlink()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ import pytest
 from opsctl.drills import underway
 from opsctl.drills.underway import Underway
 from tests.e2e.conftest import OPSCTL, Deployed
-from tests.support.servers import small_disk, wait_for
+from tests.support.servers import wait_for
+from tests.support.small_disk import small_disk
 
 OWN = """\
 format: 2

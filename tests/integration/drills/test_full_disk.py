@@ -20,7 +20,7 @@ from opsctl.drills.scenario import load
 from opsctl.drills.timeline import Timeline
 from tests.support.drilled import made
 from tests.support.drilled_files import facts
-from tests.support.servers import SmallDisk, small_disk
+from tests.support.small_disk import SmallDisk, small_disk
 from tests.unit.deploy.fake import environment
 
 MEGABYTES = 4

@@ -32,9 +32,9 @@ from tests.integration.execution.platform import (
     reconciled,
     submit,
 )
-from tests.integration.execution.test_execution import Load, resting, venue_rows
+from tests.integration.execution.test_execution import resting, venue_rows
 from tests.support import servers
-from tests.support.wall_clock import WallClock, wall_clock
+from tests.support.small_disk import small_disk
 
 BUY = Side.BUY
 SESSIONS = tuple(f'trading_fix_session_up{{session="OPS-A-{name}"}}' for name in ("ORD", "DROP"))
@@ -134,7 +134,7 @@ def test_a_journal_over_its_quota_stops_new_orders_and_gets_room_by_itself() -> 
 
 
 def test_a_full_disk_under_the_journal_stops_new_orders_until_there_is_room() -> None:
-    with servers.small_disk(200) as disk:
+    with small_disk(200) as disk:
 
         async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
             disk.fill()
@@ -186,83 +186,6 @@ def test_a_slow_journal_makes_orders_late_and_loses_none() -> None:
     broken(strike)
 
 
-def test_a_wall_clock_that_is_set_under_execution_loses_nothing() -> None:
-    """A session that looks at its timer just after a step forward gives up its line.
-
-    What was under way is in doubt for a moment then. Where the clock is behind, the process
-    ends to dial anew, and its supervisor starts it.
-    """
-
-    shift = born = 0  # hours: of the clock, and of the clock that the process started with
-
-    def kept_up(running: Platform) -> bool:
-        nonlocal born
-        execution = running.processes["execution"]
-        if not execution.alive:
-            assert "the clock was set back" in execution.log()
-            born = shift
-            running.start("execution")
-        return True
-
-    async def go(running: Platform, clock: WallClock) -> None:
-        nonlocal shift
-        async with hearing(running) as (bus, heard):
-            await market(bus)
-            running.until_ready("execution")
-            load = Load(running)
-            for shift in (1, -1, 0):
-                clock.set(shift * 3_600)
-                seen_s = running.metric("trading_clock_shift_seconds")
-                assert abs(seen_s - (shift - born) * 3_600) < 5
-                done = len(heard.done)
-                await asyncio.sleep(3.0)  # the FIX engine looks at its own timers once a second
-                await eventually(
-                    "more are done",
-                    lambda done=done: kept_up(running) and len(heard.done) > done + 50,  # type: ignore[misc]
-                )
-            await load.stop()
-            await eventually(
-                "every decision is done",
-                lambda: kept_up(running) and len(heard.done) >= load.count,
-            )
-            running.until_ready("execution")
-        reasons = {done.reason for done in heard.done.values() if done.verdict != "done"}
-        assert all("in doubt" in reason for reason in reasons), reasons
-        for name, findings in (await reconciled(running)).items():
-            assert findings.clean, (name, findings)
-
-    with wall_clock() as clock, platform() as running:
-        running.processes["execution"].with_environment(clock.environment)
-        running.start("venue")
-        running.start("execution")
-        asyncio.run(go(running, clock))
-
-
-def test_a_session_that_is_lost_under_a_clock_set_back_is_dialled_by_a_new_process() -> None:
-    async def go(running: Platform, clock: WallClock) -> None:
-        execution = running.processes["execution"]
-        async with hearing(running) as (bus, heard):
-            await market(bus)
-            running.until_ready("execution")
-            clock.set(-3_600)
-            await submit(bus, [decision(1, ("AAPL", BUY, 5))])
-            await orders_go_on(running, heard, 1)
-            assert execution.alive, "a clock that was set back takes no session away"
-            running.server("venue").kill()
-            await eventually("it ends", lambda: not execution.alive)
-            assert "the clock was set back by 3600 s" in execution.log().replace("3599", "3600")
-            running.start("venue")
-            running.start("execution")
-            await submit(bus, [decision(2, ("AAPL", BUY, 5))])
-            await orders_go_on(running, heard, 2)
-
-    with wall_clock() as clock, platform() as running:
-        running.processes["execution"].with_environment(clock.environment)
-        running.start("venue")
-        running.start("execution")
-        asyncio.run(go(running, clock))
-
-
 async def logged_on(running: Platform, up: bool) -> None:
     for name in SESSIONS:
         await eventually(name, lambda name=name: running.metric(name) == up)  # type: ignore[misc]
@@ -300,7 +223,7 @@ def test_a_full_disk_under_the_fix_store_holds_orders_up_until_there_is_room() -
         await logged_on(running, True)
         await orders_go_on(running, heard, 59)
 
-    with servers.small_disk(1) as disk:
+    with small_disk(1) as disk:
         broken(strike, behind=disk.enters, fix_store=disk.path / "fix-store")
 
 
