@@ -57,6 +57,7 @@ check: setup ## lint, types, import rules, alert rules, licences, generated docs
 	@$(RUN) python -m tests.support.rules
 	@$(RUN) python -m tests.support.licences
 	@$(RUN) python -m tests.support.commands
+	@$(RUN) python -m tests.support.profiles
 
 .PHONY: bench
 bench: setup ## measure the figures of the README on this machine
@@ -71,9 +72,10 @@ soak: setup ## repeats and matrices too long for the suite; resumable; result in
 	@$(RUN) python -m tests.soak.simulator
 
 .PHONY: docs
-docs: setup ## write the generated parts of the docs (schemas, commands)
+docs: setup ## write the generated parts of the docs (schemas, commands, profiles)
 	@$(RUN) python -m opsctl.schemas --write
 	@$(RUN) python -m tests.support.commands --write
+	@$(RUN) python -m tests.support.profiles --write
 
 .PHONY: clean
 clean: ## remove what was built here; deployed environments stay

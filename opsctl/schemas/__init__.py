@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 RESULTS: dict[str, str] = {
+    "profile-file": "opsctl.model.profile.own:Own",
     "env-list": "opsctl.model.results:EnvironmentList",
     "env-show": "opsctl.model.results:EnvironmentShown",
     "env-new": "opsctl.model.results:EnvironmentNew",
@@ -57,7 +59,9 @@ RESULTS: dict[str, str] = {
     "health": "opsctl.health.report:EnvironmentHealth",
     "verify": "opsctl.health.verify:Verification",
 }
-"""The result of each command (its words joined by `-`), as `module:Class`."""
+"""The result of each command (its words joined by `-`), as `module:Class`; and `FILES`."""
+FILES = frozenset({"profile-file"})
+"""What people write, and opsctl reads: the schema is of what is taken, for their editors."""
 
 FOLDER = Path(__file__).parent
 
@@ -72,8 +76,9 @@ def result_model(name: str) -> type[BaseModel]:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema of a result, generated from its model."""
-    generated = result_model(name).model_json_schema(mode="serialization")
+    """Return the JSON schema of a result or file, generated from its model."""
+    mode: JsonSchemaMode = "validation" if name in FILES else "serialization"
+    generated = result_model(name).model_json_schema(mode=mode)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"opsctl/{name}.json",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from opsctl.model import documents
 from opsctl.model.explain import explain, meant
@@ -42,8 +42,16 @@ def _cpu_list(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-CpuList = Annotated[str, BeforeValidator(_cpu_list)]
+Text = Annotated[
+    str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "integer"]}, mode="validation")
+]
+CpuList = Annotated[
+    str,
+    BeforeValidator(_cpu_list),
+    WithJsonSchema(
+        {"type": ["string", "integer", "array"], "items": {"type": "integer"}}, mode="validation"
+    ),
+]
 
 
 class OwnLayout(Wish):

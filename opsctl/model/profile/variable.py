@@ -15,8 +15,8 @@ def settings_by_means(profile: Profile) -> dict[str, Any]:
     """Return the value of `opsctl_profile`, as JSON holds it.
 
     `name`, `tier`, `digest`, `layout` (lists of CPUs), and `settings`: for each means that can
-    be written, the list of `{id, topic, at, want, compare, boot}` in the catalogue's order. What is not
-    applicable is not among them.
+    be written, the list of `{id, topic, at, want, compare, boot}` in the catalogue's order.
+    What is not applicable is not among them.
     """
     written: dict[str, list[dict[str, Any]]] = {
         means.value: [] for means in Means if means is not Means.MEASURED

@@ -31,6 +31,22 @@ UNDO: dict[Means, str] = {
     Means.MEASURED: "nothing: it is only read",
 }
 
+READ_BACK: dict[Means, str] = {
+    Means.CMDLINE: "from /proc/cmdline, of the kernel that runs",
+    Means.SYSCTL: "from /proc/sys",
+    Means.SYSFS: "from the file itself; of a choice, the word that is chosen",
+    Means.ETHTOOL: "from the kernel, by ethtool's netlink protocol",
+    Means.IRQ: "from /proc/irq, each interrupt that the kernel does not manage itself",
+    Means.UNIT: "from systemd: enabled and active, or masked and not running",
+    Means.PACKAGE: "from dpkg",
+    Means.LIMIT: "from a process of the group, else from the files that a login would get it by",
+    Means.ACCOUNT: "from the account and group databases",
+    Means.FILE: "from the file, every character",
+    Means.SSHD: "from `sshd -T`: what its files and defaults come to",
+    Means.FIREWALL: "from `nft list table`, without counters",
+    Means.MEASURED: "from chrony or ptp4l, or from the file of the kernel that tells it",
+}
+
 READABLE = Need(kind=NeedKind.READABLE)
 BARE_METAL = Need(kind=NeedKind.BARE_METAL)
 INTEL = Need(kind=NeedKind.VENDOR, at="GenuineIntel")
