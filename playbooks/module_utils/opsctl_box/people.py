@@ -10,21 +10,21 @@ from ansible.module_utils.opsctl_box.kernel import FIRST_LINE
 from ansible.module_utils.opsctl_box.system import Refused
 from ansible.module_utils.opsctl_box.writer import Writer
 
-_SYSTEM_USER = ("--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin")
+_SYSTEM_USER = ("--system", "--no-create-home", "--shell", "/usr/sbin/nologin")
 
 
 class Accounts(Writer):
-    """`at`: `user NAME` or `group NAME`; `present`, or the groups of a user, in order."""
+    """`at`: `user NAME` or `group NAME`; `present`, or all groups of a user, its own among them."""
 
     means = "account"
 
     def read(self, ats: list[str]) -> dict[str, str | None]:
-        """Return the groups of a user beyond its own, `present` for a group, None for neither."""
-        return {at: self._read_one(*at.split()) for at in sorted(ats)}
+        """Return the groups of a user, its own first; `present` for a group; None for neither."""
+        return {at: self._read_one(*at.split()) for at in ats}
 
     def holds(self, at: str, state: str | None, want: str) -> bool:
         """A user who is to be present may be in any groups."""
-        return state is not None and (want == "present" or state == want)
+        return state is not None and (want == "present" or _groups(state) == _groups(want))
 
     def write(self, wants: dict[str, str]) -> dict[str, str]:
         """Groups come first: users are put into them."""
@@ -33,17 +33,15 @@ class Accounts(Writer):
     def write_one(self, at: str, want: str) -> None:
         """Add what is not there; put a user into exactly the groups wanted."""
         kind, name = at.split()
-        there = self._read_one(kind, name) is not None
         if kind == "group":
             self.system.must("groupadd", "--system", name)
             return
-        if not there:
+        if self._read_one(kind, name) is None:
             shared = self._read_one("group", name) is not None
             own = ("--gid", name) if shared else ("--user-group",)
-            kept = tuple(one for one in _SYSTEM_USER if one != "--user-group")
-            self.system.must("useradd", *kept, *own, name)
+            self.system.must("useradd", *_SYSTEM_USER, *own, name)
         if want != "present":
-            self.system.must("usermod", "--groups", ",".join(want.replace(",", " ").split()), name)
+            self._put_into(name, _groups(want))
 
     def restore(self, formers: dict[str, Any]) -> dict[str, str]:
         """Users go first, out of their groups."""
@@ -56,11 +54,15 @@ class Accounts(Writer):
             if self._read_one(kind, name) is not None:
                 self.system.must("userdel" if kind == "user" else "groupdel", name)
         elif kind == "user":
-            self.system.must("usermod", "--groups", former.replace(" ", ","), name)
+            self._put_into(name, _groups(former))
 
     def as_before(self, at: str, state: Any, former: Any) -> bool:
         """Compare."""
         return bool(state == former)
+
+    def _put_into(self, user: str, groups: set[str]) -> None:
+        own = (self._read_one("user", user) or user).split(",")[0]
+        self.system.must("usermod", "--groups", ",".join(sorted(groups - {own})), user)
 
     @staticmethod
     def _read_one(kind: str, name: str) -> str | None:
@@ -68,14 +70,16 @@ class Accounts(Writer):
             if kind == "group":
                 grp.getgrnam(name)
                 return "present"
-            own = pwd.getpwnam(name).pw_gid
+            first = pwd.getpwnam(name).pw_gid
         except KeyError:
             return None
-        return " ".join(
-            sorted(
-                one.gr_name for one in grp.getgrall() if name in one.gr_mem and one.gr_gid != own
-            )
-        )
+        own = next((one.gr_name for one in grp.getgrall() if one.gr_gid == first), str(first))
+        others = (one.gr_name for one in grp.getgrall() if name in one.gr_mem)
+        return ",".join([own, *sorted(one for one in others if one != own)])
+
+
+def _groups(text: str) -> set[str]:
+    return set(text.replace(",", " ").split())
 
 
 class Limits(Writer):
