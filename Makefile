@@ -49,7 +49,7 @@ test: setup ## run every check and the whole suite
 	@$(RUN) pytest tests/e2e/docker tests/e2e/machines tests/e2e/hosts
 
 .PHONY: check
-check: setup ## lint, types, import rules, alert rules, licences, generated docs
+check: setup ## lint, types, import rules, alert rules, licences, generated docs, playbooks
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
@@ -58,6 +58,9 @@ check: setup ## lint, types, import rules, alert rules, licences, generated docs
 	@$(RUN) python -m tests.support.licences
 	@$(RUN) python -m tests.support.commands
 	@$(RUN) python -m tests.support.profiles
+	@$(RUN) yamllint --strict playbooks
+	@ANSIBLE_LIBRARY=playbooks/library ANSIBLE_FILTER_PLUGINS=playbooks/filter_plugins \
+	  $(RUN) ansible-lint --offline --quiet playbooks
 
 .PHONY: bench
 bench: setup ## measure the figures of the README on this machine

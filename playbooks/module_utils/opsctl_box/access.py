@@ -13,6 +13,7 @@ from ansible.module_utils.opsctl_box import trial
 from ansible.module_utils.opsctl_box.kernel import FIRST_LINE
 from ansible.module_utils.opsctl_box.system import Refused
 from ansible.module_utils.opsctl_box.writer import Problems, Writer
+from ansible.module_utils.opsctl_read import software
 
 SSHD_FILE = "/etc/ssh/sshd_config.d/00-opsctl.conf"
 """First in order: of a keyword said twice, sshd takes the first."""
@@ -47,11 +48,8 @@ class Sshd(Writer):
 
     def read(self, ats: list[str]) -> dict[str, str | None]:
         """Ask `sshd -T`; of a keyword said several times, all its values."""
-        found: dict[str, list[str]] = {}
-        for line in self.system.must("sshd", "-T").splitlines():
-            keyword, _, value = line.partition(" ")
-            found.setdefault(keyword.lower(), []).append(value)
-        return {at: " ".join(found[at]) if at in found else None for at in ats}
+        found = software.keywords(self.system.must("sshd", "-T"))
+        return {at: found.get(at) for at in ats}
 
     def holds(self, at: str, state: str | None, want: str) -> bool:
         """Compare; sshd prints some words in another case, and lists by commas."""

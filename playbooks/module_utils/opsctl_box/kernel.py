@@ -14,7 +14,7 @@ FIRST_LINE = "# Written by opsctl provision; your changes here are lost at its n
 
 
 class Sysctls(Writer):
-    """`at`: a key with dots; `net/ipv4/conf/eth0.1/rp_filter` where a name has dots itself."""
+    """`at`: a key with dots; a dot within a name is written as a slash, as sysctl does."""
 
     means = "sysctl"
 
@@ -47,8 +47,7 @@ class Sysctls(Writer):
 
     @staticmethod
     def _path(at: str) -> str:
-        slashes = "/" in at and ("." not in at or at.index("/") < at.index("."))
-        return "/proc/sys/" + (at if slashes else at.translate(_SWAP))
+        return "/proc/sys/" + at.translate(_SWAP)
 
 
 class KernelFiles(Writer):

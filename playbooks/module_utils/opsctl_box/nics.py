@@ -7,6 +7,7 @@ from typing import Any
 from ansible.module_utils.opsctl_box import devices
 from ansible.module_utils.opsctl_box.system import Refused, System
 from ansible.module_utils.opsctl_box.writer import Problems, Writer
+from ansible.module_utils.opsctl_read import ethtool
 
 PROGRAM = "/usr/local/lib/opsctl/devices.py"
 NIC_UNIT = "opsctl-nic@{}.service"
@@ -43,18 +44,8 @@ class Ethtool(Writer):
     means = "ethtool"
 
     def read(self, ats: list[str]) -> dict[str, str | None]:
-        """Ask each NIC once for each group."""
-        asked: dict[tuple[str, str], dict[str, str]] = {}
-        found: dict[str, str | None] = {}
-        for at in ats:
-            nic, group, key = at.split()
-            if group == "flow":
-                found[at] = devices.flow_read(nic, key, self.system.run)
-                continue
-            if (nic, group) not in asked:
-                asked[nic, group] = devices.ethtool_read(nic, group, self.system.run)
-            found[at] = asked[nic, group].get(key)
-        return found
+        """Read them as an audit does."""
+        return {at: answer.value for at, answer in ethtool.read(ats).items()}
 
     def write(self, wants: dict[str, str]) -> Problems:
         """Tell each NIC once for each group, then believe only what is read back."""
