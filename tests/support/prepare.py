@@ -27,6 +27,10 @@ GUEST = ("qemu-system-x86", "qemu-utils", "mmdebstrap", "e2fsprogs", "openssh-cl
 """What boots a guest, and what its disk is made with."""
 
 
+KERNEL = ("ethtool", "iproute2", "util-linux")
+"""What the tests of settings of a real kernel set it with."""
+
+
 def chromium() -> str | None:
     """Return why there is no Chromium, after having tried to install Debian's as root."""
     if shutil.which("chromium") or shutil.which("google-chrome"):
@@ -46,6 +50,13 @@ def guest() -> str | None:
     if not machine.lacking():
         return None
     return _installed(*GUEST) or machine.lacking() or None
+
+
+def kernel() -> str | None:
+    """Return why no kernel can be set, after having tried as for Chromium."""
+    if all(shutil.which(name) for name in ("ethtool", "ip", "unshare")):
+        return None
+    return _installed(*KERNEL)
 
 
 def _installed(*packages: str) -> str | None:
@@ -76,6 +87,7 @@ def main() -> int:
         "container": containers(),
         "compose": compose.obtain(),
         "guest": guest(),
+        "kernel": kernel(),
     }
     for kind, why in lacking.items():
         if why:
