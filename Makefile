@@ -60,7 +60,7 @@ check: setup ## lint, types, import rules, alert rules, licences, generated docs
 	@$(RUN) python -m tests.support.profiles
 	@$(RUN) yamllint --strict playbooks
 	@ANSIBLE_LIBRARY=playbooks/library ANSIBLE_FILTER_PLUGINS=playbooks/filter_plugins \
-	  $(RUN) ansible-lint --offline --quiet playbooks
+	  $(RUN) ansible-lint --offline -q playbooks
 
 .PHONY: bench
 bench: setup ## measure the figures of the README on this machine
