@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 from ansible.module_utils.opsctl_box.record import BEFORE, LOCK, PENDING, Record
@@ -44,3 +45,6 @@ def write(system: System, wanted: str, *, release: bool) -> None:
         return
     for path in (BEFORE, PENDING, CLAIM, LOCK):
         system.remove(path)
+    with contextlib.suppress(OSError):  # something else is kept there
+        system.at(STATE).rmdir()
+        system.at(STATE).parent.rmdir()

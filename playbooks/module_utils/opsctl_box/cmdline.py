@@ -65,7 +65,7 @@ def hold(system: System, words: list[str], check: bool) -> Booted:
     lacking = [word for word in words if word not in now]
     dropped = [word for word in (kept or {}).get("words", []) if word in now and word not in words]
     changes = [] if former == text else [_change(SETTINGS, former, text)]
-    stale = bool(changes) or not _fine(system, entry, words) or not _has_fallback(menu)
+    stale = bool(changes) or bool(_unfit(system, entry, words)) or not _has_fallback(system, menu)
     if stale and not changes:
         changes = [_change(MENU, "lacks wanted words or the fallback", "has them")]
     if check:
@@ -99,7 +99,7 @@ def _written(
         new = [word for word in words if word not in kept["words"]]
         kept["words"] += new
         record.update(MEANS, AT, kept)
-    if system.read(FALLBACK) is None:
+    if not _has_fallback(system, _menu(system)):
         system.write(FALLBACK, grub.fallback(entry, record.of(TOPIC, MEANS)[AT]["words"]), 0o755)
     system.write(SETTINGS, text)
     try:
@@ -109,7 +109,7 @@ def _written(
         made = grub.of_kernel(menu, kernel)
         if why := _unfit(system, made, words):
             raise Refused(f"{MENU} as generated is not fit to boot, so it was taken back: {why}")
-        if not _has_fallback(menu):
+        if not _has_fallback(system, menu):
             raise Refused(f"{MENU} as generated has no entry to fall back to, so it was taken back")
     except Refused:
         if former is None:
@@ -173,12 +173,9 @@ def _menu(system: System) -> list[grub.Entry]:
     return grub.entries(text)
 
 
-def _has_fallback(menu: list[grub.Entry]) -> bool:
-    return any(one.id == grub.BEFORE_ID for one in menu)
-
-
-def _fine(system: System, entry: grub.Entry | None, words: list[str]) -> bool:
-    return not _unfit(system, entry, words)
+def _has_fallback(system: System, menu: list[grub.Entry]) -> bool:
+    """Return whether the entry from before is there, with a kernel that is there still."""
+    return any(one.id == grub.BEFORE_ID and not _unfit(system, one, []) for one in menu)
 
 
 def _unfit(system: System, entry: grub.Entry | None, words: list[str]) -> str:

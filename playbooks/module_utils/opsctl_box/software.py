@@ -39,7 +39,7 @@ class Packages(Writer):
         """Keep each with what will come (`added`) and go (`removed`) together with them."""
         now = self.read(ats)
         missing = [at for at in ats if now[at] == "absent"]
-        steps = _STEP.findall(self._simulated(missing).out) if missing else []
+        steps = _STEP.findall(self._found(missing)) if missing else []
         added = sorted(name for what, name in steps if what == "Inst")
         removed = sorted(name for what, name in steps if what == "Remv" and name not in added)
         there = self.read(added) if added else {}
@@ -66,8 +66,7 @@ class Packages(Writer):
         removes = sorted(at for at, want in wants.items() if want == "absent")
         said = ""
         if installs:
-            if self._simulated(installs).code:
-                self.system.run(*_APT, "update", limit_s=_LIMIT_S)
+            self._found(installs)
             said += self._apt("install", *installs)
         if removes:
             said += self._apt("remove", *removes)
@@ -98,8 +97,14 @@ class Packages(Writer):
         """Say whether it is there."""
         return str(state["was"] if isinstance(state, dict) else state)
 
-    def _simulated(self, packages: list[str]) -> Any:
-        return self.system.run(*_APT, *_KEEP, "--simulate", "install", *packages)
+    def _found(self, packages: list[str]) -> str:
+        """Return what apt would do to install them; it looks for them first where it has to."""
+        ask = (*_APT, *_KEEP, "--simulate", "install", *packages)
+        told = self.system.run(*ask)
+        if told.code:
+            self.system.run(*_APT, "update", limit_s=_LIMIT_S)
+            told = self.system.run(*ask)
+        return told.out
 
     def _apt(self, *what: str) -> str:
         done = self.system.run(*_APT, *_KEEP, *what, limit_s=_LIMIT_S)

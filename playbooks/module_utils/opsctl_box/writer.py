@@ -50,8 +50,8 @@ class Writer:
         return self.read(ats)
 
     def as_before(self, at: str, state: Any, former: Any) -> bool:
-        """Return whether a state is the one that was kept."""
-        return former is None or state == former
+        """Return whether a state is the one that was kept; what is gone cannot be put back."""
+        return former is None or state is None or bool(state == former)
 
     def shown(self, state: Any) -> str:
         """Return a state as a line for a person."""
