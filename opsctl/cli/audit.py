@@ -24,6 +24,7 @@ from opsctl.cli.boxes import (
     PasswordOption,
     ProfileOption,
     Shown,
+    brief,
     explained,
     reach,
     styled,
@@ -166,9 +167,11 @@ def _findings(one: AuditedHost, *, everything: bool) -> Table:
         Column("got", overflow="fold"),
         "verdict",
         Column("why", overflow="fold"),
+        box=None,
+        pad_edge=False,
         title=Text(f"{one.host}: {'every setting' if everything else 'what does not hold'}"),
         title_justify="left",
     )
     for setting, want, got, verdict, detail in _listed(one, everything):
-        shown.add_row(Text(setting), Text(want), Text(got), styled(verdict), Text(detail))
+        shown.add_row(Text(setting), brief(want), brief(got), styled(verdict), Text(detail))
     return shown

@@ -69,6 +69,8 @@ BoxTierOption = Annotated[
     typer.Option("--tier", help="Only boxes of this latency tier: of the group of its name."),
 ]
 FORKS = 10
+_WIDEST = 60
+"""Characters of a value that a table shows; --output json has all."""
 
 _STYLES = {
     "holds": "green",
@@ -102,6 +104,14 @@ def reach(
 def styled(word: str) -> Text:
     """Return a verdict or an outcome in its colour."""
     return Text(word.replace("_", " "), _STYLES.get(word, ""))
+
+
+def brief(value: str) -> Text:
+    """Return a value in one line: of a file or a firewall its first line, and how many more."""
+    lines = [line.strip() for line in value.splitlines() if line.strip()]
+    first = lines[0] if lines else ""
+    more = f" … {len(lines) - 1} more lines" if len(lines) > 1 else ""
+    return Text(f"{first[:_WIDEST]}{'…' if len(first) > _WIDEST else ''}{more}")
 
 
 def explained(host: str, failure: Failure) -> None:

@@ -21,6 +21,7 @@ from opsctl.cli.boxes import (
     PasswordOption,
     ProfileOption,
     Shown,
+    brief,
     explained,
     reach,
     styled,
@@ -161,10 +162,11 @@ def _plan(planned: Sequence[ProvisionedHost]) -> RenderableType:
             Column("got", overflow="fold"),
             Column("want", overflow="fold"),
             "when",
+            box=None,
         )
         for change in one.changes:
             when = "after a reboot" if change.boot else "now"
-            shown.add_row(Text(change.setting), Text(change.got), Text(change.want), when)
+            shown.add_row(Text(change.setting), brief(change.got), brief(change.want), when)
         parts.append(shown)
     return Group(*parts)
 
@@ -194,5 +196,7 @@ def _not_holding(one: ProvisionedHost) -> Table:
         "setting", "want", "got", "verdict", "why", title=Text(f"{one.host}: what does not hold")
     )
     for f in one.after.not_holding if one.after else ():
-        shown.add_row(Text(f.setting), Text(f.want), Text(f.got), styled(f.verdict), Text(f.detail))
+        shown.add_row(
+            Text(f.setting), brief(f.want), brief(f.got), styled(f.verdict), Text(f.detail)
+        )
     return shown

@@ -49,6 +49,8 @@ class BoxHost(Value):
     """`opsctl_host_key`: its public key; empty: the one that was pinned at first contact."""
     profile: str
     """`opsctl_profile_name`: the firm's own profile; empty: that of its tier."""
+    by_ssh: bool = True
+    """False of the machine that opsctl runs on: `ansible_connection: local`."""
 
     @property
     def place(self) -> str:
@@ -229,6 +231,7 @@ def _host(
         owner=str(variables.get(OWNER) or path.parent.name + "/" + path.stem),
         host_key=str(variables.get(HOST_KEY, "")).strip(),
         profile=str(variables.get(PROFILE_NAME, "")),
+        by_ssh=variables.get("ansible_connection") != "local",
     )
 
 

@@ -84,7 +84,7 @@ class Session:
 
     def know_keys(self) -> None:
         """See to it that the key of each box is known; a box whose key is not goes no further."""
-        hosts = [host for host, _ in self.left.values()]
+        hosts = [host for host, _ in self.left.values() if host.by_ssh]
         keys = hostkeys.known(hosts)
         strangers = [host for host in hosts if host.place not in keys]
         if strangers:

@@ -19,12 +19,12 @@ from platform import processor, python_version, release
 
 from opsctl import environments
 from opsctl.targets import open_target
-from tests.bench import containers, drill_report, platform, throughput
+from tests.bench import boxes, containers, drill_report, platform, throughput
 from tests.bench.row import Row
 from tests.bench.timing import OPSCTL, opsctl_json, timed
 from tests.support.servers import folder
 
-PARTS = ("daily", "throughput", "platform", "report", "containers")
+PARTS = ("daily", "throughput", "platform", "report", "containers", "boxes")
 SETTLE_S = 10
 IDLE_S = 30
 
@@ -124,9 +124,7 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--only", choices=("daily", "throughput", "platform", "report", "containers")
-    )
+    parser.add_argument("--only", choices=PARTS)
     given = parser.parse_args()
     print(f"Machine: {machine()}\n")
     with folder() as state:
@@ -143,6 +141,8 @@ def main() -> int:
             rows += drill_report.measure(given.rounds)
         if given.only in (None, "containers"):
             rows += containers.measure(1)
+        if given.only in (None, "boxes"):
+            rows += boxes.measure()
     print("| figure | goal | measured |\n|---|---|---|")
     for row in rows:
         print(f"| {row.name} | {row.goal} | {row.measured} |")

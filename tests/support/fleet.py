@@ -86,10 +86,22 @@ class FakeBox:
     host_key: str
     process: Process
 
+    def run(self, *words: str) -> str:
+        """Run a command in it as root; return what it prints."""
+        inside = f"--target={self._inside}", "--mount", "--uts", "--pid", "--net", "--root"
+        return run("nsenter", *inside, *words)
+
+    def written(self) -> dict[str, bytes]:
+        """Return the files that it wrote over the tree."""
+        upper = self.folder / "upper"
+        files = (path for path in sorted(upper.rglob("*")) if path.is_file())
+        return {str(path.relative_to(upper)): path.read_bytes() for path in files}
+
     @property
-    def files(self) -> Path:
-        """What it wrote over the tree, by path."""
-        return self.folder / "upper"
+    def _inside(self) -> int:
+        """The process of its sshd: the child of the one that made its namespaces."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 @dataclass
