@@ -30,7 +30,6 @@ from opsctl.cli.boxes import (
     styled,
 )
 from opsctl.cli.common import Output, emit, say
-from opsctl.model.tiers import LatencyTier
 
 if TYPE_CHECKING:
     from opsctl.provision.results import Audited, AuditedHost
@@ -89,7 +88,7 @@ def host(
     asked = auditing.Asked(
         reach=reach(inventory, forks, accept_host_keys, become_password_file),
         names=(*(hosts or ()), *(limit or ())),
-        tier=known_tier(tier),
+        tier=tier,
         profile=profile,
     )
     with Shown() as shown:
@@ -108,19 +107,6 @@ def host(
     if code := auditing.EXIT[found.verdict]:
         raise typer.Exit(code)
     say(f"the report: {found.report}")
-
-
-def known_tier(word: str | None) -> LatencyTier | None:
-    """Return the tier that was named.
-
-    Raises:
-        UsageError: there is no such tier.
-    """
-    from opsctl.errors import UsageError
-
-    if word is None or word in set(LatencyTier):
-        return LatencyTier(word) if word else None
-    raise UsageError(f"there is no tier {word}", hint=f"tiers: {', '.join(LatencyTier)}")
 
 
 def _shown(found: Audited, *, everything: bool) -> RenderableType:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opsctl.cli.common import progress, say
+from opsctl.model.tiers import LatencyTier
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,7 +66,7 @@ PasswordOption = Annotated[
     ),
 ]
 BoxTierOption = Annotated[
-    str | None,
+    LatencyTier | None,
     typer.Option("--tier", help="Only boxes of this latency tier: of the group of its name."),
 ]
 FORKS = 10

@@ -74,7 +74,6 @@ def provision(
     it. A box that fails does not stop the others: exit 1 names it; 3 when something was applied
     and does not hold all the same. Killed, the next run continues.
     """
-    from opsctl.cli.audit import known_tier
     from opsctl.cli.guards import ask
     from opsctl.provision import applying
 
@@ -84,7 +83,7 @@ def provision(
     asked = applying.Asked(
         reach=reach(inventory, forks, accept_host_keys, become_password_file),
         names=(*(hosts or ()), *(limit or ())),
-        tier=known_tier(tier),
+        tier=tier,
         profile=profile,
         mode=mode,
         reboot=reboot,

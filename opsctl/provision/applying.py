@@ -123,20 +123,11 @@ def exit_code(found: Provisioned) -> int:
 
 def _through(work: _Work, selection: Selection, go: Go) -> None:
     session, progress = work.session, work.progress
-    left = {name: holding.left(name) for name in selection.boxes}
-    for name, unfinished in left.items():
-        if unfinished is not None:
-            progress.say(
-                f"unfinished: {unfinished.command} of {name} at {unfinished.at:%Y-%m-%dT%H:%M:%SZ} "
-                f"(run {unfinished.run}) did not come to its end; this run continues"
-            )
-    session.know_keys()
-    for name in session.left:
-        progress.stage(name, "read")
+    session.begin()
     known = read(session.left, session.run)
     session.failed(known.failures)
     for name, seen in known.seen.items():
-        begun = left[name]
+        begun = holding.left(name) if work.asked.mode != "check" else None
         findings = judge(seen.profile, seen.readings)
         work.boxes[name] = _Box(seen, findings, continues=begun.run if begun else "")
     session.failed(_twice(work))

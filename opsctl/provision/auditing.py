@@ -71,9 +71,7 @@ def audit(asked: Asked, progress: Progress) -> Audited:
 
 
 def _audited(session: Session, selection: Selection, run: str) -> tuple[AuditedHost, ...]:
-    session.know_keys()
-    for name in session.left:
-        session.progress.stage(name, "read")
+    session.begin()
     known = read(session.left, session.run)
     session.failed(known.failures)
     return tuple(

@@ -103,3 +103,14 @@ def left(name: str) -> Underway | None:
     except (FileNotFoundError, ValidationError):
         return None
     return None if alive(found.run) else found
+
+
+def unfinished(name: str) -> str:
+    """Return what a dead run left unfinished at a box, for a reader; empty where nothing."""
+    found = left(name)
+    if found is None:
+        return ""
+    return (
+        f"unfinished: {found.command} of {name} at {found.at:%Y-%m-%dT%H:%M:%SZ} "
+        f"(run {found.run}) did not come to its end; opsctl provision {name} continues"
+    )

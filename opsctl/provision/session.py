@@ -8,7 +8,7 @@ from pathlib import Path
 
 from opsctl.deploy.interrupt import Interruption
 from opsctl.model.tiers import LatencyTier
-from opsctl.provision import choosing, hostkeys, inventory
+from opsctl.provision import choosing, holding, hostkeys, inventory
 from opsctl.provision.choosing import Chosen
 from opsctl.provision.failing import Failure
 from opsctl.provision.inventory import BoxHost, Inventory
@@ -82,7 +82,16 @@ class Session:
             self.failures[name] = failure
             self.progress.stage(name, "failed", str(failure))
 
-    def know_keys(self) -> None:
+    def begin(self) -> None:
+        """Say what was left unfinished, see to the keys, and begin to read what is left."""
+        for name in self.left:
+            if told := holding.unfinished(name):
+                self.progress.say(told)
+        self._know_keys()
+        for name in self.left:
+            self.progress.stage(name, "read")
+
+    def _know_keys(self) -> None:
         """See to it that the key of each box is known; a box whose key is not goes no further."""
         hosts = [host for host, _ in self.left.values() if host.by_ssh]
         keys = hostkeys.known(hosts)
