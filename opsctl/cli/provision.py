@@ -139,6 +139,7 @@ def _shown(found: Provisioned) -> RenderableType:
     parts: list[RenderableType] = [boxes]
     if found.mode == "check":
         parts.append(_plan(found.hosts))
+        parts.extend(map(_disagreement, found.hosts))
     for one in found.hosts:
         if one.after is not None and one.after.not_holding:
             parts.append(_not_holding(one))
@@ -168,6 +169,17 @@ def _plan(planned: Sequence[ProvisionedHost]) -> RenderableType:
             shown.add_row(Text(change.setting), brief(change.got), brief(change.want), when)
         parts.append(shown)
     return Group(*parts)
+
+
+def _disagreement(one: ProvisionedHost) -> RenderableType:
+    """Say where the playbook's own check and the plan are not of one mind."""
+    planned, said = {change.setting for change in one.changes}, set(one.applied)
+    lines = []
+    if besides := sorted(said - planned):
+        lines.append(f"{one.host}: the playbook would write besides: {', '.join(besides)}")
+    if left := sorted(planned - said):
+        lines.append(f"{one.host}: follows from others, or cannot be written: {', '.join(left)}")
+    return Text("\n".join(lines), "dim")
 
 
 def _cpus(layout: Layout) -> str:

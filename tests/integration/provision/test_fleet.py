@@ -168,18 +168,23 @@ class TestProvision:
         assert done.returncode == 2
         assert "add --yes" in done.stderr
 
-    def test_cpus_that_do_not_exist_are_refused(
-        self, boxes: Fleet, state: Path, tmp_path: Path
+    @pytest.mark.parametrize(
+        ("cpus", "said"),
+        [("4000-4001", "4000"), (f"0-{(os.cpu_count() or 1) - 1}", "housekeeping")],
+    )
+    def test_a_layout_that_cannot_be_is_refused(
+        self, boxes: Fleet, state: Path, tmp_path: Path, cpus: str, said: str
     ) -> None:
+        """CPUs that the box does not have, or all that it has."""
         (tmp_path / "Pulumi.yaml").write_text("name: trading\nruntime: python\n")
         (tmp_path / "site/profiles").mkdir(parents=True)
         profile = tmp_path / "site/profiles/ours.yaml"
-        profile.write_text("extends: hft\nlayout: {trading: 4000-4001}\n")
+        profile.write_text(f"extends: hft\nlayout: {{trading: {cpus}}}\n")
         words = ("provision", GOOD, "-i", str(boxes.inventory()), "--profile", "ours", "--check")
         done = opsctl(*words, state=state, cwd=tmp_path)
         assert done.returncode == 1, done.stderr
         assert f"{GOOD} cannot have profile ours" in done.stderr
-        assert "4000" in done.stderr
+        assert said in done.stderr
 
 
 def test_killed_it_ends_ansible_too_and_the_next_run_goes_on(boxes: Fleet, state: Path) -> None:
