@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from opsctl.model.profile.box import Disk, Reading
+from opsctl.model.profile.box import Box, Disk, Reading
+from opsctl.model.profile.judge import judge, verdict
 from opsctl.model.profile.layout import Wish
 from opsctl.model.profile.own import Own
-from opsctl.model.profile.profile import Profile, Wanted
+from opsctl.model.profile.profile import Profile, Verdict, Wanted
 from opsctl.model.profile.resolve import CMDLINE_FILE, asks, options, profile_for, settings
 from opsctl.model.profile.setting import Means, Topic
 from opsctl.model.profile.unfit import Unfit
@@ -143,6 +144,45 @@ def test_no_place_is_wanted_in_two_ways(tier: LatencyTier) -> None:
         assert len(places) == len(set(places))
         ids = [w.id for w in profile.settings]
         assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("tier", LatencyTier)
+@pytest.mark.parametrize(
+    "machine",
+    [
+        box(cpus=cpus(2), memory_bytes=(1 << 30) + 12345),
+        box(cpus=cpus(16, threads=2, sockets=2), nics=(nic("a", node=1), nic("b", node=1))),
+        box(virtual="qemu", nics=(nic("m", management=True), nic("a", driver="virtio_net"))),
+    ],
+    ids=["small", "large", "virtual"],
+)
+def test_what_has_been_applied_is_wanted_again_and_holds(machine: Box, tier: LatencyTier) -> None:
+    first = profile_for(machine, tier)
+    want = {(w.means, w.at): w.want for w in first.settings if not w.lacks}
+    applied = machine.model_copy(
+        update={
+            # A kernel with huge pages tells a few pages less, a NIC the queues that it now has.
+            "memory_bytes": machine.memory_bytes - 4096,
+            "nics": tuple(
+                one.model_copy(
+                    update={
+                        "queues": int(
+                            want.get((Means.ETHTOOL, f"{one.name} channels combined"), one.queues)
+                        )
+                    }
+                )
+                for one in machine.nics
+            ),
+        }
+    )
+    read = [
+        Reading(means=ask.means, at=ask.at, value=want.get((ask.means, ask.at), "absent"))
+        for ask in asks(applied, tier)
+    ]
+    again = profile_for(applied, tier, readings=read)
+    assert again == first
+    assert again.digest() == first.digest()
+    assert verdict(judge(again, read)) is Verdict.HOLDS
 
 
 def test_slower_tiers_take_no_reboot_and_leave_the_cpus_alone() -> None:
