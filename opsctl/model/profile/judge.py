@@ -118,7 +118,7 @@ def _words_written(answers: Answers) -> tuple[str, ...]:
     """Return the words of the command line of the next boot, as the file of opsctl has them."""
     reading = answers.get((Means.FILE, CMDLINE_FILE))
     text = (reading.value or "") if reading else ""
-    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    lines = (line for line in text.splitlines() if line.startswith("GRUB_CMDLINE_LINUX"))
     return tuple(
         word.removeprefix('"')
         for line in lines

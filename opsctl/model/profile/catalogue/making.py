@@ -16,18 +16,18 @@ from opsctl.model.tiers import LatencyTier
 Want = dict[LatencyTier, str]
 
 UNDO: dict[Means, str] = {
-    Means.CMDLINE: "its word leaves /etc/default/grub.d/90-opsctl.cfg; a reboot",
-    Means.SYSCTL: "the former value is written back, its line leaves /etc/sysctl.d/90-opsctl.conf",
-    Means.SYSFS: "the former value is written back, its line leaves /etc/tmpfiles.d/90-opsctl.conf",
-    Means.ETHTOOL: "the former value is set again, and no longer at boot",
-    Means.IRQ: "the former CPUs are set again, and no longer at boot",
+    Means.CMDLINE: "its word leaves the command line of the next boot; a reboot",
+    Means.SYSCTL: "the former value is written back, now and for the next boot",
+    Means.SYSFS: "the former value is written back, now and for the next boot",
+    Means.ETHTOOL: "the former value is set again, and whenever the NIC comes",
+    Means.IRQ: "the former CPUs are set again, and whenever the device comes",
     Means.UNIT: "the unit is enabled, masked and running again as it was",
     Means.PACKAGE: "a package that was added is removed, one that was removed is added",
-    Means.LIMIT: "its line leaves /etc/security/limits.d/90-opsctl.conf; holds at the next login",
+    Means.LIMIT: "its line leaves the files of limits; the next login has what was before",
     Means.ACCOUNT: "an account that was added is removed",
     Means.FILE: "the former content is put back; a file that was not there is removed",
     Means.SSHD: "its line leaves the drop-in of sshd, which is reloaded",
-    Means.FIREWALL: "the table is removed, and the former rules are loaded",
+    Means.FIREWALL: "the table is removed, now and at boot",
     Means.MEASURED: "nothing: it is only read",
 }
 

@@ -37,6 +37,11 @@ def test_they_are_written_as_the_kernel_does(some: tuple[int, ...], listed: str,
     assert cpus.mask(some) == mask
 
 
+def test_groups_of_a_mask_may_be_written_short() -> None:
+    assert cpus.of_mask("1,1") == {0, 32}
+    assert cpus.of_mask("0x3") == {0, 1}
+
+
 @pytest.mark.parametrize("text", ["x", "1-", "3-1", "1,,2", "-1", "0-99999", "1 2", "0x3"])
 def test_what_is_no_list_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be a list of CPUs such as"):

@@ -42,6 +42,13 @@ def test_without_a_known_way_of_management_ssh_is_open() -> None:
     assert '\t\tiifname { "eth0", "eth3" } tcp dport 22 accept\n' in rules(["eth3", "eth0"])
 
 
+def test_networks_that_touch_are_merged_and_addresses_are_not() -> None:
+    assert "ip saddr { 10.0.0.1, 10.0.0.2 } tcp" in rules([], ["10.0.0.2", "10.0.0.1"])
+    assert "ip saddr 10.0.0.0/23 tcp" in rules([], ["10.0.1.0/24", "10.0.0.0/24"])
+    assert "ip saddr 10.0.1.0-10.0.2.255 tcp" in rules([], ["10.0.1.0/24", "10.0.2.0/24"])
+    assert "ip saddr 10.0.0.0/8 tcp" in rules([], ["10.0.0.0/8", "10.9.9.9"])
+
+
 def test_a_network_of_one_is_written_as_nft_lists_it() -> None:
     assert Allowed(port=1, sources=("10.0.0.1/32",)).sources == ("10.0.0.1",)
 

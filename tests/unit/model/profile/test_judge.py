@@ -100,6 +100,7 @@ def test_what_is_lacking_is_not_applicable_whatever_was_read() -> None:
         (None, 'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT a nohz_full=2-3"', REBOOT),
         ("1", "GRUB_CMDLINE_LINUX='nohz_full=2-3 b'", REBOOT),
         (None, 'GRUB_CMDLINE_LINUX="nohz_full=1-3"', DRIFTED),
+        (None, 'GRUB_DEFAULT="nohz_full=2-3"', DRIFTED),
         (None, '# GRUB_CMDLINE_LINUX="nohz_full=2-3"', DRIFTED),
         (None, None, DRIFTED),
         ("1", None, DRIFTED),

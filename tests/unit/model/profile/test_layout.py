@@ -80,6 +80,9 @@ def test_where_no_nic_tells_its_node_what_belongs_together_is_on_the_emptier_one
 def test_a_core_for_each_nic_serves_interrupts_where_there_are_many() -> None:
     found = layout(box(cpus=cpus(16)), HFT, None, (nic("eth1"), nic("eth2"), nic("eth3")))
     assert found.interrupts == (1, 2, 3)
+    # Never more than a quarter of what is free.
+    found = layout(box(cpus=cpus(9)), HFT, None, (nic("eth1"), nic("eth2"), nic("eth3")))
+    assert found.interrupts == (1, 2)
 
 
 def test_slower_tiers_isolate_nothing() -> None:

@@ -12,7 +12,7 @@ from opsctl.model.profile.layout import Wish
 from opsctl.model.profile.own import Own
 from opsctl.model.profile.profile import Profile, Verdict, Wanted
 from opsctl.model.profile.resolve import CMDLINE_FILE, asks, options, profile_for, settings
-from opsctl.model.profile.setting import Means, Topic
+from opsctl.model.profile.setting import Compare, Means, Topic
 from opsctl.model.profile.unfit import Unfit
 from opsctl.model.tiers import LatencyTier
 from tests.support.boxes import box, cpus, nic
@@ -63,6 +63,24 @@ def test_there_is_a_queue_for_each_cpu_that_serves_and_the_answer_stays() -> Non
         update={"nics": (nic("a", queues=2), nic("b", queues=2), nic("m", management=True))}
     )
     assert profile_for(applied, HFT).digest() == profile_for(first, HFT).digest()
+
+
+def test_a_nic_is_not_asked_for_more_queues_than_it_has() -> None:
+    few = box(cpus=cpus(16), nics=(nic("a", queues=1), nic("b", queues=8)))
+    wanted = by_id(profile_for(few, HFT))
+    assert wanted["ethtool.a.channels.combined"].want == "1"
+    assert wanted["ethtool.b.channels.combined"].want == "2"
+    assert "sysfs.a.rx-1.rps" not in wanted
+    assert "sysfs.b.rx-1.rps" in wanted
+
+
+@pytest.mark.parametrize(
+    ("memory_mib", "pages"), [(1024, 64), (1430, 64), (15_900, 512), (64_100, 2048)]
+)
+def test_huge_pages_take_about_an_eighth_of_the_memory(memory_mib: int, pages: int) -> None:
+    wanted = by_id(profile_for(box(memory_bytes=memory_mib << 20), HFT))
+    assert wanted["cmdline.hugepages"].want == str(pages)
+    assert wanted["measured.hugepages"].want == str(pages)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +233,16 @@ def test_a_firm_changes_and_drops_settings_and_adds_its_own() -> None:
                 "topic": "sockets",
                 "means": "sysctl",
                 "at": "net.core.optmem_max",
+                "compare": "at_least",
             },
+            "cmdline.idle": {
+                "want": "poll",
+                "why": "ours",
+                "topic": "kernel",
+                "means": "cmdline",
+                "at": "idle",
+            },
+            "sysctl.net.core.rmem_max": {"want": "1", "why": "ours", "compare": "equal"},
         },
         off={"unit.fstrim.timer": "the array discards by itself"},
         mitigations="off",
@@ -226,6 +253,9 @@ def test_a_firm_changes_and_drops_settings_and_adds_its_own() -> None:
     assert (profile.name, profile.tier) == ("ours", HFT)
     assert found["sysctl.vm.swappiness"].want == "10"
     assert found["sysctl.net.core.optmem_max"].want == "131072"
+    assert found["sysctl.net.core.optmem_max"].compare is Compare.AT_LEAST
+    assert found["sysctl.net.core.rmem_max"].compare is Compare.EQUAL
+    assert (found["cmdline.idle"].boot, found["sysctl.net.core.optmem_max"].boot) == (True, False)
     assert "unit.fstrim.timer" not in found
     assert found["cmdline.mitigations"].want == "off"
     assert "server 10.0.0.1 iburst\nserver time.example.com iburst\n" in found["file.chrony"].want
