@@ -123,7 +123,7 @@ def test_a_word_without_a_value_is_there_or_is_not() -> None:
 def test_what_follows_from_the_command_line_waits_as_long_as_a_word_of_it_does() -> None:
     told = wanted(Means.MEASURED, "/sys/devices/system/cpu/nohz_full", "2-3", Compare.CPUS)
     profile = of(wanted(Means.CMDLINE, "nohz_full", "2-3"), told.model_copy(update={"boot": True}))
-    file = written('X="nohz_full=2-3"')
+    file = written('GRUB_CMDLINE_LINUX_DEFAULT="nohz_full=2-3"')
     none = read(Means.MEASURED, told.at, "(null)")
     before = judge(profile, [read(Means.CMDLINE, "nohz_full", None), none, file])
     assert [finding.verdict for finding in before] == [REBOOT, REBOOT]
