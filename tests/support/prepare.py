@@ -27,7 +27,7 @@ GUEST = ("qemu-system-x86", "qemu-utils", "mmdebstrap", "e2fsprogs", "openssh-cl
 """What boots a guest, and what its disk is made with."""
 
 
-KERNEL = ("ethtool", "iproute2", "util-linux")
+KERNEL = ("ethtool", "iproute2", "nftables", "util-linux")
 """What the tests of settings of a real kernel set it with."""
 
 
@@ -54,7 +54,7 @@ def guest() -> str | None:
 
 def kernel() -> str | None:
     """Return why no kernel can be set, after having tried as for Chromium."""
-    if all(shutil.which(name) for name in ("ethtool", "ip", "unshare")):
+    if all(shutil.which(name) for name in ("ethtool", "ip", "nft", "unshare")):
         return None
     return _installed(*KERNEL)
 
