@@ -8,6 +8,7 @@ import socket
 import struct
 from array import array
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from ansible.module_utils.opsctl_read import netlink
 from ansible.module_utils.opsctl_read.answers import Answer, Answers
@@ -47,6 +48,9 @@ SHORT = {
 
 _IOCTL, _FLOW_HASH = 0x8946, 0x29
 _FLOWS = {"tcp4": 1, "udp4": 2, "sctp4": 3, "tcp6": 5, "udp6": 6, "sctp6": 7}
+_FLOWS_FIXED = frozenset({"e1000e"})
+"""Drivers that tell how flows are told apart and have no way to change it: only a write would
+show that."""
 _HASHED = ((1, "m"), (2, "v"), (3, "t"), (4, "s"), (5, "d"), (6, "f"), (7, "n"), (31, "r"))
 """Bits of what a flow is told apart by, and ethtool's letters for them, in its order."""
 
@@ -169,7 +173,8 @@ def flow(nic: str, kind: str) -> Answer:
     letters = "".join(letter for bit, letter in _HASHED if told >> bit & 1)
     if not letters:
         return Answer(None, f"the driver of {nic} does not tell {kind} flows apart")
-    return Answer(letters)
+    driver = Path(f"/sys/class/net/{nic}/device/driver").resolve().name
+    return Answer(letters, "fixed by the driver" if driver in _FLOWS_FIXED else "")
 
 
 def _switch(value: object) -> str:

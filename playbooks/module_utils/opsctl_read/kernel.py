@@ -78,7 +78,8 @@ def sysfs(ats: Iterable[str]) -> Answers:
         answers[at] = _one(at, "there is no such file on this machine")
         value = answers[at].value
         if value is not None:
-            answers[at] = Answer(chosen(value))
+            # So the kernel prints an empty list of CPUs in some files.
+            answers[at] = Answer("" if value.strip() == "(null)" else chosen(value))
     return answers
 
 

@@ -114,6 +114,14 @@ def test_of_a_choice_the_chosen_word(text: str, value: str) -> None:
     assert kernel.chosen(text) == value
 
 
+def test_an_empty_list_of_cpus_is_empty_however_the_kernel_prints_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernel, "text", lambda path: "  (null)\n")
+    at = "/sys/devices/system/cpu/nohz_full"
+    assert kernel.sysfs([at]) == {at: Answer("")}
+
+
 def test_a_key_with_a_dot_in_a_name_is_found_and_tabs_are_spaces(tmp_path: Path) -> None:
     key = tmp_path / "net" / "ipv4" / "conf" / "eth0.100" / "rp_filter"
     key.parent.mkdir(parents=True)
