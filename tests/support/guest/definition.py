@@ -21,11 +21,12 @@ TRADING_MACS = ("52:54:00:00:00:02", "52:54:00:00:00:03")
 FRESH = (
     *("systemd", "systemd-sysv", "systemd-timesyncd", "dbus", "udev", "kmod", "libpam-systemd"),
     *("openssh-server", "sudo", "python3", "iproute2", "ethtool", "procps", "nftables", "less"),
-    *("grub-pc", "grub-pc-bin", "initramfs-tools", "lz4", "cron", "logrotate", "man-db"),
+    *("grub-pc", "grub-pc-bin", "initramfs-tools", "lz4", "cron", "logrotate"),
     *("unattended-upgrades", "irqbalance", "ca-certificates"),
 )
 """What is installed on a server as it arrives, the kernel apart; irqbalance and the timers of
-unattended upgrades run on it, as they do on many."""
+unattended upgrades run on it, as they do on many. No man-db: at each package it would read its
+index anew, for half a minute under emulation."""
 
 LATER = (
     *("chrony", "linuxptp", "auditd", "rt-tests", "docker.io", "iptables", "linux-cpupower"),
