@@ -16,7 +16,7 @@ from opsctl.model.profile.judge import judge
 from opsctl.model.profile.profile import Finding, Profile, Verdict
 from opsctl.model.profile.variable import NAME, settings_by_means
 from opsctl.model.tiers import LatencyTier
-from opsctl.provision import draining, holding, keeping
+from opsctl.provision import draining, holding, keeping, recording
 from opsctl.provision.failing import Failure, failure
 from opsctl.provision.playing import Played, become_password
 from opsctl.provision.progress import Progress
@@ -110,7 +110,7 @@ def provision(asked: Asked, progress: Progress, go: Go) -> Provisioned:
             hosts=tuple(_result(work, selection, name) for name in selection.boxes),
             duration_s=round(time.monotonic() - began, 3),
         )
-        run.result = found.model_dump(mode="json")
+        run.result = recording.keep(found, run.folder)
         run.exit_code = exit_code(found)
     return found
 

@@ -12,7 +12,7 @@ from opsctl.deploy.interrupt import Interruption
 from opsctl.model.profile.judge import judge
 from opsctl.model.profile.profile import Finding
 from opsctl.model.tiers import LatencyTier
-from opsctl.provision import keeping, reporting
+from opsctl.provision import keeping, recording, reporting
 from opsctl.provision.failing import Failure
 from opsctl.provision.playing import become_password
 from opsctl.provision.progress import Progress
@@ -65,7 +65,7 @@ def audit(asked: Asked, progress: Progress) -> Audited:
             duration_s=round(time.monotonic() - began, 3),
         )
         found = reporting.write(found, run.folder)
-        run.result = found.model_dump(mode="json")
+        run.result = recording.keep(found, run.folder)
         run.exit_code = EXIT[found.verdict]
     return found
 

@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -13,9 +14,9 @@ import pytest
 from opsctl import schemas
 from opsctl.errors import OpsctlError
 from opsctl.model.profile.profile import Verdict
-from opsctl.provision import metrics, reporting
+from opsctl.provision import metrics, recording, reporting
 from opsctl.provision.auditing import EXIT
-from opsctl.provision.results import held, worst
+from opsctl.provision.results import Audited, held, worst
 from opsctl.toolchain import programs
 from tests.unit.provision.audits import FINDINGS, GONE, TUNED, audited
 
@@ -108,3 +109,15 @@ class TestReport:
         page = Path(reporting.write(audited(TUNED), tmp_path).report).read_text()
         assert "default-src 'none'" in page
         assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_evidence_says_what_does_not_hold_and_the_folder_has_all(tmp_path: Path) -> None:
+    found = audited(TUNED, GONE)
+    kept: Any = recording.keep(found, tmp_path)
+    first, second = kept["hosts"]
+    assert first["not_holding"] == ["sysctl.vm.swappiness", "cmdline.isolcpus"]
+    assert first["counts"]["holds"] == 1
+    assert first["changed"] == ["sysctl.vm.swappiness"]
+    assert (second["verdict"], "nothing listens there" in second["failure"]) == ("failed", True)
+    assert len(json.dumps(kept)) < len(found.model_dump_json()) / 2
+    assert Audited.model_validate_json((tmp_path / "result.json").read_text()) == found
