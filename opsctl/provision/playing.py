@@ -210,7 +210,8 @@ class _Listener:
     def _changed(self, host: str, task: str, res: Mapping[str, Any]) -> None:
         played = self.played
         played.changed[host] = (*played.changed.get(host, ()), task)
-        named = (one["setting"] for one in res.get("changes") or () if "setting" in one)
+        changes = res.get("changes") or ()
+        named = (one["setting"] for one in changes if isinstance(one, Mapping) and "setting" in one)
         fresh = dict.fromkeys((*played.settings.get(host, ()), *map(str, named)))
         played.settings[host] = tuple(fresh)
 
