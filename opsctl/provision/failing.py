@@ -92,23 +92,13 @@ def _known(text: str, host: BoxHost) -> tuple[str, str, str] | None:
     """Return stage, message and hint of what is known to happen."""
     low = text.lower()
     place = f"{host.address} port {host.port}"
-    if "remote host identification has changed" in low or "host key is incorrect" in low:
+    if any(words in low for words in _OTHER_KEY):
         return (
             "keys",
             f"{place} has another host key than the known one: installed anew, or an impostor",
             _NEW_KEY_HINT.format(file=places.known_hosts(), place=host.place),
         )
-    if (
-        "host key verification failed" in low
-        or "host key is unknown" in low
-        or ("no" in low and "host key is known" in low)
-    ):
-        return (
-            "keys",
-            f"the host key of {place} is not the one that is known",
-            "compare its fingerprint, then --accept-host-keys, or write opsctl_host_key",
-        )
-    if "permission denied" in low and ("publickey" in low or "password" in low):
+    if re.search(r"permission denied.*(publickey|password)|ssh authentication is incorrect", low):
         return (
             "connect",
             f"{_target(host)} does not take this key",
@@ -131,6 +121,13 @@ def _known(text: str, host: BoxHost) -> tuple[str, str, str] | None:
     return None
 
 
+_OTHER_KEY = (
+    "remote host identification has changed",
+    "host key verification failed",
+    "host key is known for",
+    "unrecognized or mismatching host key",
+)
+"""A box whose key is not known at all is not asked by Ansible: it is another key."""
 _NEW_KEY_HINT = (
     "ask who installed it; then ssh-keygen -f {file} -R '{place}', "
     "or correct opsctl_host_key in the inventory"

@@ -16,10 +16,11 @@ from opsctl.model.value import Value
 from opsctl.provision import places, programs
 from opsctl.provision.inventory import BoxHost
 
-SCAN_TIMEOUT_S = 5
+SCAN_TIMEOUT_S = 15
+"""As long as a slow machine takes for its half of a key exchange."""
 SCANS = 16
-TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "ssh-rsa")
-"""Preferred first."""
+KINDS = ("ed25519", "ecdsa", "rsa")
+"""Types of keys, preferred first."""
 
 
 class HostKey(Value):
@@ -77,28 +78,28 @@ def _pinned() -> dict[str, str]:
 
 
 def _offered(host: BoxHost) -> HostKey | None:
-    argv = [str(programs.openssh("ssh-keyscan")), "-T", str(SCAN_TIMEOUT_S), "-p", str(host.port)]
+    """Return the key of a host: of the type that is preferred, where it has one."""
+    for kind in KINDS:
+        if key := _scanned(host, kind):
+            return HostKey(key=key, fingerprint=fingerprint(key))
+    return None
+
+
+def _scanned(host: BoxHost, kind: str) -> str:
+    argv = [str(programs.openssh("ssh-keyscan")), "-T", str(SCAN_TIMEOUT_S), "-t", kind]
     try:
         done = subprocess.run(
-            [*argv, "--", host.address],
+            [*argv, "-p", str(host.port), "--", host.address],
             capture_output=True,
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            timeout=4 * SCAN_TIMEOUT_S,
+            timeout=2 * SCAN_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        return None
-    keys = [
-        line.partition(" ")[2].strip()
-        for line in done.stdout.splitlines()
-        if line and not line.startswith("#")
-    ]
-    keys = [key for key in keys if key.split(" ")[0] in TYPES]
-    if not keys:
-        return None
-    best = min(keys, key=lambda key: TYPES.index(key.split(" ")[0]))
-    return HostKey(key=best, fingerprint=fingerprint(best))
+        return ""
+    lines = (line for line in done.stdout.splitlines() if line and not line.startswith("#"))
+    return next((line.partition(" ")[2].strip() for line in lines), "")
 
 
 def fingerprint(key: str) -> str:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import shlex
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,9 +246,10 @@ def _last_error(text: str) -> str:
 
 @contextlib.contextmanager
 def become_password(variable: str, file: Path | None) -> Iterator[Path | None]:
-    """Yield a file that holds the password for sudo: the user's, or one in memory of a variable.
+    """Yield what tells Ansible the password for sudo: the user's file, or a program that prints it.
 
-    The one in memory is reached by this process's number alone and is gone with it.
+    The password of a variable is in the memory of this process alone, and gone with it; the
+    program reads it there. Ansible runs a password file that may be executed.
     """
     value = os.environ.get(variable)
     if file is not None or not value:
@@ -257,13 +259,18 @@ def become_password(variable: str, file: Path | None) -> Iterator[Path | None]:
         raise OpsctlError(
             f"{variable} serves on Linux only", hint="name a file: --become-password-file FILE"
         )
-    with os.fdopen(_memory(value), "rb") as held:
-        yield Path(f"/proc/{os.getpid()}/fd/{held.fileno()}")
+    with (
+        os.fdopen(_memory(value), "rb") as held,
+        tempfile.TemporaryDirectory(prefix="opsctl-") as folder,
+    ):
+        program = Path(folder) / "become"
+        program.write_text(f"#!/bin/sh\nexec cat /proc/{os.getpid()}/fd/{held.fileno()}\n")
+        program.chmod(0o500)
+        yield program
 
 
 def _memory(value: str) -> int:
     descriptor = os.memfd_create("become", os.MFD_CLOEXEC)
-    # Ansible runs a password file that may be executed; this one may only be read.
     os.fchmod(descriptor, 0o400)
     os.write(descriptor, value.encode())
     return descriptor

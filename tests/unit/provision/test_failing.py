@@ -23,9 +23,9 @@ CHANGED = (
     "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n"
     "Host key verification failed."
 )
-UNKNOWN = (
-    "Failed to connect to the host via ssh: No ED25519 host key is known for "
-    "[10.1.0.11]:2222 and you have requested strict checking."
+MISMATCH = (
+    "Task failed: Host key checking is enabled, and SSH reported an unrecognized or mismatching "
+    "host key."
 )
 
 
@@ -34,16 +34,22 @@ UNKNOWN = (
     [
         (CHANGED, "keys", "10.1.0.11 port 2222 has another host key", "ask who installed it"),
         (
-            UNKNOWN,
+            MISMATCH,
             "keys",
-            "is not the one that is known",
-            "--accept-host-keys",
+            "10.1.0.11 port 2222 has another host key",
+            "opsctl_host_key",
         ),
         (
             "Failed to connect to the host via ssh: ops@10.1.0.11: Permission denied (publickey).",
             "connect",
             "ops@10.1.0.11 does not take this key",
             "authorized_keys",
+        ),
+        (
+            "Task failed: SSH authentication is incorrect",
+            "connect",
+            "ops@10.1.0.11 does not take this key",
+            "ansible_ssh_private_key_file",
         ),
         (
             "ssh: connect to host 10.1.0.11 port 2222: Connection refused",
