@@ -12,6 +12,8 @@ from opsctl.model.profile.resolve import CMDLINE_FILE
 from opsctl.model.profile.setting import Compare, Means
 from opsctl.model.value import Value
 
+NO_UNIT = "no unit of this name"
+"""How the reason of a reading begins where systemd knows no such unit."""
 _WORST = (Verdict.DRIFTED, Verdict.UNREADABLE, Verdict.REBOOT)
 _ON = frozenset({"on", "yes", "true", "enabled", "y"})
 _OFF = frozenset({"off", "no", "false", "disabled", "n"})
@@ -103,8 +105,7 @@ def _judged(wanted: Wanted, answers: Answers, written: Sequence[str], waits: boo
             reason = str(error)
     if holds:
         return finding(Verdict.HOLDS)
-    # A word that is on no command line was read all the same: there is none.
-    absent = wanted.means is Means.CMDLINE and reading is not None and reading.value is None
+    absent = reading is not None and _is_absent(reading)
     if wanted.boot and (
         _waits(wanted, written) if wanted.means is Means.CMDLINE else waits and not reason
     ):
@@ -112,6 +113,14 @@ def _judged(wanted: Wanted, answers: Answers, written: Sequence[str], waits: boo
     if reason and not absent:
         return finding(Verdict.UNREADABLE, reason)
     return finding(Verdict.DRIFTED, reason if absent else "")
+
+
+def _is_absent(reading: Reading) -> bool:
+    """Whether it was read that there is none: no word on the command line, no such unit."""
+    return reading.value is None and (
+        reading.means is Means.CMDLINE
+        or (reading.means is Means.UNIT and reading.reason.startswith(NO_UNIT))
+    )
 
 
 def _words_written(answers: Answers) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsctl.model.profile.catalogue import sources
 from opsctl.model.profile.catalogue.making import (
     BARE_METAL,
+    INTEL,
     READABLE,
     Want,
     hft,
@@ -85,6 +86,7 @@ SETTINGS = (
         "processor.max_cstate bounds.",
         sources.CPUIDLE,
         BARE_METAL,
+        INTEL,
         option("CONFIG_INTEL_IDLE"),
     ),
     _word(

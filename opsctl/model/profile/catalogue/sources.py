@@ -39,9 +39,11 @@ IP = _kernel("IP sysctl", "networking/ip-sysctl")
 NAPI = _kernel("NAPI: busy polling and interrupt mitigation", "networking/napi")
 SCALING = _kernel("scaling in the Linux networking stack", "networking/scaling")
 ETHTOOL = _manual("ethtool", 8, "ethtool")
-BLOCK = _kernel("/sys/block queue files", "block/queue-sysfs")
+BLOCK = (
+    "Linux kernel documentation, /sys/block queue files: "
+    "https://www.kernel.org/doc/html/v5.10/block/queue-sysfs.html"
+)
 SCHEDULERS = _kernel("switching I/O schedulers", "block/switching-sched")
-TIMEKEEPING = _kernel("hardware time stamping", "networking/timestamping")
 CHRONY = _manual("chrony.conf", 5, "chrony")
 PTP4L = _manual("ptp4l", 8, "linuxptp")
 PHC2SYS = _manual("phc2sys", 8, "linuxptp")

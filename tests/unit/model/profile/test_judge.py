@@ -87,6 +87,15 @@ def test_what_could_not_be_read_is_known_by_nobody() -> None:
     assert (forgotten.verdict, forgotten.detail) == (UNREADABLE, "it was not read")
 
 
+def test_a_unit_that_is_not_installed_is_known_not_to_run() -> None:
+    unit = wanted(Means.UNIT, "chrony.service", "on")
+    gone = read(Means.UNIT, unit.at, None, "no unit of this name is installed")
+    (finding,) = judge(of(unit), [gone])
+    assert (finding.verdict, finding.detail) == (DRIFTED, "no unit of this name is installed")
+    silent = gone.model_copy(update={"reason": "systemd does not answer"})
+    assert judge(of(unit), [silent])[0].verdict is UNREADABLE
+
+
 def test_what_is_lacking_is_not_applicable_whatever_was_read() -> None:
     lacking = wanted(Means.SYSCTL, "a", "0").model_copy(update={"lacks": "no such key"})
     (finding,) = judge(of(lacking), [read(Means.SYSCTL, "a", "1")])

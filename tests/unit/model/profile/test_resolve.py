@@ -92,6 +92,11 @@ def test_huge_pages_take_about_an_eighth_of_the_memory(memory_mib: int, pages: i
             "cmdline.nohz_full",
             "the kernel 6.1.0-31-amd64 is built without CONFIG_NO_HZ_FULL",
         ),
+        (
+            {"vendor": "AuthenticAMD"},
+            "cmdline.intel_idle.max_cstate",
+            "is for processors of GenuineIntel: this is AuthenticAMD",
+        ),
         ({"bootloader": ""}, "cmdline.isolcpus", "the boot loader is not GRUB"),
         (
             {"disks": (Disk(name="sda", driver="sd", rotational=True),)},
