@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from opsctl.model import documents
 from opsctl.model.explain import explain, meant
 from opsctl.model.faults import Fault, Path
-from opsctl.model.profile import cpus, words
+from opsctl.model.profile import cpus, places, words
 from opsctl.model.profile.catalogue import BY_ID
 from opsctl.model.profile.firewall import SSH_PORT, Allowed, Network
 from opsctl.model.profile.layout import Wish
@@ -168,6 +168,11 @@ def _wrong(own: Own) -> Iterator[tuple[Path, str]]:
             yield ("off", identity), "is both set and off: keep one"
         for fault in _faults_of(identity, changed):
             yield ("settings", identity, *filter(None, [fault.path])), fault.problem
+    for name in ("housekeeping", "interrupts", "trading"):
+        try:
+            cpus.of_list(getattr(own.layout, name))
+        except ValueError as error:
+            yield ("layout", name), str(error)
     for identity in own.off:
         if identity not in BY_ID:
             yield ("off", identity), _unknown(identity)
@@ -181,13 +186,23 @@ def _faults_of(identity: str, changed: Changed) -> Iterator[Fault]:
         for field in ("topic", "means", "at", "undo"):
             if getattr(changed, field):
                 yield Fault(path=field, problem=f"is the catalogue's: leave it out of {identity}")
+        yield from _of_text(known.means, known.at, changed, words.KNOWN)
     elif changed.means is None and changed.topic is None and not changed.at:
         yield Fault(path="", problem=_unknown(identity))
     else:
         for field in ("topic", "means", "at"):
             if not getattr(changed, field):
                 yield Fault(path=field, problem="is required of a setting of the firm's own")
-    allowed = words.KNOWN if known is not None else words.OF_BOX | words.OF_FIRM
+        yield from _of_text(changed.means, changed.at, changed, words.OF_BOX | words.OF_FIRM)
+
+
+def _of_text(
+    means: Means | None, at: str, changed: Changed, allowed: frozenset[str]
+) -> Iterator[Fault]:
+    """Yield what is wrong with the text of a place and of what is wanted there."""
+    if means is not None and at:
+        for field, problem in places.wrong(means, at, changed.want):
+            yield Fault(path=field, problem=problem)
     for field in ("want", "at"):
         for word in sorted(words.in_(getattr(changed, field)) - allowed):
             yield Fault(

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from opsctl.model.profile import words
+from opsctl.model.profile import places, words
 from opsctl.model.profile.catalogue import BY_ID, SETTINGS
 from opsctl.model.profile.setting import Compare, Each, Means, NeedKind, Setting, Topic
 from opsctl.model.tiers import LatencyTier
@@ -77,6 +77,12 @@ def test_what_a_need_names_is_there(setting: Setting) -> None:
             assert need.at
         if need.kind is NeedKind.DRIVER:
             assert setting.each in (Each.NIC, Each.QUEUE, Each.DISK)
+
+
+@ALL
+def test_its_place_and_values_look_as_those_of_its_means_do(setting: Setting) -> None:
+    for want in setting.want.values():
+        assert list(places.wrong(setting.means, setting.at, want)) == []
 
 
 @pytest.mark.parametrize("topic", Topic)

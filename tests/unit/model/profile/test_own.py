@@ -62,6 +62,15 @@ def test_a_sound_file_is_a_value() -> None:
         ("allow: [{port: 1, protocol: sctp}]", "allow.0.protocol: must be one of tcp, udp"),
         ("time_servers: ['a b']", "time_servers.0: must match"),
         ("layout: {trading: two, cores: 3}", "layout.cores: is no setting"),
+        ("layout: {trading: 3-}", "layout.trading: must be a list of CPUs such as 2-5,7"),
+        (
+            "settings: {unit.fstrim.timer: {want: enabled, why: x}}",
+            "settings.unit.fstrim.timer.want: of unit must be on or off",
+        ),
+        (
+            "settings: {mine: {want: '1', why: x, means: sysfs, at: /sys/../etc/x, topic: cpu}}",
+            "settings.mine.at: of sysfs must be a path under /sys or /proc",
+        ),
         (
             "settings: {sysctl.vm.swapiness: {want: 1, why: x}}",
             (
