@@ -19,6 +19,7 @@ SSHD_FILE = "/etc/ssh/sshd_config.d/00-opsctl.conf"
 """First in order: of a keyword said twice, sshd takes the first."""
 FIREWALL_FILE = "/etc/opsctl/firewall.nft"
 FIREWALL_UNIT = "opsctl-firewall.service"
+FIREWALL_UNIT_FILE = f"/etc/systemd/system/{FIREWALL_UNIT}"
 FIREWALL_UNIT_TEXT = f"""\
 # Written by opsctl provision.
 [Unit]
@@ -147,14 +148,6 @@ class Firewall(Writer):
     def as_before(self, at: str, state: Any, former: Any) -> bool:
         """Compare; none is a state as well."""
         return bool(state == former) and not self.system.at(FIREWALL_FILE).exists()
-
-    def files(self, topic: str, wants: dict[str, str]) -> dict[str, str]:
-        """What loads the rules at boot, before there is a network."""
-        return {f"/etc/systemd/system/{FIREWALL_UNIT}": FIREWALL_UNIT_TEXT} if wants else {}
-
-    def own_files(self, topic: str) -> list[str]:
-        """Find that unit."""
-        return self.system.glob(f"/etc/systemd/system/{FIREWALL_UNIT}")
 
     def _listed(self, at: str) -> str | None:
         done = self.system.run("nft", "--stateless", "list", "table", *at.split())

@@ -38,17 +38,23 @@ def settle(system: System, program: str) -> None:
 
 def _wanted_units(system: System, program: str) -> list[str]:
     units = nics.units(system, _devices(system)) if program else []
-    firewall = system.at(f"/etc/systemd/system/{access.FIREWALL_UNIT}").exists()
-    return [*units, access.FIREWALL_UNIT] if firewall else units
+    return [*units, access.FIREWALL_UNIT] if _firewall(system) else units
 
 
 def _wanted_files(system: System, program: str) -> dict[str, str]:
-    return {nics.PROGRAM: program, **nics.UNITS} if program and _devices(system) else {}
+    files = {nics.PROGRAM: program, **nics.UNITS} if program and _devices(system) else {}
+    if _firewall(system):
+        files[access.FIREWALL_UNIT_FILE] = access.FIREWALL_UNIT_TEXT
+    return files
 
 
 def _stale(program: str, files: dict[str, str]) -> list[str]:
-    known = (nics.PROGRAM, *nics.UNITS) if program else ()
+    known = [access.FIREWALL_UNIT_FILE, *((nics.PROGRAM, *nics.UNITS) if program else ())]
     return [path for path in known if path not in files]
+
+
+def _firewall(system: System) -> bool:
+    return system.at(access.FIREWALL_FILE).exists()
 
 
 def _devices(system: System) -> set[str]:

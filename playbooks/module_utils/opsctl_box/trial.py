@@ -92,6 +92,7 @@ def confirm(system: System) -> bool:
         if path != UNDO:
             system.remove(path)
     system.remove(UNDO)
+    system.at(FOLDER).rmdir()
     return True
 
 
