@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -103,13 +104,22 @@ class Guest:
             time.sleep(0.5)  # nothing tells us: it is another machine
         raise self._failed(f"it was not up after {limit_s:.0f} s")
 
-    def ssh(self, command: str, timeout_s: float = 120.0, *, root: bool = False) -> str:
-        """Run a command of its shell as `ops`, or as root; return what it prints.
+    def root(self, command: str, timeout_s: float = 120.0) -> str:
+        """Run a command of its shell as root; as `ssh`."""
+        return self.ssh(f"sudo sh -c {shlex.quote(command)}", timeout_s)
+
+    def nics(self) -> dict[str, str]:
+        """Return the names of the NICs that trade: `virtio` and `intel`."""
+        told = self.ssh("cd /sys/class/net; for n in e*; do echo $n $(cat $n/address); done")
+        by_mac = {mac: name for name, mac in (line.split() for line in told.splitlines())}
+        return dict(zip(("virtio", "intel"), (by_mac[mac] for mac in TRADING_MACS), strict=True))
+
+    def ssh(self, command: str, timeout_s: float = 120.0) -> str:
+        """Run a command of its shell as `ops`; return what it prints.
 
         Raises `CalledProcessError` where it exits otherwise than 0.
         """
-        words = ["sudo", "sh", "-c", f"'{command}'"] if root else [command]
-        argv = ["ssh", *self.ssh_options, f"{USER}@{ADDRESS}", "--", *words]
+        argv = ["ssh", *self.ssh_options, f"{USER}@{ADDRESS}", "--", command]
         done = subprocess.run(
             argv, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
         )
@@ -133,7 +143,7 @@ class Guest:
         """Boot it anew, as its own system does; return the id of the new boot."""
         before = self.ssh("cat /proc/sys/kernel/random/boot_id").strip()
         with contextlib.suppress(subprocess.CalledProcessError):
-            self.ssh("systemctl reboot", root=True)
+            self.root("systemctl reboot")
         self._hang_up()
         return self.wait(before)
 
