@@ -148,7 +148,7 @@ def _listed(one: AuditedHost, everything: bool) -> list[tuple[str, str, str, str
 
 def _findings(one: AuditedHost, *, everything: bool) -> Table:
     shown = Table(
-        Column("setting", overflow="fold"),
+        Column("setting", no_wrap=True),
         Column("want", overflow="fold"),
         Column("got", overflow="fold"),
         "verdict",

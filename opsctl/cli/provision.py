@@ -158,7 +158,7 @@ def _plan(planned: Sequence[ProvisionedHost]) -> RenderableType:
             parts.append(Text("  every setting holds already"))
             continue
         shown = Table(
-            Column("setting", overflow="fold"),
+            Column("setting", no_wrap=True),
             Column("got", overflow="fold"),
             Column("want", overflow="fold"),
             "when",
@@ -173,6 +173,8 @@ def _plan(planned: Sequence[ProvisionedHost]) -> RenderableType:
 
 def _disagreement(one: ProvisionedHost) -> RenderableType:
     """Say where the playbook's own check and the plan are not of one mind."""
+    if one.failure is not None:
+        return Text("")
     planned, said = {change.setting for change in one.changes}, set(one.applied)
     lines = []
     if besides := sorted(said - planned):
