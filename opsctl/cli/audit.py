@@ -32,6 +32,7 @@ from opsctl.cli.boxes import (
 from opsctl.cli.common import Output, emit, say
 
 if TYPE_CHECKING:
+    from opsctl.provision.latency import Figure
     from opsctl.provision.results import Audited, AuditedHost
 
 app = typer.Typer(
@@ -66,6 +67,12 @@ def host(
     everything: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the settings that hold as well.")
     ] = False,
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency", help="Count what disturbs the trading CPUs; takes each for some seconds."
+        ),
+    ] = False,
     metrics: Annotated[
         Path | None,
         typer.Option(help="Write metrics for node_exporter's textfile collector.", metavar="FILE"),
@@ -90,6 +97,7 @@ def host(
         names=(*(hosts or ()), *(limit or ())),
         tier=tier,
         profile=profile,
+        latency=latency,
     )
     with Shown() as shown:
         found = auditing.audit(asked, shown)
@@ -128,7 +136,27 @@ def _shown(found: Audited, *, everything: bool) -> RenderableType:
     parts.extend(
         _findings(one, everything=everything) for one in found.hosts if _listed(one, everything)
     )
+    parts.extend(_latency(one) for one in found.hosts if one.latency)
     return Group(*parts)
+
+
+def _latency(one: AuditedHost) -> Table:
+    shown = Table(
+        *("counted", "measured", "bound", "before", "", "why"),
+        box=None,
+        pad_edge=False,
+        title=Text(f"{one.host}: its trading CPUs, per second"),
+        title_justify="left",
+    )
+    for figure in one.latency:
+        numbers = ("" if n is None else f"{n:g}" for n in _numbers(figure))
+        word = figure.judgement.value
+        shown.add_row(figure.name, *numbers, styled(word), Text(figure.detail))
+    return shown
+
+
+def _numbers(figure: Figure) -> tuple[float | None, float | None, float | None]:
+    return figure.measured, figure.bound, figure.before
 
 
 def _since(one: AuditedHost) -> str:

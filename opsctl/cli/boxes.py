@@ -85,6 +85,10 @@ _STYLES = {
     "reboot_pending": "yellow",
     "unreadable": "yellow",
     "not_applicable": "dim",
+    "within": "green",
+    "beyond": "red",
+    "not_judged": "dim",
+    "not_measured": "yellow",
 }
 
 

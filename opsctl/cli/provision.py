@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from opsctl.provision.applying import Mode
     from opsctl.provision.results import Provisioned, ProvisionedHost
 
+_CMDLINE = "cmdline"
+
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
@@ -172,36 +174,36 @@ def _plan(planned: Sequence[ProvisionedHost]) -> RenderableType:
 
 
 def _disagreement(one: ProvisionedHost) -> RenderableType:
-    """Say where the playbook's own check and the plan are not of one mind."""
+    """Say where the playbook's own check and the plan are not of one mind.
+
+    The playbook writes the words of the command line as one, and besides each setting what makes
+    it hold after a boot; what is measured nobody writes.
+    """
     if one.failure is not None:
         return Text("")
-    planned, said = {change.setting for change in one.changes}, set(one.applied)
+    said = {setting for setting in one.applied if not setting.endswith(" at boot")}
+    planned = {c.setting for c in one.changes if not c.setting.startswith("measured.")}
+    if _CMDLINE in said:
+        planned = {setting for setting in planned if not setting.startswith(f"{_CMDLINE}.")}
     lines = []
-    if besides := sorted(said - planned):
+    if besides := sorted(said - planned - {_CMDLINE}):
         lines.append(f"{one.host}: the playbook would write besides: {', '.join(besides)}")
     if left := sorted(planned - said):
-        lines.append(f"{one.host}: follows from others, or cannot be written: {', '.join(left)}")
+        lines.append(f"{one.host}: the playbook would not write: {', '.join(left)}")
+    if not lines and one.tasks:
+        lines.append(f"{one.host}: the playbook's own check says the same")
     return Text("\n".join(lines), "dim")
 
 
 def _cpus(layout: Layout) -> str:
+    from opsctl.model.profile.cpus import listed
+
     kinds = {
         "housekeeping": layout.housekeeping,
         "interrupts": layout.interrupts,
         "trading": layout.trading,
     }
-    return ", ".join(f"{kind} {_list(cpus)}" for kind, cpus in kinds.items())
-
-
-def _list(cpus: Sequence[int]) -> str:
-    """Return CPUs as the kernel writes them: `0-1,4`."""
-    parts: list[list[int]] = []
-    for cpu in sorted(cpus):
-        if parts and cpu == parts[-1][-1] + 1:
-            parts[-1].append(cpu)
-        else:
-            parts.append([cpu])
-    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts) or "none"
+    return ", ".join(f"{kind} {listed(cpus)}" for kind, cpus in kinds.items())
 
 
 def _not_holding(one: ProvisionedHost) -> Table:

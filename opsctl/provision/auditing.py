@@ -12,8 +12,9 @@ from opsctl.deploy.interrupt import Interruption
 from opsctl.model.profile.judge import judge
 from opsctl.model.profile.profile import Finding
 from opsctl.model.tiers import LatencyTier
-from opsctl.provision import keeping, recording, reporting
+from opsctl.provision import keeping, measuring, recording, reporting
 from opsctl.provision.failing import Failure
+from opsctl.provision.latency import Figure, holds
 from opsctl.provision.playing import become_password
 from opsctl.provision.progress import Progress
 from opsctl.provision.reading import Seen, read
@@ -32,6 +33,8 @@ class Asked:
     names: Sequence[str] = ()
     tier: LatencyTier | None = None
     profile: str | None = None
+    latency: bool = False
+    """Whether to count what disturbs the trading CPUs; it takes them for some seconds."""
 
 
 def audit(asked: Asked, progress: Progress) -> Audited:
@@ -55,7 +58,7 @@ def audit(asked: Asked, progress: Progress) -> Audited:
     ):
         began = time.monotonic()
         session = Session(run.folder, selection, asked.reach, progress, interruption, password)
-        hosts = _audited(session, selection, run.id)
+        hosts = _audited(session, selection, run.id, latency=asked.latency)
         found = Audited(
             run=run.id,
             at=datetime.now(UTC),
@@ -70,22 +73,25 @@ def audit(asked: Asked, progress: Progress) -> Audited:
     return found
 
 
-def _audited(session: Session, selection: Selection, run: str) -> tuple[AuditedHost, ...]:
+def _audited(
+    session: Session, selection: Selection, run: str, *, latency: bool
+) -> tuple[AuditedHost, ...]:
     session.begin()
     known = read(session.left, session.run)
     session.failed(known.failures)
+    figures = measuring.measure(session, known.seen) if latency else {}
     return tuple(
-        _of_box(known.seen[name], session, run)
-        if name in known.seen
+        _of_box(known.seen[name], session, run, figures.get(name, ()))
+        if name in session.left
         else _unaudited(name, selection, session.failures[name])
         for name in selection.boxes
     )
 
 
-def _of_box(seen: Seen, session: Session, run: str) -> AuditedHost:
+def _of_box(seen: Seen, session: Session, run: str, figures: tuple[Figure, ...]) -> AuditedHost:
     findings = judge(seen.profile, seen.readings)
     last = keeping.before(seen.box.machine_id)
-    found = audited(seen, findings, last)
+    found = audited(seen, findings, last, figures)
     kept = keeping.Kept(
         at=datetime.now(UTC),
         run=run,
@@ -99,19 +105,29 @@ def _of_box(seen: Seen, session: Session, run: str) -> AuditedHost:
     return found
 
 
-def audited(seen: Seen, findings: tuple[Finding, ...], last: keeping.Kept | None) -> AuditedHost:
-    """Return what the findings of a box come to, beside the audit before."""
+def audited(
+    seen: Seen,
+    findings: tuple[Finding, ...],
+    last: keeping.Kept | None,
+    figures: tuple[Figure, ...] = (),
+) -> AuditedHost:
+    """Return what the findings of a box come to, beside the audit before.
+
+    CPUs that are disturbed beyond the bound are a box that is not as its profile wants it.
+    """
+    beyond = () if holds(figures) else ("drifted",)
     return AuditedHost(
         host=seen.host.name,
         profile=seen.profile.name,
         tier=seen.profile.tier,
         digest=seen.profile.digest(),
-        verdict=worst(finding.verdict for finding in findings),
+        verdict=worst((*(finding.verdict for finding in findings), *beyond)),
         findings=findings,
         machine_id=seen.box.machine_id,
         kernel=seen.box.kernel,
         audited_before=last.at if last else None,
         since=keeping.since(last, findings),
+        latency=figures,
     )
 
 

@@ -10,7 +10,7 @@ from opsctl.provision import places, programs
 
 MITOGEN = "OPSCTL_MITOGEN"
 """`0` in this variable has Ansible run without Mitogen: slower, by its own means alone."""
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 30
 KEEP_S = 60
 """How long a connection stays open for the next playbook."""
 SOCKET_ROOM = 60

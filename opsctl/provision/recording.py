@@ -35,6 +35,7 @@ def audited(found: Audited) -> dict[str, object]:
                 **_held(held(host.findings)),
                 "verdict": host.verdict,
                 "changed": [change.setting for change in host.since],
+                "latency": {figure.name: figure.measured for figure in host.latency},
                 "failure": str(host.failure) if host.failure else "",
             }
             for host in found.hosts

@@ -63,6 +63,10 @@ def _of_host(host: AuditedHost) -> Iterator[Block]:
             for s in host.since
         )
         yield Table(("setting", "read then", "read now", "verdict"), rows)
+    if host.latency:
+        yield Table(
+            ("counted on trading CPUs", "measured", "bound", "before", "", ""), _latency(host)
+        )
     rest = [f for f in host.findings if f not in wrong]
     if rest:
         title = f"{len(rest)} that hold or do not apply"
@@ -72,3 +76,13 @@ def _of_host(host: AuditedHost) -> Iterator[Block]:
 def _table(findings: list[Finding]) -> Table:
     rows = tuple((f.setting, f.want, f.got, f.verdict.value, f.detail) for f in findings)
     return Table(_HEAD, rows)
+
+
+def _latency(host: AuditedHost) -> tuple[tuple[str, ...], ...]:
+    def said(value: float | None) -> str:
+        return "" if value is None else f"{value:g}"
+
+    return tuple(
+        (f.name, said(f.measured), said(f.bound), said(f.before), f.judgement.value, f.detail)
+        for f in host.latency
+    )

@@ -13,6 +13,7 @@ from opsctl.model.profile import judge
 from opsctl.model.profile.profile import Finding, Layout, Verdict
 from opsctl.model.tiers import LatencyTier
 from opsctl.provision.failing import Failure
+from opsctl.provision.latency import Figure
 
 BoxVerdict = Literal["holds", "drifted", "reboot", "unreadable", "failed"]
 """The worst of a box's findings; `failed`: it could not be audited, `failure` says why."""
@@ -42,6 +43,8 @@ class AuditedHost(Result):
     """When the audit was with which `since` compares."""
     since: tuple[judge.Change, ...] = ()
     """What changed between that audit and this one."""
+    latency: tuple[Figure, ...] = ()
+    """With `--latency`: what was counted on the trading CPUs, against the profile's bound."""
     failure: Failure | None = None
 
 
