@@ -46,7 +46,7 @@ class Play:
     forks: int
     check: bool = False
     keep: bool = False
-    """Whether every event is kept among the artifacts."""
+    """Whether it changes something: every event is kept among the artifacts."""
     become_password_file: Path | None = None
     task_timeout_s: int = 0
     """Longest time of one task on one box; 0: no limit."""
@@ -145,6 +145,7 @@ def _prepared(wanted: Play, folder: Path) -> Any:
             known_hosts=wanted.known_hosts,
             become_password_file=wanted.become_password_file,
             task_timeout_s=wanted.task_timeout_s,
+            tasks=wanted.keep,
         ),
     }
     config.env["PATH"] = f"{bin_folder}{os.pathsep}{config.env['PATH']}"

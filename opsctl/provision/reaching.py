@@ -9,7 +9,11 @@ from pathlib import Path
 from opsctl.provision import places, programs
 
 MITOGEN = "OPSCTL_MITOGEN"
-"""`0` in this variable has Ansible run without Mitogen: slower, by its own means alone."""
+"""`0` in this variable has Ansible run without Mitogen, `1` with it even to read boxes.
+
+Mitogen makes many tasks several times faster. To read a box is one task: what Mitogen sends first
+costs more than it saves (`python -m tests.bench --only boxes` has the ratio).
+"""
 CONNECT_TIMEOUT_S = 30
 KEEP_S = 60
 """How long a connection stays open for the next playbook."""
@@ -37,13 +41,15 @@ def environment(
     known_hosts: Path,
     become_password_file: Path | None = None,
     task_timeout_s: int = 0,
+    tasks: bool = True,
 ) -> dict[str, str]:
-    """Return the environment of one run of Ansible, by Mitogen where it is installed.
+    """Return the environment of one run of Ansible, by Mitogen where that is faster.
 
     Args:
         known_hosts: the keys that hosts may have; any other is refused.
         become_password_file: holds the password for sudo; None where sudo asks for none.
         task_timeout_s: longest time of one task on one box; 0: none.
+        tasks: whether there are many tasks, and Mitogen is worth its start.
     """
     found = {name: os.environ[name] for name in _PASSED if name in os.environ}
     found |= {
@@ -67,7 +73,8 @@ def environment(
         found["ANSIBLE_BECOME_PASSWORD_FILE"] = str(become_password_file)
     if task_timeout_s:
         found["ANSIBLE_TASK_TIMEOUT"] = str(task_timeout_s)
-    strategies = programs.mitogen() if os.environ.get(MITOGEN, "1") != "0" else None
+    fast = os.environ.get(MITOGEN, "1" if tasks else "0") != "0"
+    strategies = programs.mitogen() if fast else None
     if strategies is not None:
         found["ANSIBLE_STRATEGY_PLUGINS"] = str(strategies)
         found["ANSIBLE_STRATEGY"] = "mitogen_linear"

@@ -18,6 +18,7 @@ from pathlib import Path
 from platform import processor, python_version, release
 
 from opsctl import environments
+from opsctl.state import images_folder
 from opsctl.targets import open_target
 from tests.bench import boxes, containers, drill_report, platform, throughput
 from tests.bench.row import Row
@@ -129,6 +130,7 @@ def main() -> int:
     print(f"Machine: {machine()}\n")
     with folder() as state:
         os.environ.setdefault("OPSCTL_TOOLCHAIN", _toolchain())
+        os.environ.setdefault("OPSCTL_IMAGES", str(images_folder()))
         os.environ["OPSCTL_STATE"] = str(state)
         rows: list[Row] = []
         if given.only in (None, "daily"):
