@@ -93,7 +93,7 @@ class Own(Value):
     mitigations: Literal["auto", "off"] = "auto"
     time: Literal["chrony", "ptp"] = "chrony"
     time_servers: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
-    """Names or addresses; those of the distribution where it is empty."""
+    """Names or addresses; the pool of the distribution where it is empty."""
     management_sources: tuple[Network, ...] = ()
     """Networks that SSH may come from; any, by a NIC of management, where it is empty."""
     ssh_port: int = Field(SSH_PORT, ge=1, le=65_535)

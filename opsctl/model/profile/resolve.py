@@ -76,7 +76,7 @@ def profile_for(
         box=box,
         layout=found,
         nics=nics,
-        words={**words.of_box(box, found), **_of_firm(own, box)},
+        words={**words.of_box(box, found, nics), **_of_firm(own, box)},
         choices={"time": own.time},
         answers={(each.means, each.at): each for each in readings},
     )
@@ -188,7 +188,8 @@ def _of_firm(own: Own, box: Box) -> dict[str, str]:
     """Return the words that the firm's profile determines."""
     return {
         "mitigations": own.mitigations,
-        "time_servers": "".join(f"server {each} iburst\n" for each in own.time_servers),
+        "time_servers": "".join(f"server {each} iburst\n" for each in own.time_servers)
+        or "pool 2.debian.pool.ntp.org iburst\n",
         "firewall": firewall.rules(
             [nic.name for nic in box.nics if nic.management],
             own.management_sources,

@@ -19,7 +19,7 @@ OF_CPUS = frozenset(
     for name in ("housekeeping", "interrupts", "trading", "isolated")
     for form in ("", "_mask")
 )
-OF_BOX = OF_CPUS | {"hugepages"}
+OF_BOX = OF_CPUS | {"hugepages", "clock_nic"}
 OF_FIRM = frozenset({"mitigations", "firewall", "time_servers"})
 """What the firm's own profile says, or its defaults."""
 OF_EACH = frozenset({"nic", "queue", "queues", "queue_mask", "disk", "cpu"})
@@ -36,9 +36,14 @@ def expand(template: str, words: Mapping[str, str]) -> str:
     return _WORD.sub(lambda match: words[match[1]], template)
 
 
-def of_box(box: Box, layout: Layout) -> dict[str, str]:
-    """Return the words that a server and its layout determine."""
-    found = {"hugepages": str(_huge_pages(box.memory_bytes))}
+def of_box(box: Box, layout: Layout, nics: Sequence[Nic]) -> dict[str, str]:
+    """Return the words that a server, its layout and its trading NICs determine.
+
+    `clock_nic` is the first of them that has a clock of its own; where none has, what needs
+    one is not applicable.
+    """
+    clock = next((nic.name for nic in nics if nic.hardware_clock), "none")
+    found = {"hugepages": str(_huge_pages(box.memory_bytes)), "clock_nic": clock}
     for name in ("housekeeping", "interrupts", "trading", "isolated"):
         chosen = getattr(layout, name)
         found[name], found[f"{name}_mask"] = cpus.listed(chosen), cpus.mask(chosen)

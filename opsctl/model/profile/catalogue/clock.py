@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from opsctl.model.profile.catalogue import sources
 from opsctl.model.profile.catalogue.making import CLOCK, chosen, every, hft, made
-from opsctl.model.profile.setting import Compare, Each, Means, Topic
+from opsctl.model.profile.setting import Compare, Means, Topic
 from opsctl.model.tiers import LatencyTier
 
 _CHRONY = chosen("time=chrony")
 _PTP = chosen("time=ptp")
 
+_MAIN = """\
+# Written by opsctl. Sources of time, and how the clock is steered, are in conf.d.
+confdir /etc/chrony/conf.d
+keyfile /etc/chrony/chrony.keys
+driftfile /var/lib/chrony/chrony.drift
+ntsdumpdir /var/lib/chrony
+logdir /var/log/chrony
+leapsectz right/UTC
+"""
 _COMMON = """\
 # Written by opsctl.
 {time_servers}makestep 1 3
@@ -26,8 +35,25 @@ lock_all
 _PTP4L = """\
 # Written by opsctl.
 [global]
-clientOnly 1
+slaveOnly 1
 time_stamping hardware
+"""
+# Debian's own unit asks for ptp4l.service, which there is none of, and would never start.
+_PHC2SYS = """\
+# Written by opsctl.
+[Unit]
+Description=Keep the system clock by the clock of %I
+Documentation=man:phc2sys
+Requires=ptp4l@%i.service
+After=ptp4l@%i.service
+Before=time-sync.target
+
+[Service]
+ExecStart=/usr/sbin/phc2sys -w -s %I
+Restart=on-failure
+
+[Install]
+WantedBy=multi-user.target
 """
 
 SETTINGS = (
@@ -39,6 +65,17 @@ SETTINGS = (
         "Orders and executions are recorded in UTC, by a clock that is kept. It also measures "
         "the offset where PTP keeps the clock.",
         sources.CHRONY,
+    ),
+    made(
+        Topic.CLOCK,
+        Means.FILE,
+        "/etc/chrony/chrony.conf",
+        every(_MAIN),
+        "Debian's file reads conf.d first and then sets a pool of the internet and looser bounds, "
+        "which would hold: of a line that is said twice chrony takes the last.",
+        sources.CHRONY,
+        _CHRONY,
+        name="chrony.conf",
     ),
     made(
         Topic.CLOCK,
@@ -85,24 +122,36 @@ SETTINGS = (
     made(
         Topic.CLOCK,
         Means.UNIT,
-        "ptp4l@{nic}.service",
+        "ptp4l@{clock_nic}.service",
         hft("on"),
-        "It keeps the clock of the NIC.",
+        "It keeps the clock of the first trading NIC that has one: two would share a socket, and "
+        "the machine has one clock to be kept.",
         sources.PTP4L,
         _PTP,
         CLOCK,
-        each=Each.NIC,
+        name="ptp4l.service",
+    ),
+    made(
+        Topic.CLOCK,
+        Means.FILE,
+        "/etc/systemd/system/phc2sys@.service",
+        hft(_PHC2SYS),
+        "The unit that Debian ships requires one that does not exist, and does not start.",
+        sources.PHC2SYS,
+        _PTP,
+        CLOCK,
+        name="phc2sys",
     ),
     made(
         Topic.CLOCK,
         Means.UNIT,
-        "phc2sys@{nic}.service",
+        "phc2sys@{clock_nic}.service",
         hft("on"),
         "It keeps the clock of the machine by that of the NIC; chrony then keeps its hands off.",
         sources.PHC2SYS,
         _PTP,
         CLOCK,
-        each=Each.NIC,
+        name="phc2sys.service",
     ),
     made(
         Topic.CLOCK,

@@ -109,7 +109,7 @@ def test_huge_pages_take_about_an_eighth_of_the_memory(memory_mib: int, pages: i
             "ethtool.{nic}.feature.gro",
             "the server has no NIC for trading",
         ),
-        ({}, "unit.ptp4l@eth1.service", "the profile says `time: chrony`"),
+        ({}, "unit.ptp4l.service", "the profile says `time: chrony`"),
     ],
 )
 def test_what_a_server_lacks_is_said_with_the_reason(
@@ -264,7 +264,10 @@ def test_a_firm_changes_and_drops_settings_and_adds_its_own() -> None:
     assert "unit.fstrim.timer" not in found
     assert found["cmdline.mitigations"].want == "off"
     assert "server 10.0.0.1 iburst\nserver time.example.com iburst\n" in found["file.chrony"].want
-    assert profile.digest() != profile_for(box(), HFT).digest()
+    assert "pool" not in found["file.chrony"].want
+    plain = profile_for(box(), HFT)
+    assert "\npool 2.debian.pool.ntp.org iburst\n" in by_id(plain)["file.chrony"].want
+    assert profile.digest() != plain.digest()
 
 
 def test_a_firm_wants_of_a_slow_tier_what_only_a_fast_one_does() -> None:
@@ -294,9 +297,11 @@ def test_what_does_not_fit_the_server_is_refused(said: dict[str, Any], fault: st
 
 
 def test_ptp_keeps_the_clock_where_it_is_chosen_and_chrony_does_not() -> None:
-    clocked = box(nics=(nic("eth0", management=True), nic("eth1", hardware_clock=True)))
-    found = by_id(profile_for(clocked, HFT, own=own(time="ptp")))
-    assert found["unit.phc2sys@eth1.service"].lacks == ""
+    three = (nic("eth1"), nic("eth2", hardware_clock=True), nic("eth3", hardware_clock=True))
+    found = by_id(profile_for(box(nics=three), HFT, own=own(time="ptp")))
+    for name in ("ptp4l", "phc2sys"):
+        unit = found[f"unit.{name}.service"]
+        assert (unit.at, unit.lacks) == (f"{name}@eth2.service", "")
     assert found["unit.chrony.service.ptp"].want == "off"
     assert found["unit.chrony.service"].lacks == "the profile says `time: ptp`"
 
