@@ -227,6 +227,7 @@ _NOWHERE = {
     Each.NIC: "the server has no NIC for trading",
     Each.QUEUE: "the server has no NIC for trading",
     Each.OTHER_NIC: "every NIC of the server carries trading",
+    Each.ANY_NIC: "the server has no NIC",
     Each.DISK: "the server has no disk",
     Each.CPU: "the server tells of no CPU",
     Each.TRADING_CPU: "no CPU is isolated",
@@ -256,8 +257,9 @@ def _places(each: Each, server: _Server) -> Iterator[_Place]:
         yield from (_Place({"cpu": str(cpu.cpu)}) for cpu in box.cpus)
     elif each is Each.TRADING_CPU:
         yield from (_Place({"cpu": str(cpu)}) for cpu in server.layout.isolated)
-    elif each is Each.OTHER_NIC:
-        yield from (_Place({"nic": nic.name}, nic) for nic in box.nics if nic not in nics)
+    elif each in (Each.OTHER_NIC, Each.ANY_NIC):
+        some = box.nics if each is Each.ANY_NIC else [nic for nic in box.nics if nic not in nics]
+        yield from (_Place({"nic": nic.name}, nic) for nic in some)
     else:
         for nic in nics:
             yield from _of_queues(each, nic, server.layout)

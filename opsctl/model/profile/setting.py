@@ -84,6 +84,8 @@ class Each(StrEnum):
     """Each NIC that carries trading."""
     OTHER_NIC = "other_nic"
     """Each NIC that does not: it is kept away from the trading CPUs, and is never tuned."""
+    ANY_NIC = "any_nic"
+    """Each NIC, whatever it carries: what is not about speed."""
     QUEUE = "queue"
     """Each receive queue of each NIC that carries trading: `{nic}` and `{queue}`."""
     DISK = "disk"

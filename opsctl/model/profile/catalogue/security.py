@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsctl.model.profile.catalogue import sources
 from opsctl.model.profile.catalogue.limits import GROUP
 from opsctl.model.profile.catalogue.making import READABLE, Want, every, made, not_hft
-from opsctl.model.profile.setting import Means, Setting, Topic
+from opsctl.model.profile.setting import Each, Means, Setting, Topic
 
 
 def _sshd(keyword: str, value: str, why: str) -> Setting:
@@ -14,6 +14,27 @@ def _sshd(keyword: str, value: str, why: str) -> Setting:
 
 def _sysctl(key: str, value: str, why: str, source: str) -> Setting:
     return made(Topic.SECURITY, Means.SYSCTL, key, every(value), why, source, READABLE)
+
+
+def _redirects(direction: str, why: str) -> tuple[Setting, ...]:
+    """A redirect counts where `all` or the NIC itself allows it: both have to say no."""
+    own = made(
+        Topic.SECURITY,
+        Means.SYSCTL,
+        f"net.ipv4.conf.{{nic}}.{direction}_redirects",
+        every("0"),
+        f"{why} The NIC itself has to say so too.",
+        sources.IP,
+        READABLE,
+        each=Each.ANY_NIC,
+    )
+    return (
+        _sysctl(f"net.ipv4.conf.all.{direction}_redirects", "0", why, sources.IP),
+        _sysctl(
+            f"net.ipv4.conf.default.{direction}_redirects", "0", f"{why} New NICs too.", sources.IP
+        ),
+        own,
+    )
 
 
 def _audit(means: Means, at: str, want: Want, why: str) -> Setting:
@@ -88,17 +109,18 @@ SETTINGS = (
         "Trading processes run as an account that can do nothing else.",
         sources.CIS,
     ),
-    _sysctl(
-        "net.ipv4.conf.all.accept_redirects",
-        "0",
-        "Nobody on the network changes our routes.",
-        sources.IP,
+    *(
+        setting
+        for direction, why in (
+            ("accept", "Nobody on the network changes our routes."),
+            ("send", "The box is no router to advise others."),
+        )
+        for setting in _redirects(direction, why)
     ),
-    _sysctl("net.ipv4.conf.default.accept_redirects", "0", "Nor those of new NICs.", sources.IP),
     _sysctl(
-        "net.ipv4.conf.all.send_redirects",
+        "net.ipv6.conf.all.accept_redirects",
         "0",
-        "The box is no router to advise others.",
+        "Nor by IPv6, where `all` sets every NIC.",
         sources.IP,
     ),
     _sysctl(

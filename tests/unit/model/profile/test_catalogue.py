@@ -18,6 +18,7 @@ OF_EACH = {
     Each.NIC: {"nic", "queues", "queue_mask", "queue"},
     Each.QUEUE: {"nic", "queue", "queues", "queue_mask"},
     Each.OTHER_NIC: {"nic"},
+    Each.ANY_NIC: {"nic"},
     Each.DISK: {"disk"},
     Each.CPU: {"cpu"},
     Each.TRADING_CPU: {"cpu"},
@@ -25,6 +26,7 @@ OF_EACH = {
 NAMES_IT = {
     Each.NIC: {"nic"},
     Each.OTHER_NIC: {"nic"},
+    Each.ANY_NIC: {"nic"},
     Each.QUEUE: {"nic", "queue"},
     Each.DISK: {"disk"},
     Each.CPU: {"cpu"},

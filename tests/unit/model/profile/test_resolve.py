@@ -53,6 +53,13 @@ def test_a_nic_of_management_is_never_tuned() -> None:
     assert any("eth1" in w.at for w in found if w.topic is Topic.NIC)
 
 
+def test_what_is_not_about_speed_is_wanted_of_every_nic() -> None:
+    found = by_id(profile_for(box(), DAILY))
+    for name in ("all", "default", "eth0", "eth1"):
+        for direction in ("accept", "send"):
+            assert found[f"sysctl.net.ipv4.conf.{name}.{direction}_redirects"].want == "0"
+
+
 def test_there_is_a_queue_for_each_cpu_that_serves_and_the_answer_stays() -> None:
     first = box(cpus=cpus(16), nics=(nic("a"), nic("b"), nic("m", management=True)))
     wanted = by_id(profile_for(first, HFT))
