@@ -19,6 +19,7 @@ from opsctl import schemas
 from tests.support import fleet as fleets
 from tests.support.command import MAIN, opsctl
 from tests.support.fleet import Fleet, Kind
+from tests.support.process import processes
 from tests.support.second_host import key
 from tests.support.servers import folder, wait_for
 
@@ -200,12 +201,12 @@ def test_killed_it_ends_ansible_too_and_the_next_run_goes_on(boxes: Fleet, state
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     ) as process:
-        wait_for(lambda: bool(_playbooks(state)), "Ansible", timeout_s=60)
+        wait_for(lambda: bool(_ansible(state)), "Ansible", timeout_s=60)
         second = opsctl(*words, state=state)
         assert second.returncode == 1
         assert f"{GOOD} is held by `opsctl provision {GOOD}`" in second.stderr
         process.send_signal(signal.SIGKILL)
-    wait_for(lambda: not _playbooks(state), "Ansible to end", timeout_s=20)
+    wait_for(lambda: not _ansible(state), "Ansible to end")
     assert opsctl("audit", "host", GOOD, "-i", path, state=state).returncode == 3
     listed = opsctl("evidence", "list", "-o", "json", state=state)
     assert [line["outcome"] for line in json.loads(listed.stdout)["lines"]] == [
@@ -214,14 +215,5 @@ def test_killed_it_ends_ansible_too_and_the_next_run_goes_on(boxes: Fleet, state
     ]
 
 
-def _playbooks(state: Path) -> list[str]:
-    """Return the processes of Ansible that work for a state."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (place / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if "ansible-playbook" in words and str(state) in words:
-            found.append(words)
-    return found
+def _ansible(state: Path) -> list[int]:
+    return processes("ansible-playbook", str(state))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from opsctl.deploy.interrupt import Interruption
 from opsctl.errors import Interrupted
 from opsctl.provision import programs
 from opsctl.provision.playing import Play, Played, answers, become_password, play
+from tests.support.process import processes
+from tests.support.servers import wait_for
 
 PLAYBOOK = """\
 - hosts: all
@@ -134,6 +137,29 @@ def test_a_signal_ends_what_runs(place: Path) -> None:
             played(place, "1", "wait.yml")
     finally:
         timer.cancel()
+
+
+KILLED = """
+import pathlib, sys
+from opsctl.deploy.interrupt import Interruption
+from opsctl.provision import programs
+from opsctl.provision.playing import Play, play
+place = pathlib.Path(sys.argv[1])
+programs.playbooks = lambda: place / "books"
+wanted = Play("wait.yml", str(place / "inventory.yml"), {"good": {}}, place / "known", forks=1)
+with Interruption(print) as interruption:
+    play(wanted, place / "run", lambda host, task: print(task, flush=True), interruption)
+"""
+
+
+def test_killed_ansible_ends_with_it_in_the_middle_of_a_task(place: Path) -> None:
+    words = [sys.executable, "-c", KILLED, str(place)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Wait\n"
+        assert processes("ansible-playbook", str(place))
+        process.send_signal(signal.SIGKILL)
+    wait_for(lambda: not processes("ansible-playbook", str(place)), "Ansible to end")
 
 
 def test_the_password_of_a_variable_is_in_memory_for_as_long_as_it_is_needed(
