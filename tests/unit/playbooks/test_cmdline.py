@@ -20,7 +20,7 @@ echo "$GRUB_CMDLINE_LINUX_DEFAULT"
 """
 
 
-class FakeGrub(System):
+class FakeGrub(System):  # type: ignore[misc]  # Ansible gives it no types
     """GRUB's programs on a folder; the guest of tests/e2e/boxes has the real ones."""
 
     def __init__(self, root: Path) -> None:
