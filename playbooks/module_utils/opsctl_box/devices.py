@@ -17,6 +17,8 @@ from pathlib import Path
 FOLDER = "/etc/opsctl/devices"
 ORDER = ("channels", "ring", "coalesce", "feature", "pause", "flow")
 """Of the groups of ethtool: another number of channels makes new rings with their defaults."""
+MEANS = ("ethtool", "sysfs", "irq")
+"""Of the means, in this order: another number of channels places interrupts anew."""
 _ASK = {"channels": "-l", "ring": "-g", "coalesce": "-c", "feature": "-k", "pause": "-a"}
 _TELL = {"channels": "-L", "ring": "-G", "coalesce": "-C", "feature": "-K", "pause": "-A"}
 _LONG = {
@@ -188,9 +190,12 @@ def irq_write(name: str, wanted: dict[str, str], root: str = "/") -> list[str]:
 def main(name: str) -> int:
     """Make everything hold that is kept of a device; say what does not."""
     failed = []
-    for kept in sorted(Path(FOLDER, name).glob("*.json")):
-        means, wants = kept.name.split(".")[1], json.loads(kept.read_text("utf-8"))
-        failed += {"ethtool": _hold_ethtool, "irq": _hold_irq, "sysfs": _hold_sysfs}[means](wants)
+    kept = Path(FOLDER, name).glob("*.json")
+    for means, path in sorted((MEANS.index(one.name.split(".")[1]), one) for one in kept):
+        wants = json.loads(path.read_text("utf-8"))
+        failed += {"ethtool": _hold_ethtool, "irq": _hold_irq, "sysfs": _hold_sysfs}[MEANS[means]](
+            wants
+        )
     for line in failed:
         print(line, file=sys.stderr)
     return 1 if failed else 0
