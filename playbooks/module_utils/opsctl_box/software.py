@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ansible.module_utils.opsctl_box.system import Refused
-from ansible.module_utils.opsctl_box.writer import Problems, Writer, each
+from ansible.module_utils.opsctl_box.writer import Problems, Writer
 
 _APT = (
     *("apt-get", "--yes", "--quiet", "--no-install-recommends"),
@@ -160,21 +160,33 @@ class Units(Writer):
         }
 
     def restore(self, formers: dict[str, Any]) -> Problems:
-        """Unmask first, as a masked unit takes no other order."""
-        return each(formers, self.restore_one)
+        """Give them their former states, each kind of order in one call.
 
-    def restore_one(self, at: str, former: Any) -> None:
-        """Give one its former state. One that is gone with its package has none to be given."""
-        if former["file"] == "masked":
-            self.system.must("systemctl", "mask", *(() if former["runs"] else ("--now",)), at)
-            return
-        self.system.must("systemctl", "unmask", at)
-        if not former["file"]:
-            self.system.run("systemctl", "stop", at)
-            return
-        if former["file"] in ("enabled", "disabled"):
-            self.system.must("systemctl", former["file"][:-1], at)
-        self.system.must("systemctl", "start" if former["runs"] else "stop", at)
+        Unmasking comes first, as a masked unit takes no other order. One that is gone, or goes
+        with its package, has no state to be given.
+        """
+        masked = [at for at, former in formers.items() if former["file"] == "masked"]
+        others = {at: former for at, former in formers.items() if at not in masked}
+        orders = {
+            "unmask": list(others),
+            "enable": [at for at, former in others.items() if former["file"] == "enabled"],
+            "disable": [at for at, former in others.items() if former["file"] == "disabled"],
+            "start": [at for at, former in others.items() if former["runs"]],
+            "stop": [at for at, former in others.items() if not former["runs"]],
+            "mask": masked,
+        }
+        said = [
+            self.system.run("systemctl", order, *sorted(units))
+            for order, units in orders.items()
+            if units
+        ]
+        why = " / ".join(done.said for done in said if done.code)
+        got = self.read(list(formers))
+        return {
+            at: f"was {self.shown(former)}, is {self.shown(got[at])}: {why}"
+            for at, former in formers.items()
+            if not self.as_before(at, got[at], former)
+        }
 
     def as_before(self, at: str, state: Any, former: Any) -> bool:
         """Compare; a unit that was not there may be, until its package goes, but does not run."""
