@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 STATE = "/var/lib/opsctl/provision"
 """What this server keeps about its provisioning; only root may look."""
+OWN = (Path("/etc/opsctl"), Path("/usr/local/lib/opsctl"))
+"""Folders of ours alone; they go with what is in them."""
 NO_PROMPTS = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
 
@@ -102,6 +104,16 @@ class System:
         with contextlib.suppress(FileNotFoundError):
             self.at(path).unlink()
             _sync_folder(self.at(path).parent)
+            self._leave(Path(path).parent)
+
+    def _leave(self, folder: Path) -> None:
+        """Take folders of ours away that hold nothing any more."""
+        while any(folder == own or own in folder.parents for own in OWN):
+            try:
+                self.at(str(folder)).rmdir()
+            except OSError:  # it holds something still
+                return
+            folder = folder.parent
 
     def run(self, *argv: str, given: str = "", limit_s: float = 120.0) -> Done:
         """Run a program to its end; a program that is not there, or hangs, is an answer as well."""
