@@ -14,6 +14,8 @@ _APT = (
 )
 _KEEP = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
 _LIMIT_S = 900.0
+_INTERRUPTED = "dpkg --configure -a"
+"""What apt says is to be run, where dpkg did not come to its end the last time."""
 _STEP = re.compile(r"^(Inst|Remv) (\S+)", re.MULTILINE)
 
 
@@ -108,6 +110,10 @@ class Packages(Writer):
 
     def _apt(self, *what: str) -> str:
         done = self.system.run(*_APT, *_KEEP, *what, limit_s=_LIMIT_S)
+        if done.code and _INTERRUPTED in done.err:
+            # Power was lost, or somebody killed it, between unpacking and setting up.
+            self.system.run("dpkg", "--force-confold", "--configure", "-a", limit_s=_LIMIT_S)
+            done = self.system.run(*_APT, *_KEEP, *what, limit_s=_LIMIT_S)
         return done.said if done.code else ""
 
 
