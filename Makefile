@@ -45,8 +45,13 @@ test: setup ## run every check and the whole suite
 	@$(RUN) python -m tests.support.prepare
 	@$(MAKE) check
 	@$(RUN) pytest --numprocesses 2 --ignore tests/e2e
-	@$(RUN) pytest tests/e2e --ignore tests/e2e/docker --ignore tests/e2e/hosts --ignore tests/e2e/machines
+	@$(RUN) pytest tests/e2e --ignore tests/e2e/docker --ignore tests/e2e/hosts --ignore tests/e2e/machines --ignore tests/e2e/boxes
 	@$(RUN) pytest tests/e2e/docker tests/e2e/machines tests/e2e/hosts
+
+.PHONY: boxes
+boxes: setup ## provision a booted server from rack to trading and back, and cut its power on the way
+	@$(RUN) python -m tests.support.prepare
+	@$(RUN) pytest tests/e2e/boxes
 
 .PHONY: check
 check: setup ## lint, types, import rules, alert rules, licences, generated docs, playbooks

@@ -98,7 +98,7 @@ class Guest:
             if not self.process.alive:
                 raise self._failed(f"QEMU ended: {self.process.log()[-600:]}")
             with contextlib.suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):
-                boot = self.ssh("cat /proc/sys/kernel/random/boot_id", timeout_s=20).strip()
+                boot = self.ssh("cat /proc/sys/kernel/random/boot_id", timeout_s=60).strip()
                 if boot != other_than:
                     return boot
             time.sleep(0.5)  # nothing tells us: it is another machine
@@ -133,8 +133,8 @@ class Guest:
         return (
             *("-F", "none", "-i", str(self.key), "-p", str(self.port)),
             *("-o", f"UserKnownHostsFile={self.known_hosts}", "-o", "StrictHostKeyChecking=yes"),
-            *("-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "LogLevel=ERROR"),
-            *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
+            *("-o", "BatchMode=yes", "-o", "ConnectTimeout=60", "-o", "LogLevel=ERROR"),
+            *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=8"),
             *("-o", "ControlMaster=auto", "-o", "ControlPersist=60"),
             *("-o", f"ControlPath={self.home}/ssh"),
         )
@@ -170,6 +170,8 @@ class Guest:
             f"          ansible_ssh_common_args: {pinned}\n"
             "          ansible_python_interpreter: /usr/bin/python3\n"
             "          ansible_become: true\n"
+            # Under emulation, beside other tests, a new connection may take half a minute.
+            "          ansible_ssh_timeout: 90\n"
         )
 
     def _failed(self, why: str) -> GuestFailed:
