@@ -118,7 +118,7 @@ def provision(asked: Asked, progress: Progress, go: Go) -> Provisioned:
 def exit_code(found: Provisioned) -> int:
     """Return 1 where a box failed, 3 where something does not hold all the same, else 0."""
     outcomes = {host.outcome for host in found.hosts}
-    return 1 if "failed" in outcomes else 3 if "drifted" in outcomes else 0
+    return 1 if "failed" in outcomes else 3 if outcomes & {"drifted", "unreadable"} else 0
 
 
 def _through(work: _Work, selection: Selection, go: Go) -> None:
@@ -239,7 +239,7 @@ def _look_again(work: _Work) -> None:
 def _outcome(box: _Box) -> Outcome:
     verdict = box.after.verdict if box.after else "holds"
     if verdict in ("drifted", "unreadable"):
-        return "drifted"
+        return verdict
     if verdict == "reboot":
         return "reboot_pending"
     return "changed" if box.tasks else "unchanged"

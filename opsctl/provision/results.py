@@ -80,9 +80,17 @@ class Held(Result):
 
 
 Outcome = Literal[
-    "planned", "unchanged", "changed", "reboot_pending", "drifted", "rolled_back", "failed"
+    "planned",
+    "unchanged",
+    "changed",
+    "reboot_pending",
+    "drifted",
+    "unreadable",
+    "rolled_back",
+    "failed",
 ]
-"""`drifted`: everything was applied, and something does not hold all the same."""
+"""`drifted`: everything was applied, and something does not hold all the same; `unreadable`:
+nobody knows whether it does."""
 
 
 class ProvisionedHost(Result):
