@@ -13,7 +13,9 @@ import json
 import logging
 import os
 import shlex
+import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,8 @@ from opsctl.provision.reaching import environment
 
 POLL_S = 1
 """How often a running playbook is asked whether it shall stop."""
+GRACE_S = 15
+"""How long Ansible may take to end its workers after it was asked to."""
 SILENT_S = 1800
 """A playbook that says nothing for so long is ended; longer than a reboot may take."""
 
@@ -86,7 +90,7 @@ def play(wanted: Play, folder: Path, watch: Watch, interruption: Interruption) -
     runner = Runner(
         config=config,
         event_handler=listener.event,
-        cancel_callback=lambda: interruption.requested is not None,
+        cancel_callback=_Stop(interruption),
     )
     _logger.info("ansible-playbook %s begins in %s", wanted.playbook, folder)
     runner.run()
@@ -172,6 +176,26 @@ def _bound(folder: Path, program: Path) -> Path:
     )
     script.chmod(0o700)
     return place
+
+
+class _Stop:
+    """Asks Ansible to end where a signal came: killed at once, it would leave its workers working.
+
+    Called while a playbook runs; true where it is to be killed, since it did not end.
+    """
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption, self._asked_at = interruption, 0.0
+
+    def __call__(self) -> bool:
+        if self._interruption.requested is None:
+            return False
+        if not self._asked_at:
+            self._asked_at = time.monotonic()
+            for pid in Path("/proc/thread-self/children").read_text(encoding="ascii").split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGTERM)
+        return time.monotonic() - self._asked_at > GRACE_S
 
 
 class _Listener:

@@ -137,6 +137,7 @@ def test_a_signal_ends_what_runs(place: Path) -> None:
             played(place, "1", "wait.yml")
     finally:
         timer.cancel()
+    wait_for(lambda: not processes("ansible-playbook", str(place)), "its workers to end")
 
 
 KILLED = """
