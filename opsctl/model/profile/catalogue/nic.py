@@ -59,6 +59,14 @@ def _sysfs(
 
 
 SETTINGS = (
+    made(
+        Topic.NIC,
+        Means.PACKAGE,
+        "ethtool",
+        fast("installed"),
+        "What sets rings, coalescing and offloads, at boot too; a small Debian comes without.",
+        sources.ETHTOOL,
+    ),
     _ethtool(
         "channels combined",
         hft("{queues}"),
