@@ -20,7 +20,7 @@ TRADING_MACS = ("52:54:00:00:00:02", "52:54:00:00:00:03")
 
 FRESH = (
     *("systemd", "systemd-sysv", "systemd-timesyncd", "dbus", "udev", "kmod", "libpam-systemd"),
-    *("openssh-server", "sudo", "python3", "iproute2", "ethtool", "procps", "nftables", "less"),
+    *("openssh-server", "sudo", "python3", "iproute2", "ethtool", "procps", "nftables", "netbase"),
     *("grub-pc", "grub-pc-bin", "initramfs-tools", "lz4", "cron", "logrotate"),
     *("unattended-upgrades", "irqbalance", "ca-certificates"),
 )
