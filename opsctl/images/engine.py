@@ -154,12 +154,10 @@ def _asked(address: str) -> tuple[dict[str, Any], dict[str, Any]]:
     import docker
     from docker.utils import parse_host
 
-    arguments: dict[str, Any] = {"base_url": address, "timeout": TIMEOUT_S}
-    if address.startswith("ssh://"):
-        arguments["base_url"] = f"unix://{ssh.tunnel(address)}"
-    else:
-        parse_host(address)
-        _reachable(address)
+    here = f"unix://{ssh.tunnel(address)}" if address.startswith("ssh://") else address
+    parse_host(here)
+    _reachable(here)
+    arguments: dict[str, Any] = {"base_url": here, "timeout": TIMEOUT_S}
     # Asked by an address without a version, so that any engine answers.
     with contextlib.closing(docker.DockerClient(version=OLDEST_API, **arguments)) as any_:
         return arguments, any_.version(api_version=False)
@@ -203,7 +201,10 @@ def refused(address: str, said: str) -> EngineRefused:
 
 
 def _reachable(address: str) -> None:
-    """Raise the OSError of a socket that cannot be opened: the client would bury it."""
+    """Raise the OSError of a socket that cannot be opened: the client would bury it.
+
+    And leave its own end open.
+    """
     if address.startswith("unix://"):
         import socket
 
@@ -219,16 +220,16 @@ def _unreachable(address: str, error: Exception) -> EngineRefused:
             hint="run as root, or let this account use Docker: usermod -aG docker $USER "
             "(whoever may use it is root on that machine)",
         )
+    if address.startswith("ssh://"):
+        return EngineRefused(
+            f"the engine at {address} does not answer: its host does, the engine does not run",
+            hint="there: systemctl start docker",
+        )
     if code in (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTSOCK):
         return EngineRefused(
             f"no Docker Engine answers at {address}",
             hint="start one (apt-get install docker.io; systemctl start docker), "
             "or name yours: --engine unix:///path or DOCKER_HOST",
-        )
-    if address.startswith("ssh://"):
-        return EngineRefused(
-            f"the engine at {address} does not answer: its host does, the engine does not run",
-            hint="there: systemctl start docker",
         )
     return EngineRefused(
         f"the engine at {address} does not answer: {error}",

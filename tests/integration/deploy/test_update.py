@@ -11,7 +11,7 @@ import pytest
 from apps.core.etcd import Unreachable
 from apps.core.terms import Terms, Update
 from opsctl import __version__, evidence
-from opsctl.deploy import pipeline
+from opsctl.deploy import pipeline, refusals
 from opsctl.deploy import update as updating
 from opsctl.deploy.outcome import Deployed
 from opsctl.errors import DeployFailed, UsageError
@@ -134,9 +134,9 @@ def test_a_release_is_not_skipped(
     stage = Stage(server, state, "skipped")
     stage.deploy(100)
     major, minor = __version__.split(".")[:2]
-    monkeypatch.setattr(pipeline, "__version__", f"{major}.{int(minor) + 1}.0")
+    monkeypatch.setattr(refusals, "__version__", f"{major}.{int(minor) + 1}.0")
     stage.deploy(200)
-    monkeypatch.setattr(pipeline, "__version__", f"{major}.{int(minor) + 2}.0")
+    monkeypatch.setattr(refusals, "__version__", f"{major}.{int(minor) + 2}.0")
     with pytest.raises(UsageError, match="more than one from this one"):
         stage.deploy(300)
 

@@ -64,6 +64,7 @@ def test_a_tunnel_that_broke_is_made_anew(host: SecondHost) -> None:
     socket = tunnel(host.address)
     (first,) = processes(str(socket))
     os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not processes(str(socket)), "its end")
     with connected(host.address) as engine:
         assert engine.held() == ()
     assert tunnel(host.address) != socket

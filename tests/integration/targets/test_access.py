@@ -156,7 +156,7 @@ def test_prometheus_scrapes_with_secrets_and_knows_the_rules(site: Stage) -> Non
 
     wait_for(up, "three scraped servers")
     groups = httpx.get(f"{base}/rules", auth=auth).json()["data"]["groups"]
-    assert {group["name"] for group in groups} == {"platform", "trading"}
+    assert {group["name"] for group in groups} == {"boxes", "platform", "trading"}
     managers = httpx.get(f"{base}/alertmanagers", auth=auth).json()["data"]
     assert len(managers["activeAlertmanagers"]) == 1
 
