@@ -114,7 +114,8 @@ def test_everything_that_can_hold_holds_and_nothing_disturbs_a_thread_that_trade
     assert found["verdict"] == "holds"
     assert not _amiss(found)
     figures = latency.judge(operator.measure(), LatencyTier.HFT, "qemu")
-    assert latency.holds(figures), figures
+    beyond = [one for one in figures if one.judgement is latency.Judgement.BEYOND]
+    assert not beyond
 
 
 def test_a_second_run_changes_nothing(operator: Operator, known: Known) -> None:
