@@ -87,7 +87,8 @@ def test_logs_of_both_hosts_are_one_stream(apart: Deployed) -> None:
 
 def test_the_dashboard_of_another_host_is_seen_while_the_command_runs(apart: Deployed) -> None:
     opened = subprocess.Popen(
-        [OPSCTL, "open", "apart", "--print"],
+        # A suite that runs in the background of a shell was told to ignore it, and so its children.
+        ["env", "--default-signal=INT", OPSCTL, "open", "apart", "--print"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
