@@ -46,7 +46,7 @@ WANTED = [
 ]
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("ethtool"),
+    not os.environ.get("CI") and (os.geteuid() != 0 or not shutil.which("ethtool")),
     reason="a network of its own takes root, and its NICs ethtool",
 )
 

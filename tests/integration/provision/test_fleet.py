@@ -32,6 +32,8 @@ SECRET = "horse-battery-staple-7"
 @pytest.fixture(scope="module")
 def boxes() -> Iterator[Fleet]:
     if why := fleets.lacking():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have a fleet: {why}")
         pytest.skip(why)
     kinds = (Kind(), Kind(sudo=False), Kind(release=FEDORA), Kind())
     with fleets.fleet(kinds) as running, folder() as keys:
