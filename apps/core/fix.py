@@ -151,8 +151,7 @@ class Engine:
         default = {
             "ConnectionType": "acceptor" if self._acceptor else "initiator",
             "BeginString": "FIX.4.4",
-            "StartTime": "00:00:00",
-            "EndTime": "00:00:00",
+            "NonStopSession": "Y",  # numbers are not begun anew at midnight: journals hold them
             "HeartBtInt": heartbeat_s,
             "ReconnectInterval": DIAL_S if redial else NEVER_S,
             "SocketNodelay": "Y",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from tests.integration.execution.platform import (
     Platform,
@@ -93,4 +94,37 @@ def test_a_session_that_is_lost_under_a_clock_set_back_is_dialled_by_a_new_proce
         running.processes["execution"].with_environment(clock.environment)
         running.start("venue")
         running.start("execution")
+        asyncio.run(go(running, clock))
+
+
+def test_midnight_takes_no_session_and_no_number_away() -> None:
+    """A FIX engine with a session of a day logs out and counts from 1; ours do not."""
+
+    def before_midnight(seconds: int) -> int:
+        return -int(time.time()) % 86_400 - seconds
+
+    async def go(running: Platform, clock: WallClock) -> None:
+        async with hearing(running) as (bus, heard):
+            await market(bus)
+            running.until_ready("execution")
+            await submit(bus, [decision(1, ("AAPL", BUY, 5))])
+            await orders_go_on(running, heard, 1)
+            clock.set(before_midnight(3))  # at most a heartbeat on, which takes no session away
+            await asyncio.sleep(5.0)
+            await submit(bus, [decision(2, ("AAPL", BUY, 5))])
+            await orders_go_on(running, heard, 2)
+            logons = running.server("venue").log().count("logged on")
+            assert logons == 2, "a session was lost at midnight"
+            running.processes["execution"].kill()
+            running.start("execution")
+            await submit(bus, [decision(3, ("AAPL", BUY, 5))])
+            await orders_go_on(running, heard, 3)
+        for name, findings in (await reconciled(running)).items():
+            assert findings.clean, (name, findings)
+
+    with wall_clock() as clock, platform() as running:
+        clock.set(before_midnight(8))
+        for name in ("venue", "execution"):
+            running.processes[name].with_environment(clock.environment)
+            running.start(name)
         asyncio.run(go(running, clock))
