@@ -14,6 +14,7 @@ import logging
 import os
 import shlex
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from typing import Any
 
 from opsctl.deploy.interrupt import Interruption
 from opsctl.errors import Interrupted, OpsctlError
-from opsctl.provision import programs
+from opsctl.provision import bound, programs
 from opsctl.provision.failing import Raw, raw
 from opsctl.provision.reaching import environment
 
@@ -165,15 +166,10 @@ def _bound(folder: Path, program: Path) -> Path:
     place = folder / "bin"
     place.mkdir(mode=0o700)
     script = place / "ansible-playbook"
-    called = f'{shlex.quote(str(program))} "$@"'
-    script.write_text(
-        "#!/bin/sh\n"
-        "if command -v setpriv >/dev/null 2>&1; then\n"
-        f"  exec setpriv --pdeathsig TERM {called}\n"
-        "fi\n"
-        f"exec {called}\n",
-        encoding="utf-8",
-    )
+    words = [str(program)]
+    if sys.platform == "linux":
+        words = [sys.executable, "-I", bound.__file__, str(os.getpid()), str(program)]
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
     script.chmod(0o700)
     return place
 
