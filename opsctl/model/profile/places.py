@@ -44,8 +44,8 @@ _AT: dict[Means, tuple[str, str]] = {
         "FAMILY TABLE, such as inet mine",
     ),
     Means.MEASURED: (
-        rf"clock (?:offset_us|source)|/(?:sys|proc){_FIRMLY_BELOW}",
-        "clock offset_us, clock source, or a path under /sys or /proc",
+        rf"clock (?:offset_us|source)|boot files|/(?:sys|proc){_FIRMLY_BELOW}",
+        "clock offset_us, clock source, boot files, or a path under /sys or /proc",
     ),
 }
 _LINE = (r"[^\n\r\0]+", "one line of text")

@@ -59,8 +59,9 @@ class Means(StrEnum):
     FIREWALL = "firewall"
     """`at`: `FAMILY TABLE`; the rules, as nft lists them without counters and handles."""
     MEASURED = "measured"
-    """`at`: what is read and cannot be written: `clock offset_us`, `clock source`, or a path
-    under /sys or /proc that only tells (`/sys/devices/system/cpu/isolated`)."""
+    """`at`: what is read and cannot be written: `clock offset_us`, `clock source`, `boot files`
+    (which of the files that provisioning wrote for the next boot are not as it wrote them), or a
+    path under /sys or /proc that only tells (`/sys/devices/system/cpu/isolated`)."""
 
 
 class Compare(StrEnum):

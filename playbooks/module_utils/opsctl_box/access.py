@@ -108,6 +108,7 @@ class Firewall(Writer):
     """`at`: `FAMILY TABLE`; the rules as nft lists them, without counters and handles."""
 
     means = "firewall"
+    file_mode = 0o600
 
     def read(self, ats: list[str]) -> dict[str, str | None]:
         """List each table."""
@@ -123,26 +124,30 @@ class Firewall(Writer):
         if len(wants) > 1:
             raise Refused(f"one table of nft holds all rules, not {', '.join(sorted(wants))}")
         for at, want in wants.items():
-            text = f"table {at}\ndelete table {at}\n{want.strip()}\n"
+            text = _rules(at, want)
             checked = self.system.run("nft", "-c", "-f", "-", given=text)
             if checked.code:
                 problems[at] = f"nft does not take the rules, so none was loaded: {checked.said}"
                 continue
             former = self._listed(at)
-            undo = f"table {at}\ndelete table {at}\n{former or ''}"
+            undo = _rules(at, former or "")
             trial.begin(
                 self.system,
                 {FIREWALL_FILE: self.system.read(FIREWALL_FILE)},
                 [["nft", "-f", trial.keep(self.system, "firewall.nft", undo)]],
             )
-            self.system.write(FIREWALL_FILE, FIRST_LINE + text, 0o600)
+            self.system.write(FIREWALL_FILE, FIRST_LINE + text, self.file_mode)
             self.system.must("nft", "-f", FIREWALL_FILE)
         return problems
 
+    def files(self, topic: str, wants: dict[str, str]) -> dict[str, str]:
+        """The rules that the unit loads at boot."""
+        text = "".join(_rules(at, want) for at, want in wants.items())
+        return {FIREWALL_FILE: FIRST_LINE + text} if wants else {}
+
     def restore_one(self, at: str, former: str | None) -> None:
         """Give the table its former rules, or take it away."""
-        text = f"table {at}\ndelete table {at}\n{former or ''}"
-        self.system.must("nft", "-f", "-", given=text)
+        self.system.must("nft", "-f", "-", given=_rules(at, former or ""))
         self.system.remove(FIREWALL_FILE)
 
     def as_before(self, at: str, state: Any, former: Any) -> bool:
@@ -162,6 +167,11 @@ class Firewall(Writer):
         if done.code:
             raise Refused(f"nft does not take the rules of {at}: {done.said}")
         return done.out
+
+
+def _rules(at: str, want: str) -> str:
+    """Return rules that take the place of the table's, all at once."""
+    return f"table {at}\ndelete table {at}\n{want.strip()}\n"
 
 
 def _words(text: str) -> list[str]:

@@ -10,19 +10,31 @@ from ansible.module_utils.opsctl_box import access, devices, nics
 from ansible.module_utils.opsctl_box.system import System
 
 
+def wanted(system: System, program: str) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """Return the units that are enabled, and the files, that must be there: by whose they are."""
+    firewall = system.at(access.FIREWALL_FILE).exists()
+    unit = {access.FIREWALL_UNIT_FILE: access.FIREWALL_UNIT_TEXT}
+    found = {"firewall": ([access.FIREWALL_UNIT], unit) if firewall else ([], {})}
+    if program:
+        names = _devices(system)
+        files = {nics.PROGRAM: program, **nics.UNITS} if names else {}
+        found["devices"] = (nics.units(system, names), files)
+    return found
+
+
 def differs(system: System, program: str) -> list[str]:
     """Return what of the units, and of the program that they start, is not as it must be."""
-    wanted, files = _wanted_units(system, program), _wanted_files(system, program)
+    units, files = _all(system, program)
     found = [path for path, content in files.items() if system.read(path) != content]
-    found += sorted(set(wanted) ^ set(_enabled(system, program)))
+    found += sorted(set(units) ^ set(_enabled(system, program)))
     return found + [path for path in _stale(program, files) if system.at(path).exists()]
 
 
 def settle(system: System, program: str) -> None:
     """Make them so. Raises `Refused`."""
-    wanted, files = _wanted_units(system, program), _wanted_files(system, program)
+    units, files = _all(system, program)
     there = _enabled(system, program)
-    gone = sorted(set(there) - set(wanted))
+    gone = sorted(set(there) - set(units))
     if gone:
         system.must("systemctl", "disable", *gone)
     for path, content in files.items():
@@ -31,30 +43,23 @@ def settle(system: System, program: str) -> None:
     for path in _stale(program, files):
         system.remove(path)
     system.must("systemctl", "daemon-reload")
-    new = sorted(set(wanted) - set(there))
+    new = sorted(set(units) - set(there))
     if new:
         system.must("systemctl", "enable", *new)
 
 
-def _wanted_units(system: System, program: str) -> list[str]:
-    units = nics.units(system, _devices(system)) if program else []
-    return [*units, access.FIREWALL_UNIT] if _firewall(system) else units
-
-
-def _wanted_files(system: System, program: str) -> dict[str, str]:
-    files = {nics.PROGRAM: program, **nics.UNITS} if program and _devices(system) else {}
-    if _firewall(system):
-        files[access.FIREWALL_UNIT_FILE] = access.FIREWALL_UNIT_TEXT
-    return files
+def _all(system: System, program: str) -> tuple[list[str], dict[str, str]]:
+    units: list[str] = []
+    files: dict[str, str] = {}
+    for of_units, of_files in wanted(system, program).values():
+        units += of_units
+        files.update(of_files)
+    return units, files
 
 
 def _stale(program: str, files: dict[str, str]) -> list[str]:
     known = [access.FIREWALL_UNIT_FILE, *((nics.PROGRAM, *nics.UNITS) if program else ())]
     return [path for path in known if path not in files]
-
-
-def _firewall(system: System) -> bool:
-    return system.at(access.FIREWALL_FILE).exists()
 
 
 def _devices(system: System) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 
-from ansible.module_utils.opsctl_box.record import BEFORE, LOCK, PENDING, Record
+from ansible.module_utils.opsctl_box.record import BEFORE, BOOT, LOCK, PENDING, Record
 from ansible.module_utils.opsctl_box.system import STATE, Refused, System
 
 CLAIM = STATE + "/claim.json"
@@ -43,7 +43,7 @@ def write(system: System, wanted: str, *, release: bool) -> None:
     if not release:
         system.write(CLAIM, json.dumps({"owner": wanted}) + "\n", 0o600)
         return
-    for path in (BEFORE, PENDING, CLAIM, LOCK):
+    for path in (BEFORE, PENDING, BOOT, CLAIM, LOCK):
         system.remove(path)
     with contextlib.suppress(OSError):  # something else is kept there
         system.at(STATE).rmdir()

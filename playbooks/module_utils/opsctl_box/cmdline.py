@@ -68,6 +68,8 @@ def hold(system: System, words: list[str], check: bool) -> Booted:
     stale = bool(changes) or bool(_unfit(system, entry, words)) or not _has_fallback(system, menu)
     if stale and not changes:
         changes = [_change(MENU, "lacks wanted words or the fallback", "has them")]
+    if entry and not changes and system.read(UNIT_FILE) != _unit_text(entry, words):
+        changes = [_change(UNIT_FILE, system.read(UNIT_FILE), _unit_text(entry, words))]
     if check:
         return Booted(changes, lacking + dropped, entry.id if entry else "", kernel)
     if stale:
@@ -77,6 +79,7 @@ def hold(system: System, words: list[str], check: bool) -> Booted:
     if entry is None:  # cannot be: what is not stale has one
         raise Refused(f"{MENU} has no entry for {kernel}")
     _choose(system, entry, words, on_trial=bool(lacking))
+    record.for_boot(MEANS, {SETTINGS: text, UNIT_FILE: _unit_text(entry, words)}, [UNIT])
     return Booted(changes, lacking + dropped, entry.id, kernel)
 
 
@@ -161,6 +164,7 @@ def _take_back(system: System, record: Record, kept: Any, check: bool) -> Booted
                 system.run("grub-editenv", GRUB_ENVIRONMENT, "unset", "saved_entry")
             system.run("grub-editenv", GRUB_ENVIRONMENT, "unset", "next_entry")
             system.must("update-grub", limit_s=_LIMIT_S)
+        record.for_boot(MEANS, {})
         if not left:
             record.forget(MEANS, [AT])
     return Booted(changes, left, "", kernel)

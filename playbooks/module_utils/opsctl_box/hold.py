@@ -123,7 +123,7 @@ def hold(system: System, wish: Wish, check: bool) -> Held:
             _pay(system, record, done)
         _make(record, wish, kind, done, check)
     if not check or not done.changes:
-        _units_at_boot(system, wish, done, check)
+        _units_at_boot(record, system, wish, done, check)
     return done
 
 
@@ -156,7 +156,7 @@ def _put_back(record: Record, wish: Wish, kind: _Means, done: Held, check: bool)
     for at, message in problems.items():
         done.fail(f"{kind.name} {at}", at, f"cannot be put back: {message}")
     if not kind.wants:
-        _files(kind, wish, {}, done, check)
+        _files(record, wish, kind, {}, done, check)
     record.forget(kind.name, [at for at in formers if at not in problems])
 
 
@@ -164,7 +164,7 @@ def _make(record: Record, wish: Wish, kind: _Means, done: Held, check: bool) -> 
     """Write what differs, and what makes the rest survive a boot."""
     writer, wants = kind.writer, kind.wants
     if not wants:
-        _files(kind, wish, {}, done, check)
+        _files(record, wish, kind, {}, done, check)
         return
     states = writer.read(list(wants))
     differ = {at: want for at, want in wants.items() if not kind.holds(at, states[at])}
@@ -176,7 +176,8 @@ def _make(record: Record, wish: Wish, kind: _Means, done: Held, check: bool) -> 
         problems = _attempt(writer.write, differ)
         for at, message in problems.items():
             done.fail(kind.wanted[at]["id"], at, message)
-    _files(kind, wish, {at: one for at, one in wants.items() if at not in problems}, done, check)
+    hold = {at: one for at, one in wants.items() if at not in problems}
+    _files(record, wish, kind, hold, done, check)
 
 
 def _attempt(do: Any, values: dict[str, Any]) -> dict[str, str]:
@@ -187,7 +188,9 @@ def _attempt(do: Any, values: dict[str, Any]) -> dict[str, str]:
         return dict.fromkeys(values, str(refusal))
 
 
-def _files(kind: _Means, wish: Wish, wants: dict[str, str], done: Held, check: bool) -> None:
+def _files(
+    record: Record, wish: Wish, kind: _Means, wants: dict[str, str], done: Held, check: bool
+) -> None:
     """Have exactly the files that make these hold after a boot."""
     writer = kind.writer
     wanted = writer.files(wish.topic, wants)
@@ -200,7 +203,9 @@ def _files(kind: _Means, wish: Wish, wants: dict[str, str], done: Held, check: b
         if now != content:
             done.change(f"{kind.name} at boot", path, now or "(none)", content)
             if not check:
-                writer.system.write(path, content)
+                writer.system.write(path, content, writer.file_mode)
+    if not check:
+        record.for_boot(f"{wish.topic} {kind.name}", wanted)
 
 
 def _owe(
@@ -225,12 +230,15 @@ def _pay(system: System, record: Record, done: Held) -> None:
             record.paid(run)
 
 
-def _units_at_boot(system: System, wish: Wish, done: Held, check: bool) -> None:
+def _units_at_boot(record: Record, system: System, wish: Wish, done: Held, check: bool) -> None:
     for what in boot.differs(system, wish.program):
         done.change("units at boot", what, "differs", "as given")
         if not check:
             boot.settle(system, wish.program)
-            return
+            break
+    if not check:
+        for owner, (units, files) in boot.wanted(system, wish.program).items():
+            record.for_boot(owner, files, units)
 
 
 def _former(writer: Writer, former: Any) -> str:

@@ -4,27 +4,33 @@
 once, before its setting is first touched, and goes when the setting has been put back. What is
 still to be done after a file was written (restart a service, reboot) is kept in `pending.json`
 together with the boot that it was written in, so that a run that was cut off loses none of it.
+`boot.json` has the digests of the files that make settings hold after a boot: an audit compares
+them, since the running kernel does not tell of a file that somebody changed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible.module_utils.opsctl_box.system import STATE, Refused, System
 
 BEFORE = STATE + "/before.json"
 PENDING = STATE + "/pending.json"
+BOOT = STATE + "/boot.json"
 LOCK = STATE + "/lock"
 FORMAT = 1
 PRIVATE = 0o600
+ENABLED = "/etc/systemd/system/*.wants"
+"""Where a unit that is enabled has a link."""
 
 
 class Record:
-    """The two files, read; every change is on the disk before it is relied on."""
+    """The files, read; every change is on the disk before it is relied on."""
 
     def __init__(self, system: System) -> None:
         """Read what there is. Raises `Refused` for a file of a later release, or a broken one."""
@@ -37,6 +43,7 @@ class Record:
             )
         self._settings: dict[str, dict[str, Any]] = kept["settings"]
         self._pending: list[dict[str, Any]] = _load(system, PENDING) or []
+        self._boot: dict[str, dict[str, str]] = _load(system, BOOT) or {}
 
     def of(self, topic: str, means: str) -> dict[str, Any]:
         """Return the former states of a topic's settings of one means, by where they live."""
@@ -116,6 +123,16 @@ class Record:
             }
         )
 
+    def for_boot(self, owner: str, files: dict[str, str], units: Iterable[str] = ()) -> None:
+        """Keep what makes an owner's settings hold after a boot: files, and units enabled."""
+        wanted = {path: hashlib.sha256(_raw(text)).hexdigest() for path, text in files.items()}
+        wanted.update({f"{ENABLED}/{unit}": "" for unit in units})
+        if self._boot.get(owner, {}) == wanted:
+            return
+        self._boot[owner] = wanted
+        kept = {name: of for name, of in self._boot.items() if of}
+        self._system.write(BOOT, json.dumps(kept, indent=1, sort_keys=True) + "\n", PRIVATE)
+
     def _save(self) -> None:
         kept = {"format": FORMAT, "settings": self._settings}
         self._system.write(BEFORE, json.dumps(kept, indent=1, sort_keys=True) + "\n", PRIVATE)
@@ -138,6 +155,10 @@ def held(system: System) -> Iterator[None]:
                 "another provisioning writes to this server right now; wait for its end"
             ) from fault
         yield
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _load(system: System, path: str) -> Any:

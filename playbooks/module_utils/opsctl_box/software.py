@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
-from ansible.module_utils.opsctl_box.system import Refused
+from ansible.module_utils.opsctl_box.system import Done, Refused
 from ansible.module_utils.opsctl_box.writer import Problems, Writer
 
 _APT = (
@@ -14,6 +15,8 @@ _APT = (
 )
 _KEEP = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
 _LIMIT_S = 900.0
+_ENDS_S = 20.0
+"""How long a unit may take to end by a signal."""
 _INTERRUPTED = "dpkg --configure -a"
 """What apt says is to be run, where dpkg did not come to its end the last time."""
 _STEP = re.compile(r"^(Inst|Remv) (\S+)", re.MULTILINE)
@@ -152,7 +155,8 @@ class Units(Writer):
         off = sorted(at for at, want in wants.items() if want == "off")
         said = []
         if off:
-            said.append(self.system.run("systemctl", "mask", "--now", *off))
+            said.append(self.system.run("systemctl", "mask", *off))
+            said += self._stop(off)
         if on:
             said.append(self.system.run("systemctl", "unmask", *on))
             said.append(self.system.run("systemctl", "enable", *on))
@@ -178,7 +182,6 @@ class Units(Writer):
             "enable": [at for at, former in others.items() if former["file"] == "enabled"],
             "disable": [at for at, former in others.items() if former["file"] == "disabled"],
             "start": [at for at, former in others.items() if former["runs"]],
-            "stop": [at for at, former in others.items() if not former["runs"]],
             "mask": masked,
         }
         said = [
@@ -186,6 +189,7 @@ class Units(Writer):
             for order, units in orders.items()
             if units
         ]
+        said += self._stop([at for at, former in formers.items() if not former["runs"]])
         why = " / ".join(done.said for done in said if done.code)
         got = self.read(list(formers))
         return {
@@ -193,6 +197,22 @@ class Units(Writer):
             for at, former in formers.items()
             if not self.as_before(at, got[at], former)
         }
+
+    def _stop(self, units: list[str]) -> list[Done]:
+        """Stop units, and wait for it; auditd takes no such order, but the signal to end."""
+        if not units:
+            return []
+        said = [self.system.run("systemctl", "stop", *sorted(units))]
+        deaf = [at for at, state in self.read(units).items() if state["runs"]]
+        if not deaf:
+            return said
+        self.system.run("systemctl", "kill", *deaf)
+        deadline = time.monotonic() + _ENDS_S
+        while time.monotonic() < deadline and any(
+            state["runs"] for state in self.read(deaf).values()
+        ):
+            time.sleep(0.2)
+        return said
 
     def as_before(self, at: str, state: Any, former: Any) -> bool:
         """Compare; a unit that was not there may be, until its package goes, but does not run."""

@@ -15,6 +15,8 @@ class Writer:
     """One means. A state is what is read of a setting: a JSON value, None where there is none."""
 
     means = ""
+    file_mode = 0o644
+    """Of what `files` returns."""
 
     def __init__(self, system: System) -> None:
         """Write to this server."""

@@ -1,11 +1,11 @@
-"""How far the clock is off, and what keeps it."""
+"""What is measured: how far the clock is off and what keeps it, and what only tells."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from ansible.module_utils.opsctl_read import kernel
+from ansible.module_utils.opsctl_read import boot, kernel
 from ansible.module_utils.opsctl_read.answers import Answer, Answers, Unreadable, run
 
 _OFFSET = re.compile(r"offsetFromMaster\s+(-?[\d.]+)")
@@ -13,16 +13,17 @@ _STATE = re.compile(r"portState\s+(\w+)")
 
 
 def measured(ats: Iterable[str]) -> Answers:
-    """Read `clock offset_us`, `clock source`, or a path under /sys or /proc that only tells."""
+    """Read `clock offset_us`, `clock source`, `boot files`, or a path under /sys or /proc."""
     wanted = list(ats)
     answers = kernel.sysfs(at for at in wanted if at.startswith("/"))
     figures = [at for at in wanted if not at.startswith("/")]
-    if figures:
-        offset, source = _clock()
-        known = {"clock offset_us": offset, "clock source": source}
-        odd = Answer(None, f"known figures are {', '.join(known)}, and paths under /sys and /proc")
-        answers.update((at, known.get(at, odd)) for at in figures)
-    return answers
+    if "boot files" in figures:
+        answers["boot files"] = boot.files()
+    if any(at.startswith("clock ") for at in figures):
+        answers["clock offset_us"], answers["clock source"] = _clock()
+    known = "clock offset_us, clock source, boot files, and paths under /sys and /proc"
+    odd = Answer(None, f"known figures are {known}")
+    return {at: answers.get(at, odd) for at in wanted}
 
 
 def _clock() -> tuple[Answer, Answer]:

@@ -34,7 +34,7 @@ DRIFT = {
         "echo 1 > /proc/irq/$n/smp_affinity_list; done"
     ),
     "unit.irqbalance.service": "systemctl -q unmask irqbalance",
-    "unit.fstrim.timer": "systemctl -q unmask fstrim.timer; systemctl start fstrim.timer",
+    "measured.boot.files": "echo vm.swappiness=60 >> /etc/sysctl.d/99-zz-opsctl-memory.conf",
     "unit.chrony.service": "systemctl stop chrony",
     "limit.trading.memlock": (
         "printf '@trading - memlock 64\\n' > /etc/security/limits.d/99-zz-somebody.conf"

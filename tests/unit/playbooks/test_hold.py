@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.opsctl_box.hold import After, Wish, hold
-from ansible.module_utils.opsctl_box.record import Record, held
+from ansible.module_utils.opsctl_box.record import BOOT, Record, held
 from ansible.module_utils.opsctl_box.system import Refused, System
+from ansible.module_utils.opsctl_read import boot
 
 LIMITS = "etc/security/limits.d/90-opsctl-limits.conf"
 
@@ -175,3 +176,34 @@ def test_two_runs_do_not_write_at_once(server: System) -> None:
 def test_a_means_that_is_not_known_is_refused(server: System) -> None:
     with pytest.raises(Refused, match="no means is called firmware"):
         hold(server, wish(("firmware", "x", "1")), check=False)
+
+
+def test_what_somebody_changed_of_the_files_for_the_next_boot_is_told_and_mended(
+    server: System, root: Path
+) -> None:
+    assert boot.files(str(root)).value is None
+    hold(server, wish(MEMLOCK, SWAP), check=False)
+    assert boot.files(str(root)).value == "as written"
+
+    path = "/etc/sysctl.d/99-zz-opsctl-limits.conf"
+    with (root / path[1:]).open("a") as file:
+        file.write("vm.swappiness = 60\n")
+    (root / LIMITS).unlink()
+    assert boot.files(str(root)).value == f"/{LIMITS} is gone; {path} was changed"
+
+    done = hold(server, wish(MEMLOCK, SWAP), check=False)
+    assert {one["at"] for one in done.changes} == {path, f"/{LIMITS}", "trading memlock"}
+    assert boot.files(str(root)).value == "as written"
+    hold(server, wish(), check=False)
+    assert json.loads((root / BOOT[1:]).read_text()) == {}
+
+
+def test_a_unit_that_is_not_enabled_for_the_next_boot_is_told(server: System, root: Path) -> None:
+    Record(server).for_boot("some", {}, ["opsctl-some.service"])
+    assert boot.files(str(root)).value == "opsctl-some.service is not enabled"
+    link = root / "etc/systemd/system/multi-user.target.wants/opsctl-some.service"
+    link.parent.mkdir(parents=True)
+    link.touch()
+    assert boot.files(str(root)).value == "as written"
+    Record(server).for_boot("some", {})
+    assert boot.files(str(root)).value == "as written"

@@ -44,7 +44,7 @@ READ_BACK: dict[Means, str] = {
     Means.FILE: "from the file, every character",
     Means.SSHD: "from `sshd -T`: what its files and defaults come to",
     Means.FIREWALL: "from `nft list table`, without counters",
-    Means.MEASURED: "from chrony or ptp4l, or from the file of the kernel that tells it",
+    Means.MEASURED: "from chrony or ptp4l, from the files themselves, or from the kernel",
 }
 
 READABLE = Need(kind=NeedKind.READABLE)

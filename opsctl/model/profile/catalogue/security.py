@@ -157,4 +157,15 @@ SETTINGS = (
         "fs.protected_hardlinks", "1", "No link to a file of others by way of /tmp.", sources.FS
     ),
     _sysctl("fs.protected_symlinks", "1", "Nor a symbolic one.", sources.FS),
+    made(
+        Topic.SECURITY,
+        Means.MEASURED,
+        "boot files",
+        every("as written"),
+        "The running kernel does not tell of a file that somebody changed: what holds now would "
+        "no longer hold after the next boot. Each file of the next boot is as it was written, and "
+        "each unit that sets something at boot is enabled.",
+        sources.CIS,
+        READABLE,
+    ),
 )
