@@ -105,7 +105,11 @@ class Sequencer:
         self.wake()
 
     def put_lazily(self, event: Event) -> None:
-        """Take an event that waits for others to travel with, or for the next `wake`."""
+        """Take an event that waits for others to travel with, or for the next `wake`.
+
+        It goes before them: the venue's answer to an order may be here before it is said that
+        the order was sent.
+        """
         self._lazy.append(event)
 
     def _queue(self, event: Event) -> None:
@@ -116,7 +120,7 @@ class Sequencer:
 
     def wake(self) -> None:
         """Look again: what holds decisions back may be over, or lazy events have waited."""
-        self._inbox.extend(self._lazy)
+        self._inbox.extendleft(reversed(self._lazy))
         self._lazy.clear()
         if self._inbox or self._decisions:
             self._wake.set()
@@ -160,10 +164,10 @@ class Sequencer:
             return events
         while self._inbox and len(events) < MAX_EVENTS:
             events.append(self._inbox.popleft())
-        if any(isinstance(event, SessionChanged) for event in events):
-            return events  # whether decisions may be judged now, the next look tells
-        # Decisions are judged last: by then the state knows of every report before them.
-        if self._decisions and len(events) < MAX_EVENTS:
+        # Decisions are judged last: by then the state knows of every report before them. Whether
+        # they may be when a session has changed, the next look tells.
+        changed = any(isinstance(event, SessionChanged) for event in events)
+        if self._decisions and not changed and len(events) < MAX_EVENTS:
             events += self._judgeable(self.state, MAX_EVENTS - len(events))
         if events and self._lazy:
             events = [*self._lazy, *events]

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
+import pytest
+
 from apps.core.journal import KillView
 from apps.core.leader import KillChanged
+from apps.core.messages import OrderUpdate
 from apps.core.records import (
     DecisionTaken,
     EpochTaken,
@@ -14,8 +17,16 @@ from apps.core.records import (
     Outcome,
     SessionSeen,
 )
-from apps.execution.actions import Send
-from apps.execution.events import Context, Decided, Event, Reported, SessionChanged, TookOver
+from apps.execution.actions import Publish, Send
+from apps.execution.events import (
+    Context,
+    Decided,
+    Dispatched,
+    Event,
+    Reported,
+    SessionChanged,
+    TookOver,
+)
 from apps.execution.sequencer import REPORTS_S, Committed, Gate, Sequencer
 from apps.execution.state import State
 from tests.unit.execution.made import OFF, ON, SESSION, context, decision, fill, intent, led
@@ -236,6 +247,33 @@ def test_reports_wait_for_one_another_and_orders_for_none_of_them() -> None:
         assert len(rig.leader.batches) == 2
         await asyncio.sleep(3 * REPORTS_S)
         assert len(rig.leader.batches) == 3, "both in one"
+        loop.cancel()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("besides", [(), (SessionChanged("OPS-A-DROP", up=True),)])
+def test_an_order_is_said_to_be_sent_before_the_answers_to_it(besides: tuple[Event, ...]) -> None:
+    async def go() -> None:
+        rig = Rig()
+        loop = asyncio.create_task(rig.sequencer.run())
+        for event in (UP, Decided("1-0", decision(intent()), 0)):
+            rig.sequencer.put(event)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        # The answer is there while the order is still being sent.
+        rig.sequencer.put(Reported(fill("E1", 100, 100)))
+        rig.sequencer.put_lazily(Dispatched(SESSION, 5, {"s-7-AAPL-0": 6}, {}))
+        for event in besides:
+            rig.sequencer.put(event)
+        await asyncio.sleep(3 * REPORTS_S)
+        updates = [
+            action.message
+            for done in rig.done
+            for action in done.stepped.actions
+            if isinstance(action, Publish) and isinstance(action.message, OrderUpdate)
+        ]
+        assert [(u.stamps.journaled, u.stamps.sent) for u in updates] == [(5, 6)]
         loop.cancel()
 
     asyncio.run(go())
