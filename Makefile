@@ -44,7 +44,7 @@ deploy: .venv/.runtime ## bring up the daily tier on this machine, and show wher
 test: setup ## run every check and the whole suite
 	@$(RUN) python -m tests.support.prepare
 	@$(MAKE) check
-	@$(RUN) pytest --numprocesses 2 --ignore tests/e2e
+	@$(RUN) pytest --numprocesses 2 --dist worksteal --ignore tests/e2e
 	@$(RUN) pytest tests/e2e --ignore tests/e2e/docker --ignore tests/e2e/hosts --ignore tests/e2e/machines --ignore tests/e2e/boxes
 	@$(RUN) pytest tests/e2e/docker tests/e2e/machines tests/e2e/hosts
 
@@ -77,6 +77,7 @@ soak: setup ## repeats and matrices too long for the suite; resumable; result in
 	@$(RUN) python -m tests.soak.watch
 	@$(RUN) python -m tests.soak.drills
 	@$(RUN) python -m tests.soak.long
+	@$(RUN) python -m tests.soak.boxes
 	@$(RUN) python -m tests.soak.simulator
 
 .PHONY: docs

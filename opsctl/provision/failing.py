@@ -11,6 +11,8 @@ from opsctl.provision import places
 from opsctl.provision.inventory import BoxHost
 
 _LONGEST = 600
+_REBOOT = ("boot", "Reboot, and wait for it to come back")
+"""Role and task."""
 
 
 class Raw(Value):
@@ -28,7 +30,8 @@ class Failure(Value):
     """A failure for a reader."""
 
     stage: str
-    """Where it happened: `keys`, `connect`, `read`, `profile`, `apply`, `audit`, `drain`."""
+    """Where it happened: `keys`, `connect`, `read`, `profile`, `apply`, `reboot`, `audit`,
+    `drain`."""
     message: str
     hint: str
     task: str = ""
@@ -69,6 +72,13 @@ def raw(task: str, role: str, res: Mapping[str, Any], *, unreachable: bool) -> R
 
 def failure(stage: str, found: Raw, host: BoxHost) -> Failure:
     """Return a failure with what to do about it."""
+    if (found.role, found.task) == _REBOOT:
+        return Failure(
+            stage="reboot",
+            message=f"it did not come back from its reboot: {_plain(found.message)}",
+            hint="look at its console. Its new command line is on trial: cut its power and give "
+            "it back, and it boots the entry from before; then provision it again",
+        )
     known = _known(found.message, host)
     if known is not None:
         kind, message, hint = known

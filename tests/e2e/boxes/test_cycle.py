@@ -12,7 +12,7 @@ import pytest
 
 from opsctl.model.tiers import LatencyTier
 from opsctl.provision import latency
-from tests.e2e.boxes.conftest import TRADING_CPU, Operator
+from tests.support.guest.operator import TRADING_CPU, Operator
 
 WRITTEN = "/var/lib/opsctl/provision/before.json"
 DRIFT = {

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.guest import image as images
@@ -144,18 +144,37 @@ class Guest:
         before = self.ssh("cat /proc/sys/kernel/random/boot_id").strip()
         with contextlib.suppress(subprocess.CalledProcessError):
             self.root("systemctl reboot")
-        self._hang_up()
+        self.hang_up()
         return self.wait(before)
 
     def kill(self) -> None:
         """Cut its power: what its system had not written yet is lost. `start` boots it again."""
-        self._hang_up()
+        self.hang_up()
         if self.process.alive:
             with contextlib.suppress(OSError):
                 qmp.execute(self._monitor, "quit")
             self.process.stop()
 
-    def _hang_up(self) -> None:
+    def switch_off(self, limit_s: float = 120.0) -> None:
+        """Have its system end in order, and its disk with all that was written.
+
+        Raises `GuestFailed` where it takes longer than the limit.
+        """
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.root("systemctl poweroff")
+        self.hang_up()
+        deadline = time.monotonic() + limit_s
+        while self.process.alive:
+            if time.monotonic() > deadline:
+                raise self._failed(f"it was not off after {limit_s:.0f} s")
+            time.sleep(0.2)
+
+    def keep(self, disk: Path) -> images.Image:
+        """Keep the disk of a guest that is off: others may begin from it."""
+        shutil.copy(self._disk, disk)
+        return replace(self.image, disk=disk)
+
+    def hang_up(self) -> None:
         """Give up the connection that stays: the next command makes a new one."""
         argv = ["ssh", *self.ssh_options, "-O", "exit", ADDRESS]
         subprocess.run(argv, capture_output=True, check=False)
@@ -227,19 +246,20 @@ def _backend(guest: Guest, index: int, model: str) -> str:
 
 @contextlib.contextmanager
 def guest(
-    definition: Definition = Definition(),  # noqa: B008 - frozen
+    definition: Definition | images.Image = Definition(),  # noqa: B008 - frozen
     *,
     cpus: int = 4,
     nodes: int = 2,
     memory_mib: int = 1536,
     trading: tuple[str, ...] = ("virtio-net-pci", "e1000e"),
 ) -> Iterator[Guest]:
-    """Boot a guest on a disk of its own; switch it off and throw the disk away.
+    """Boot a guest on a disk of its own, over that of a definition or one that was kept.
 
+    At the end it is switched off and its disk thrown away.
     One trading NIC has a queue for each CPU, the other rings, coalescing and flow control.
     Raises `NotMade` where its image cannot be made, `GuestFailed` where it does not boot.
     """
-    image = images.obtain(definition)
+    image = definition if isinstance(definition, images.Image) else images.obtain(definition)
     with folder() as home:
         made = Guest(image, home, free_port(), cpus, nodes, memory_mib, trading)
         try:

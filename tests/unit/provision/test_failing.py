@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
+from opsctl.provision import programs
 from opsctl.provision.failing import failure, raw
 from opsctl.provision.inventory import BoxHost
 
@@ -102,6 +104,16 @@ def test_a_module_that_failed_has_its_role_task_setting_and_words() -> None:
         "apply: kernel: Write sysctls: sysctl.kernel.nmi_watchdog: "
         "setting kernel.nmi_watchdog failed: sysctl: Invalid argument"
     )
+
+
+def test_a_box_that_does_not_come_back_from_its_reboot_says_how_to_recover() -> None:
+    told = "Timed out waiting for last boot time check (timeout=600)"
+    text = (programs.playbooks() / "roles/boot/tasks/reboot.yml").read_text()
+    task = yaml.safe_load(text)[0]["name"]
+    found = failure("apply", raw(task, "boot", {"msg": told}, unreachable=False), HOST)
+    assert found.stage == "reboot"
+    assert told in found.message
+    assert "cut its power and give it back, and it boots the entry from before" in found.hint
 
 
 def test_a_full_disk_says_which_command_shows_it() -> None:
