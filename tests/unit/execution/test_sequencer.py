@@ -264,8 +264,8 @@ def test_an_order_is_said_to_be_sent_before_the_answers_to_it(besides: tuple[Eve
         # The answer is there while the order is still being sent.
         rig.sequencer.put(Reported(fill("E1", 100, 100)))
         rig.sequencer.put_lazily(Dispatched(SESSION, 5, {"s-7-AAPL-0": 6}, {}))
-        for event in besides:
-            rig.sequencer.put(event)
+        for one in besides:
+            rig.sequencer.put(one)
         await asyncio.sleep(3 * REPORTS_S)
         updates = [
             action.message

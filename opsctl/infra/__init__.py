@@ -1,0 +1,1 @@
+"""Infrastructure that Pulumi declares: planned, guarded, made, looked after, and taken away."""
