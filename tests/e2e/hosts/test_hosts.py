@@ -15,6 +15,9 @@ import pytest
 from docker import DockerClient
 
 from opsctl.model.hosts import PORT
+from opsctl.provision import draining
+from opsctl.provision.inventory import BoxHost
+from opsctl.provision.standing import environments
 from opsctl.targets.docker import naming
 from tests.e2e.conftest import OPSCTL, Deployed
 from tests.support.second_host import FAR, NEAR, SecondHost, key
@@ -121,6 +124,24 @@ def test_a_host_that_is_not_the_one_that_is_known_is_not_spoken_to(
     assert done.returncode == 1
     assert message in done.stderr
     assert "nothing was changed on any host" in done.stderr
+
+
+def test_the_order_path_leaves_a_box_that_is_drained(apart: Deployed) -> None:
+    apart.run("failover", "apart", "--to", "b", check=False)  # it may lead already
+    box = BoxHost(
+        name="far",
+        address=FAR,
+        port=22,
+        user="root",
+        groups=("intraday",),
+        tier=None,
+        owner="",
+        host_key="",
+        profile="",
+    )
+    (done,) = draining.drain(box, environments(), lambda _: None)
+    assert done.startswith("apart: site a leads epoch ")
+    assert draining.drain(box, environments(), lambda _: None) == ("apart: site a leads, not b",)
 
 
 def test_a_leader_on_the_other_host_is_killed_and_succeeded(apart: Deployed) -> None:
