@@ -1,7 +1,7 @@
 """Whether what was counted on a box's trading CPUs is within the bound of its profile; pure.
 
-Counts are judged everywhere. Times are judged on bare metal only: in a virtual machine they are
-those of its host.
+Counts are judged everywhere. Times, and the share of the time that a thread had, are judged on
+bare metal only: in a virtual machine they are those of its host.
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ BOUNDS = {
 
 _COUNTS = ("ticks", "interrupts", "switches", "share")
 _AT_LEAST = frozenset({"share"})
+_BARE = ("", "none")
+"""What a box says of itself that is no virtual machine."""
 
 
 def judge(
@@ -123,13 +125,17 @@ def _figures(
         for name in _COUNTS:
             most = getattr(bound, name) if bound else None
             value = getattr(counted, name)
+            judgement = _judged(name, value, most)
+            detail = "" if bound else "this tier promises nothing of a single CPU"
+            if bound and name in _AT_LEAST and virtual not in _BARE:
+                judgement, detail = Judgement.NOT_JUDGED, _of_host(virtual)
             yield Figure(
                 name=f"cpu{cpu}.{name}",
                 measured=value,
                 bound=most,
-                judgement=_judged(name, value, most),
+                judgement=judgement,
                 before=getattr(was, name) if was else None,
-                detail="" if bound else "this tier promises nothing of a single CPU",
+                detail=detail,
             )
     for name, value, most, was_us in (
         ("wake_up", _most(measured), bound.wake_up_us if bound else None, _most(before)),
@@ -143,9 +149,8 @@ def _time(
 ) -> Figure:
     if value is None:
         judgement, detail = Judgement.NOT_MEASURED, why or "it was not measured"
-    elif virtual not in ("", "none"):
-        judgement = Judgement.NOT_JUDGED
-        detail = f"a time in a virtual machine ({virtual}) is that of its host"
+    elif virtual not in _BARE:
+        judgement, detail = Judgement.NOT_JUDGED, _of_host(virtual)
     else:
         judgement, detail = _judged(name, value, most), ""
     return Figure(
@@ -156,6 +161,10 @@ def _time(
         before=was,
         detail=detail,
     )
+
+
+def _of_host(virtual: str) -> str:
+    return f"a time in a virtual machine ({virtual}) is that of its host"
 
 
 def _judged(name: str, value: float, bound: float | None) -> Judgement:

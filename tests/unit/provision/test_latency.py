@@ -23,7 +23,7 @@ def test_a_cpu_that_nothing_disturbs_is_within() -> None:
 
 def test_each_count_beyond_its_bound_is_told_with_the_last_one() -> None:
     now, before = Measured(cpus={1: BUSY, 2: QUIET}), Measured(cpus={1: QUIET})
-    figures = judge(now, LatencyTier.HFT, "qemu", before)
+    figures = judge(now, LatencyTier.HFT, "none", before)
     beyond = {figure.name for figure in figures if figure.judgement is Judgement.BEYOND}
     assert beyond == {"cpu1.ticks", "cpu1.interrupts", "cpu1.switches", "cpu1.share"}
     assert not holds(figures)
@@ -34,13 +34,15 @@ def test_each_count_beyond_its_bound_is_told_with_the_last_one() -> None:
 
 def test_times_are_judged_on_bare_metal_and_only_told_in_a_virtual_machine() -> None:
     slow = WakeUp(samples=1000, min_us=2, avg_us=4, max_us=51)
-    measured = Measured(cpus={1: QUIET}, wake_up=slow, stolen_us=11)
+    measured = Measured(cpus={1: BUSY}, wake_up=slow, stolen_us=11)
     metal = _by_name(judge(measured, LatencyTier.HFT, "none"))
     assert metal["wake_up_us"].judgement is Judgement.BEYOND
     assert metal["stolen_us"].judgement is Judgement.BEYOND
     guest = _by_name(judge(measured, LatencyTier.HFT, "kvm"))
     assert guest["wake_up_us"].judgement is Judgement.NOT_JUDGED
     assert guest["wake_up_us"].measured == 51
+    assert guest["cpu1.share"].judgement is Judgement.NOT_JUDGED
+    assert guest["cpu1.ticks"].judgement is Judgement.BEYOND
     assert "virtual machine (kvm)" in guest["stolen_us"].detail
 
 
