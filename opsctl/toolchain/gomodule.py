@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -21,12 +22,14 @@ from opsctl.toolchain.versions import Range, printed
 ENVIRONMENT = {"GOFLAGS": "-buildvcs=false -p=2", "CGO_ENABLED": "0", "GOWORK": "off"}
 LINK = "-s -w -buildid="
 SAY_EVERY_MODULES = 20
+SAY_EVERY_PACKAGES = 250
 
+_PACKAGE = re.compile(r"[\w.~/-]+")
 _PRINTED = r"go version go(\d[\d.]*)"
 
 
 def obtain(program: Program, method: GoModule, tree: Path, scratch: Path, say: Say) -> Obtained:
-    """Build the module's programs into `bin/` of the tree."""
+    """Build the module's programs into `bin/` of the tree, and put its scripts beside them."""
     folder = scratch / "module"
     folder.mkdir()
     for name in ("go.mod", "go.sum", "tools.go"):
@@ -35,18 +38,10 @@ def obtain(program: Program, method: GoModule, tree: Path, scratch: Path, say: S
     mod = (folder / "go.mod").read_text(encoding="utf-8")
     version = required(mod, method.version_from)
     go, which = _go(method, needed(mod), scratch, say)
-    say(f"building {program.name} {version} with {which} (a minute or two, once)")
-    count = 0
-
-    def line(text: str) -> None:
-        nonlocal count
-        if text.startswith("go: downloading "):
-            count += 1
-            if count % SAY_EVERY_MODULES == 0:
-                say(f"downloading modules ({count})")
-
-    link = f"{LINK} -X {method.stamp}={version}" if method.stamp else LINK
-    build = [go, "build", "-trimpath", "-ldflags", link]
+    say(f"building {program.name} {version} with {which} ({method.takes}, once)")
+    line = counted(say)
+    link = f"{LINK} -X {method.stamp.format(version=version)}" if method.stamp else LINK
+    build = [go, "build", "-v", "-trimpath", "-tags", ",".join(method.tags), "-ldflags", link]
     for binary, target in method.targets.items():
         argv = [*build, "-o", str(tree / "bin" / binary), target]
         try:
@@ -59,11 +54,52 @@ def obtain(program: Program, method: GoModule, tree: Path, scratch: Path, say: S
                 details=error.details,
             ) from error
         say(f"built {binary}")
+    for script in method.scripts:
+        _copy(script, method, go, folder, tree / "bin")
     return Obtained(
         version=version,
         source=f"{method.version_from} v{version}, built with {which}",
         binaries=binaries_in(program, tree, "bin"),
     )
+
+
+def counted(say: Say) -> Callable[[str], None]:
+    """Return what takes the lines of `go build -v` and tells of some of them."""
+    modules = packages = 0
+
+    def line(text: str) -> None:
+        nonlocal modules, packages
+        if text.startswith("go: downloading "):
+            modules += 1
+            if modules % SAY_EVERY_MODULES == 0:
+                say(f"downloading modules ({modules})")
+        elif _PACKAGE.fullmatch(text):
+            packages += 1
+            if packages % SAY_EVERY_PACKAGES == 0:
+                say(f"compiling packages ({packages})")
+
+    return line
+
+
+def _copy(script: str, method: GoModule, go: str, folder: Path, to: Path) -> None:
+    """Copy an executable script of a required module's sources, as go.sum pins them.
+
+    The sources lie in the module cache, which the build has filled and held against go.sum.
+    """
+    module = method.scripts_from
+    try:
+        where = commands.run(
+            [go, "list", "-m", "-f", "{{.Dir}}", module], cwd=folder, env=ENVIRONMENT
+        )
+        place = to / Path(script).name
+        shutil.copyfile(Path(where[-1]) / script, place)
+    except (commands.CommandFailed, OSError) as error:
+        raise Unobtainable(
+            f"{module} has no {script}: {error}",
+            hint="go clean -modcache, then install it again",
+            details=getattr(error, "details", ()),
+        ) from error
+    place.chmod(0o755)
 
 
 def required(mod: str, module: str) -> str:

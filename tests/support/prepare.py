@@ -1,4 +1,4 @@
-"""Obtains what the suite drives: servers; where it may a browser, an engine, a parser, a guest.
+"""Obtains what the suite drives: servers, Pulumi; where it may a browser, an engine, a guest.
 
 python -m tests.support.prepare
 """
@@ -15,7 +15,7 @@ from opsctl.toolchain import programs
 from tests.support import compose
 from tests.support.guest import machine
 
-SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmanager")
+SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmanager", "pulumi")
 
 
 CONTAINERS = ("docker.io", "mmdebstrap", "docker-registry", "openssh-server", "openssh-client")

@@ -28,3 +28,15 @@ def test_a_go_mod_without_it_is_an_error() -> None:
         gomodule.required(MOD, "go.etcd.io/etcd")
     with pytest.raises(ValueError, match="no version of Go"):
         gomodule.needed("module tools\n")
+
+
+def test_a_long_build_tells_now_and_then_how_far_it_is() -> None:
+    said: list[str] = []
+    line = gomodule.counted(said.append)
+    for n in range(gomodule.SAY_EVERY_MODULES):
+        line(f"go: downloading example.org/m{n} v1.0.0")
+    assert said == [f"downloading modules ({gomodule.SAY_EVERY_MODULES})"]
+    for n in range(2 * gomodule.SAY_EVERY_PACKAGES):
+        line(f"example.org/m/v3/pkg-{n}")
+    line("# example.org/m: no package, a remark")
+    assert said[1:] == ["compiling packages (250)", "compiling packages (500)"]

@@ -28,7 +28,10 @@ def test_every_method_gives_a_version_that_the_program_accepts() -> None:
             if isinstance(method, GoModule):
                 mod = (MODULES / method.module / "go.mod").read_text()
                 assert known.accepts(gomodule.required(mod, method.version_from), "go")
-                assert set(method.targets) == {b.name for b in known.binaries}
+                scripts = {Path(script).name for script in method.scripts}
+                assert {*method.targets, *scripts} == {b.name for b in known.binaries}
+                assert bool(method.scripts_from) == bool(scripts)
+                assert not scripts or gomodule.required(mod, method.scripts_from)
 
 
 def test_go_modules_are_locked_and_name_what_is_built() -> None:
