@@ -1,0 +1,25 @@
+"""A server of AWS and the resources that many cases build upon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.aws.world import World
+from tests.support.aws.server import AwsServer, aws_server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[AwsServer]:
+    """One server for the folder's tests, which clean up after themselves."""
+    with aws_server() as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def world(server: AwsServer) -> World:
+    """What the cases refer to."""
+    return World(server)

@@ -1,0 +1,96 @@
+"""A moto server: AWS over HTTP on this machine, with an account of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from tests.support.process import Process, folder, free_port, wait_for
+
+REGION = "eu-central-1"
+"""Where clients work if a test names no region."""
+
+KEY = "AKIAIOSFODNN7EXAMPLE"
+"""The access key of AWS's own documentation; moto takes any."""
+
+
+@dataclass(frozen=True)
+class AwsServer:
+    """A running server."""
+
+    endpoint: str
+    account: str
+    process: Process
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which boto3, the provider and opsctl find it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": "of no use",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """Return a client of boto3 for a service."""
+        make: Any = boto3.client
+        return make(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=KEY,
+            aws_secret_access_key="of no use",
+        )
+
+    def reset(self) -> None:
+        """Forget everything that was made."""
+        request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")  # noqa: S310
+        urllib.request.urlopen(request).close()  # noqa: S310 - our own server
+
+
+@contextlib.contextmanager
+def aws_server() -> Iterator[AwsServer]:
+    """Run a server on a free port of loopback until the block ends."""
+    with folder() as home:
+        port = free_port()
+        account = str(random.randrange(10**11, 10**12))
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "MOTO_ACCOUNT_ID": account,
+            # As AWS: what does not exist, or is not allowed, is refused.
+            "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
+            "MOTO_ENABLE_AMI_VALIDATION": "true",
+            "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+        }
+        process = Process(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            home / "log",
+            env=environment,
+        )
+        process.start()
+        server = AwsServer(f"http://127.0.0.1:{port}", account, process)
+
+        def ready() -> bool:
+            assert process.alive, process.log()
+            try:
+                urllib.request.urlopen(f"{server.endpoint}/moto-api/data.json").close()  # noqa: S310
+            except OSError:
+                return False
+            return True
+
+        try:
+            wait_for(ready, "the AWS server", timeout_s=60)
+            yield server
+        finally:
+            process.stop()
