@@ -1,0 +1,27 @@
+"""What an environment declares of its infrastructure, whatever cloud it is of: a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from opsctl.infra.guardrails.rule import Facts
+from opsctl.infra.guardrails.waivers import Waiver
+from opsctl.infra.pending import Lookup, nowhere
+from opsctl.infra.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A program, where its state is, and what it is judged by."""
+
+    program: Callable[[], None]
+    """Declares the resources; called by the engine."""
+    workspace: Workspace
+    facts: Callable[[Sequence[str]], Facts]
+    """What the guardrails need to know; takes the names given with `--replace-data`."""
+    waivers: Sequence[Waiver] = ()
+    unmet: Callable[[], tuple[str, ...]] = tuple
+    """Why a tier is not met by what is declared."""
+    lookup: Lookup = nowhere
+    """Finds what a killed update may have made."""

@@ -1,0 +1,231 @@
+"""The engine's commands on one stack: held while it is changed, its failures told to a reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pulumi.automation import LocalWorkspace, Stack
+from pulumi.automation.errors import (
+    CommandError,
+    ConcurrentUpdateError,
+    StackAlreadyExistsError,
+    StackNotFoundError,
+)
+
+from opsctl.deploy import lock
+from opsctl.errors import Interrupted, OpsctlError, UsageError
+from opsctl.infra import bucket, failures, locks, session
+from opsctl.infra.command import Command
+from opsctl.infra.results import Mended
+from opsctl.infra.steps import Steps
+from opsctl.infra.workspace import FOLDER, Workspace
+from opsctl.toolchain import programs
+
+Program = Callable[[], None]
+"""Declares resources and exports outputs; called by the engine, in a thread of this process."""
+
+_T = TypeVar("_T")
+
+_loops: list[asyncio.AbstractEventLoop] = []
+"""The event loops that the SDK ran programs in: of one that failed it leaves the loop open."""
+
+
+class _Workspace(LocalWorkspace):
+    """A workspace whose stack is named with every command, so that none has to be selected."""
+
+    def select_stack(self, stack_name: str) -> None:
+        """Select nothing: it would cost a run of the engine each time."""
+
+
+class Driver:
+    """Runs the engine's commands on the stack of a workspace."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Find the engine.
+
+        Raises:
+            ToolMissing: Pulumi is not here; the hint says how to obtain it.
+            UsageError: the workspace cannot be meant.
+        """
+        workspace.check()
+        self.workspace = workspace
+        self._say = say
+        binary = programs.path("pulumi", "pulumi")
+        found = programs.locate("pulumi")
+        assert found is not None  # noqa: S101 - it was found in the line before
+        self._variables = workspace.variables(binary)
+        self._command = Command(binary, found.version, say)
+        self._unread = False
+
+    @contextmanager
+    def changing(self, what: str) -> Iterator[tuple[Mended, ...]]:
+        """Hold the stack for a change; yield what was cleared away of a killed run."""
+        name = self.workspace.environment
+        with lock.held(f"{name}/{FOLDER}", f"opsctl, {what} of the stack"):
+            self.workspace.prepare()
+            former = session.left(self.workspace.note)
+            gone = session.end(former.run) if former else ()
+            note = session.begin(self.workspace.note, what, former)
+            self._command.changing, self._command.stopped = note, None
+            self._unread = note.unread
+            try:
+                yield tuple(
+                    Mended(what="process", name=each, found="left by a killed run", done="ended")
+                    for each in gone
+                )
+            finally:
+                self._command.changing = None
+                session.end(note.run)
+                if not self._unread:
+                    session.ended(self.workspace.note)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the state holds what must be read anew, before anything relies on it."""
+        return self._unread
+
+    @unread.setter
+    def unread(self, unread: bool) -> None:
+        note = self._command.changing
+        assert note is not None  # noqa: S101 - it is set under `changing` only
+        self._unread = unread
+        session.write(self.workspace.note, note.model_copy(update={"unread": unread}))
+
+    def created(self) -> None:
+        """Create the stack where there is none yet."""
+        if self.workspace.settings.exists():
+            return
+        try:
+            self.unlocked(lambda: self.stack().workspace.create_stack(self.workspace.environment))
+        except StackAlreadyExistsError:
+            pass
+        except CommandError as fault:
+            raise self._explained(fault) from fault
+
+    def pulumi(self, *words: str) -> str:
+        """Run one command on the stack, and return what it printed."""
+        argv = [*words, "--stack", self.workspace.environment]
+        try:
+            done = self._command.run(argv, str(self.workspace.folder), self._variables)
+        except (ConcurrentUpdateError, StackNotFoundError):
+            raise
+        except CommandError as fault:
+            raise self._explained(fault) from fault
+        return done.stdout or done.stderr
+
+    def unlocked(self, act: Callable[[], _T]) -> _T:
+        """Act; where a dead engine of this machine has the lock, take it away and act again."""
+        bucket.tidy(self.workspace)
+        try:
+            return act()
+        except ConcurrentUpdateError as refusal:
+            text, note = str(refusal), self._command.changing
+            found = locks.holders(text)
+            since = note.unsettled if note else None
+            shared = bool(self.workspace.backend)
+            if not found or not all(locks.stale(h, shared=shared, unsettled=since) for h in found):
+                raise locks.refused(self.workspace.environment, text) from refusal
+        self._say("the lock of a killed engine is taken away")
+        self.pulumi("cancel", "--yes")
+        bucket.tidy(self.workspace)
+        return act()
+
+    def run(
+        self,
+        act: Callable[[Stack], _T],
+        steps: Steps | None = None,
+        program: Program | None = None,
+    ) -> _T:
+        """Run something on the stack; turn what fails into an error for a reader.
+
+        A stack that a `program` needs and that is not there yet is made.
+        """
+        if self._command.changing is None:
+            self.workspace.prepare()
+        refused: list[OpsctlError] = []
+        stack = self.stack(program and _noting(program, refused))
+        try:
+            found = act(stack)
+        except StackNotFoundError as fault:
+            if program is None:
+                raise UsageError(
+                    f"{self.workspace.environment} has no stack yet",
+                    hint=f"opsctl deploy {self.workspace.environment} makes it",
+                ) from fault
+            self.created()
+            return self.run(act, steps, program)
+        except ConcurrentUpdateError as fault:
+            if self._command.changing is not None:
+                raise
+            raise locks.refused(self.workspace.environment, str(fault)) from fault
+        except CommandError as fault:
+            raise self._meant(fault, steps, refused) from fault
+        finally:
+            _close_loops()
+        if steps is not None:
+            steps.wait()
+        return found
+
+    def _meant(
+        self, fault: CommandError, steps: Steps | None, refused: Sequence[OpsctlError]
+    ) -> OpsctlError:
+        """Return the error for a reader: a signal, a refusal of the program, or a failure."""
+        if steps is not None:
+            steps.wait()
+        if self._command.stopped is not None:
+            return Interrupted(
+                f"stopped by {self._command.stopped.name}: what was made is in the state of "
+                f"{self.workspace.environment}",
+                hint="run the same command again: it continues from here",
+            )
+        return refused[0] if refused else self._explained(fault, steps)
+
+    def stack(self, program: Program | None = None) -> Stack:
+        """Return the stack, for the Automation API."""
+        workspace = _Workspace(
+            work_dir=str(self.workspace.folder),
+            program=program,
+            env_vars=self._variables,
+            secrets_provider=self.workspace.secrets_provider,
+            pulumi_command=self._command,
+        )
+        return Stack.select(self.workspace.environment, workspace)
+
+    def _explained(self, fault: CommandError, steps: Steps | None = None) -> OpsctlError:
+        failed = [steps.resource(urn) for urn in steps.failed] if steps else []
+        return failures.explained(
+            str(fault),
+            self.workspace,
+            home=self._variables["PULUMI_HOME"],
+            faults=steps.faults if steps else (),
+            failed=[each for each in failed if each is not None],
+        )
+
+
+def _noting(program: Program, refused: list[OpsctlError]) -> Program:
+    """Return the program, with its own refusals noted: the engine would show a trace of them."""
+
+    def noting() -> None:
+        _loops.append(asyncio.get_running_loop())
+        try:
+            program()
+        except OpsctlError as error:
+            refused.append(error)
+            raise
+
+    return noting
+
+
+def _close_loops() -> None:
+    """Close the loops of programs that have ended; one that still ends is closed next time."""
+    for loop in [each for each in _loops if not each.is_running()]:
+        loop.close()
+        _loops.remove(loop)
