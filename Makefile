@@ -63,6 +63,7 @@ check: setup ## lint, types, import rules, alert rules, licences, generated docs
 	@$(RUN) python -m tests.support.licences
 	@$(RUN) python -m tests.support.commands
 	@$(RUN) python -m tests.support.profiles
+	@$(RUN) python -m tests.support.guardrails
 	@$(RUN) yamllint --strict playbooks
 	@ANSIBLE_LIBRARY=playbooks/library ANSIBLE_FILTER_PLUGINS=playbooks/filter_plugins \
 	  $(RUN) ansible-lint --offline -q playbooks
@@ -81,10 +82,11 @@ soak: setup ## repeats and matrices too long for the suite; resumable; result in
 	@$(RUN) python -m tests.soak.simulator
 
 .PHONY: docs
-docs: setup ## write the generated parts of the docs (schemas, commands, profiles)
+docs: setup ## write the generated parts of the docs (schemas, commands, profiles, guardrails)
 	@$(RUN) python -m opsctl.schemas --write
 	@$(RUN) python -m tests.support.commands --write
 	@$(RUN) python -m tests.support.profiles --write
+	@$(RUN) python -m tests.support.guardrails --write
 
 .PHONY: clean
 clean: ## remove what was built here; deployed environments stay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,25 +10,40 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from opsctl.cli import infrastructure
 from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, YesOption, emit
 from opsctl.cli.guards import LiveOption, guard_live
+from opsctl.cli.infrastructure import OverwriteDriftOption, ReplaceDataOption
 from opsctl.cli.selection import (
     AllowUnmetOption,
     AtOnceOption,
     DrOption,
     SetOption,
     TargetOption,
+    declaring,
     flags,
     mend,
     wanted,
 )
+from opsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from opsctl.deploy.outcome import Deployed, Taken
+    from opsctl.environments import Loaded
     from opsctl.health.verify import Verification
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
+
+class Part(StrEnum):
+    """A part of a deployment that can be made by itself."""
+
+    INFRASTRUCTURE = "infrastructure"
+
+
+OnlyOption = Annotated[
+    Part | None, typer.Option("--only", help="Make this part and no other: the hosts in a cloud.")
+]
 NoVerifyOption = Annotated[
     bool, typer.Option("--no-verify", help="Do not measure the tier after the change.")
 ]
@@ -43,6 +59,9 @@ def deploy(
     allow_unmet: AllowUnmetOption = False,
     at_once: AtOnceOption = False,
     no_verify: NoVerifyOption = False,
+    only: OnlyOption = None,
+    replace_data: ReplaceDataOption = None,
+    overwrite_drift: OverwriteDriftOption = False,
     live: LiveOption = False,
     yes: YesOption = False,
     output: OutputOption = Output.TABLE,
@@ -60,6 +79,14 @@ def deploy(
     from opsctl.deploy.pipeline import Pipeline
 
     overrides = flags(settings, target, dr, allow_unmet)
+    declares = declaring(environment, tier, overrides)
+    _of_infrastructure(declares, only, bool(replace_data) or overwrite_drift)
+    if declares is not None:
+        guard_live("deploy", declares.environment, live=live, yes=yes)
+        infrastructure.deploy(
+            declares.environment, replace_data or (), output, overwrite_drift=overwrite_drift
+        )
+        return
     found = wanted(environment, tier, overrides)
     guard_live("deploy", found, records.environment(found.name), live=live, yes=yes)
     mend(found, "deploy")
@@ -70,6 +97,24 @@ def deploy(
         at_once=at_once,
     )
     show(result, output)
+
+
+def _of_infrastructure(declares: Loaded | None, only: Part | None, given: bool) -> None:
+    """Refuse options that do not fit what an environment is."""
+    if declares is None:
+        if only is not None or given:
+            raise UsageError(
+                "--only, --replace-data and --overwrite-drift are of infrastructure, and this "
+                "environment declares none",
+                hint="trading:infrastructure in its file names one",
+            )
+    elif only is None:
+        name = declares.environment.name
+        raise UsageError(
+            f"the hosts of {name} are declared, and services are not deployed on them by this "
+            "release",
+            hint=f"its infrastructure is made by: opsctl deploy {name} --only infrastructure",
+        )
 
 
 def show(result: Deployed, output: Output) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from opsctl.cli import infrastructure
 from opsctl.cli.common import (
     EnvironmentArgument,
     Output,
@@ -16,7 +17,8 @@ from opsctl.cli.common import (
     emit,
 )
 from opsctl.cli.guards import LiveOption, ask, guard_live
-from opsctl.cli.selection import mend, standing_or_left, wanted
+from opsctl.cli.infrastructure import ReplaceDataOption
+from opsctl.cli.selection import declared_or_none, mend, standing_or_left, wanted
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -28,6 +30,7 @@ def destroy(
     keep_data: Annotated[
         bool, typer.Option("--keep-data", help="Keep data, ports and secrets for a next deploy.")
     ] = False,
+    replace_data: ReplaceDataOption = None,
     live: LiveOption = False,
     yes: YesOption = False,
     output: OutputOption = Output.TABLE,
@@ -41,6 +44,12 @@ def destroy(
     from opsctl.deploy.means import means
     from opsctl.deploy.pipeline import Pipeline
 
+    declares = declared_or_none(environment, tier)
+    if declares is not None:
+        guard_live("destroy", declares, live=live, yes=yes)
+        ask(f"destroy {declares.name}: delete everything that it declared in a cloud?", yes=yes)
+        infrastructure.destroy(declares, replace_data or (), output)
+        return
     found = standing_or_left(environment, tier) or wanted(environment, tier, {})
     guard_live("destroy", found, live=live, yes=yes)
     if not (found.live and live):

@@ -36,6 +36,11 @@ COMMANDS = (
     ),
     Entry("rollback", ENVIRONMENTS, "Go back to what an earlier run had deployed."),
     Entry("destroy", ENVIRONMENTS, "Stop an environment and remove it; the evidence stays."),
+    Entry(
+        "stack",
+        ENVIRONMENTS,
+        "The infrastructure of an environment: outputs, drift, history, export, import, repair.",
+    ),
     Entry("status", RUNNING, "Show the services of an environment."),
     Entry("health", RUNNING, "Probe every service with real work."),
     Entry("logs", RUNNING, "Show the logs of services."),

@@ -10,17 +10,21 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
+from opsctl.cli import infrastructure
 from opsctl.cli.common import EnvironmentArgument, Output, TierOption, emit
+from opsctl.cli.infrastructure import ReplaceDataOption
 from opsctl.cli.selection import (
     AllowUnmetOption,
     AtOnceOption,
     DrOption,
     SetOption,
     TargetOption,
+    declaring,
     flags,
     tell,
     wanted,
 )
+from opsctl.errors import UsageError
 
 
 class PlanOutput(StrEnum):
@@ -29,6 +33,7 @@ class PlanOutput(StrEnum):
     TABLE = "table"
     JSON = "json"
     COMPOSE = "compose"
+    SARIF = "sarif"
 
 
 PlanOutputOption = Annotated[
@@ -37,7 +42,7 @@ PlanOutputOption = Annotated[
         "--output",
         "-o",
         help="How the result is shown on stdout; compose: all that target docker would run, "
-        "as one compose file without secrets.",
+        "as one compose file without secrets; sarif: what guardrails find, for a code host.",
     ),
 ]
 
@@ -53,18 +58,33 @@ def plan(
     dr: DrOption = None,
     allow_unmet: AllowUnmetOption = False,
     at_once: AtOnceOption = False,
+    replace_data: ReplaceDataOption = None,
     output: PlanOutputOption = PlanOutput.TABLE,
 ) -> None:
     """Show what deploy would change.
 
     Where two sites trade, in which steps. Starts and stops nothing; exits 0 whether or not
-    there is something to change.
+    there is something to change. Of an environment with infrastructure: which resources would
+    be changed and why, and what the guardrails say; exit 3 where they would refuse it.
     """
     from opsctl.cli.progress import Shown
     from opsctl.deploy.means import means
     from opsctl.deploy.pipeline import Pipeline
 
-    found = wanted(environment, tier, flags(settings, target, dr, allow_unmet))
+    chosen = flags(settings, target, dr, allow_unmet)
+    if (declares := declaring(environment, tier, chosen)) is not None:
+        if output is PlanOutput.COMPOSE:
+            raise UsageError("a compose file is of services on an engine here, not of a cloud")
+        form = None if output is PlanOutput.SARIF else Output(output.value)
+        infrastructure.plan(declares, replace_data or (), form)
+        return
+    if replace_data or output is PlanOutput.SARIF:
+        raise UsageError(
+            "--replace-data and --output sarif are of infrastructure, and this environment "
+            "declares none",
+            hint="trading:infrastructure in its file names one",
+        )
+    found = wanted(environment, tier, chosen)
     tell(found.name)
     if output is PlanOutput.COMPOSE:
         from opsctl.targets import composed

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from opsctl.errors import UsageError
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.tiers import DrTier, LatencyTier
+
+if TYPE_CHECKING:
+    from opsctl.environments import Loaded
 
 SetOption = Annotated[
     list[str] | None,
@@ -79,6 +82,31 @@ def wanted(name: str | None, tier: LatencyTier | None, overrides: dict[str, str]
     found = load(find(name, tier), overrides).environment
     _refresh(found.name, found)
     return found
+
+
+def declaring(
+    name: str | None, tier: LatencyTier | None, overrides: dict[str, str]
+) -> Loaded | None:
+    """Return an environment that declares infrastructure, as its file and the options say.
+
+    None: it declares none.
+    """
+    from opsctl.environments import find, load
+
+    found = load(find(name, tier), overrides)
+    return None if found.environment.infrastructure == "none" else found
+
+
+def declared_or_none(name: str | None, tier: LatencyTier | None) -> Environment | None:
+    """Return an environment that declares infrastructure; None where no sound file says so.
+
+    What stands on this machine must be removable though its file is gone or broken.
+    """
+    try:
+        found = declaring(name, tier, {})
+    except UsageError:
+        return None
+    return found.environment if found is not None else None
 
 
 def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:

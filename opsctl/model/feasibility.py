@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from opsctl.model.aws import AwsSettings, needed
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.faults import Path
 from opsctl.model.hosts import faults, host_of
@@ -72,6 +73,8 @@ def rehearsal(environment: Environment) -> str:
 
 def failure_domains(environment: Environment) -> tuple[str, ...]:
     """Return what the sites that trade are on, each named once: what falls as a whole."""
+    if environment.infrastructure != "none":  # each site has its own host, zone and network
+        return environment.trading_sites
     match environment.target:
         case TargetName.LOCAL:
             return ("this machine",)
@@ -89,6 +92,11 @@ def _share_a_host(environment: Environment) -> bool:
 def not_yet(environment: Environment) -> Iterator[Reason]:
     """Yield the setting and the reason of each thing that this release cannot give."""
     target, dr = environment.target, environment.dr
+    if environment.infrastructure != "none":
+        yield from _declared(environment)
+        return
+    if environment.aws != AwsSettings():
+        yield ("aws",), "is of no use without `trading:infrastructure: aws`: write that too"
     yield from ((("hosts", at), why) for at, why in faults(environment.hosts, target, environment))
     if target not in GIVEN:
         known = ", ".join(sorted(GIVEN))
@@ -110,3 +118,12 @@ def not_yet(environment: Environment) -> Iterator[Reason]:
                 f"write `trading:dr` as {known}"
             ),
         )
+
+
+def _declared(environment: Environment) -> Iterator[Reason]:
+    """Yield what an environment must say, and may not, whose hosts a stack declares."""
+    yield from ((("aws", key), why) for key, why in needed(environment.aws))
+    if environment.target is not TargetName.DOCKER:
+        yield ("target",), "services run in containers on hosts of a cloud: write `docker`"
+    if environment.hosts:
+        yield ("hosts",), "its hosts are those that the stack declares: leave it out"

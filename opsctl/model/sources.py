@@ -18,7 +18,10 @@ EXTENDS, FORMAT_KEY = "extends", "format"
 FIELDS = {key_of(field): field for field in Environment.model_fields if field != "name"}
 """The keys of an environment file, and the fields of the model that they set."""
 STRUCTURED = frozenset(
-    {"limits", "venue", "replay", "strategy", "drills", "images", "hosts", "services", "settings"}
+    {
+        *("aws", "limits", "venue", "replay", "strategy", "drills"),
+        *("images", "hosts", "services", "settings"),
+    }
 )
 _KEYS = (*FIELDS, EXTENDS, FORMAT_KEY)
 

@@ -93,6 +93,8 @@ def _choices(field: str) -> tuple[str, ...]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, BaseModel):
+        return "{}"
     if isinstance(value, Mapping):
         return "{}" if not value else _text(dict(value))
     if isinstance(value, bool):

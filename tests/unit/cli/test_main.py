@@ -28,7 +28,7 @@ from tests.unit.cli.conftest import Opsctl
 from tests.unit.deploy.fake import FakeTarget
 
 ON_ENVIRONMENTS = [e.name for e in COMMANDS if e.panel in ("Environments", "Running")]
-ON_ONE = [name for name in ON_ENVIRONMENTS if name != "env"]
+ON_ONE = [name for name in ON_ENVIRONMENTS if name not in ("env", "stack")]
 PANELS = ["Environments", "Running", "Recovery", "Machines"]
 
 

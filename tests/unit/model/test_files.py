@@ -171,7 +171,7 @@ def test_a_missing_tier_is_the_only_fault() -> None:
             "services.desk.cpus: must match",
         ),
         ("trading:services:\n  desk:\n    cpus: '1'", "services: bounds containers, and target"),
-        ("trading:infrastructure: aws", "trading:infrastructure: must be one of none"),
+        ("trading:infrastructure: gcp", "trading:infrastructure: must be one of none, aws"),
     ],
 )
 def test_faults_of_one_line(line: str, said: str) -> None:
@@ -234,7 +234,7 @@ def test_allow_unmet_does_not_bring_what_is_not_there_yet() -> None:
 def test_faults_of_flags_name_the_flag() -> None:
     unknown, *others = faults(SOUND, flags={"tier": "slow", "no.such": "1", "limits": "x"})
     assert unknown.startswith(
-        "trading:no: is no setting: known are allow-unmet, detection-ms, dr, "
+        "trading:no: is no setting: known are allow-unmet, aws, detection-ms, dr, "
     )
     assert unknown.endswith("tier, timezone, venue (flag)")
     assert others == [

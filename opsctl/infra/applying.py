@@ -1,0 +1,217 @@
+"""Making, and taking away, the infrastructure of an environment, with evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from opsctl import evidence
+from opsctl.deploy import identity
+from opsctl.errors import OpsctlError, UsageError
+from opsctl.infra import guardrails, open_engine, planning, program
+from opsctl.infra.declared import Declared
+from opsctl.infra.engine import Engine
+from opsctl.infra.guardrails import Judged, Verdict
+from opsctl.infra.planning import Change
+from opsctl.infra.previewed import Action, Preview
+from opsctl.infra.results import Output, Step
+from opsctl.model.environment import Environment
+from opsctl.model.value import Value
+
+Say = Callable[[str], None]
+Told = Callable[[Step], None]
+MOST = 12
+"""Findings or resources that an error names."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What may be done to what holds data, and to what somebody changed."""
+
+    replace_data: Sequence[str] = ()
+    """Resources that hold data and may be replaced or deleted."""
+    overwrite_drift: bool = False
+    """Whether what somebody changed by hand is made as it is declared."""
+
+    @property
+    def arguments(self) -> Mapping[str, object]:
+        """As the evidence has them."""
+        return {"replace_data": list(self.replace_data), "overwrite_drift": self.overwrite_drift}
+
+
+class InfrastructureDeployed(Value):
+    """The result of `opsctl deploy --only infrastructure`."""
+
+    environment: str
+    run: str
+    changes: tuple[Change, ...]
+    unchanged: int
+    outputs: dict[str, Output]
+    unmet: tuple[str, ...]
+    """Why a tier is not met by what is declared."""
+    guardrails: Judged
+    """Of what is there now."""
+    duration_s: float
+
+
+class InfrastructureDestroyed(Value):
+    """The result of `opsctl destroy` of an environment that declares infrastructure."""
+
+    environment: str
+    run: str | None
+    """None where there was nothing."""
+    deleted: tuple[str, ...]
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class _Work:
+    environment: Environment
+    asked: Asked
+    say: Say
+    declared: Declared = field(init=False)
+    engine: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "declared", program(self.environment))
+        object.__setattr__(self, "engine", open_engine(self.declared, self.say))
+
+    def judged(self, seen: Preview) -> Judged:
+        facts = self.declared.facts(self.asked.replace_data)
+        return guardrails.judge(seen, facts, self.declared.waivers)
+
+
+def deploy(
+    environment: Environment, asked: Asked, say: Say, on_step: Told
+) -> InfrastructureDeployed:
+    """Make what an environment declares, and return what that took.
+
+    Raises:
+        UsageError: what its file asks for cannot be, or a waiver of it cannot stand.
+        OpsctlError: guardrails refuse it, somebody changed what would be overwritten, the
+            account cannot be asked, or the engine failed.
+        Locked: another opsctl changes it.
+        Interrupted: a signal stopped it; what was made is in the state.
+    """
+    began = time.monotonic()
+    work = _Work(environment, asked, say)
+    work.declared.facts(asked.replace_data)  # refuses what cannot be, before the engine is started
+    _not_drifted(work)
+    say("what would be changed is judged")
+    before = work.judged(work.engine.preview(work.declared.program))
+    _not_refused(environment, before)
+    with evidence.recorded(
+        command="deploy",
+        environment=environment.name,
+        identity=identity.known(environment.name),
+        arguments={"only": "infrastructure", **asked.arguments},
+    ) as run:
+        done = work.engine.up(
+            work.declared.program, on_step, refresh=asked.overwrite_drift and work.engine.exists
+        )
+        after = work.judged(work.engine.preview(work.declared.program))
+        found = InfrastructureDeployed(
+            environment=environment.name,
+            run=run.id,
+            changes=tuple(map(planning.change, done.changes)),
+            unchanged=done.unchanged,
+            outputs=done.outputs,
+            unmet=work.declared.unmet(),
+            guardrails=after,
+            duration_s=round(time.monotonic() - began, 3),
+        )
+        run.result = found.model_dump(mode="json", exclude={"outputs"})
+        run.exit_code = exit_code(found)
+    return found
+
+
+def exit_code(found: InfrastructureDeployed) -> int:
+    """Return 3 where what is there does not keep to the guardrails, else 0."""
+    return 0 if found.guardrails.verdict is Verdict.PASSED else 3
+
+
+def destroy(
+    environment: Environment, asked: Asked, say: Say, on_step: Told
+) -> InfrastructureDestroyed:
+    """Delete everything that an environment declared, and return what that was.
+
+    Raises:
+        OpsctlError: something holds data and was not named, or the engine failed.
+    """
+    began = time.monotonic()
+    work = _Work(environment, asked, say)
+    if not work.engine.exists:
+        return InfrastructureDestroyed(
+            environment=environment.name, run=None, deleted=(), duration_s=0.0
+        )
+    kept = work.engine.protected()
+    _named(environment, kept.values(), asked.replace_data)
+    with evidence.recorded(
+        command="destroy",
+        environment=environment.name,
+        identity=identity.known(environment.name),
+        arguments=asked.arguments,
+    ) as run:
+        work.engine.unprotect(tuple(kept))
+        done = work.engine.destroy(on_step, forget=True)
+        found = InfrastructureDestroyed(
+            environment=environment.name,
+            run=run.id,
+            deleted=tuple(one.name for one in done.changes if one.action is Action.DELETE),
+            duration_s=round(time.monotonic() - began, 3),
+        )
+        run.result = found.model_dump(mode="json")
+    return found
+
+
+def _not_refused(environment: Environment, found: Judged) -> None:
+    if found.verdict is not Verdict.REFUSED:
+        return
+    against = [one for one in found.findings if one.stands and not one.unknown]
+    said = [f"{one.rule} {one.resource}: {one.problem}. {one.comply}" for one in against[:MOST]]
+    if len(against) > MOST:
+        said.append(f"and {len(against) - MOST} more")
+    raise OpsctlError(
+        f"guardrails refuse the change of {environment.name}; nothing was changed",
+        details=said,
+        hint=f"comply, or waive it in its file with reason, owner and expiry; "
+        f"opsctl plan {environment.name} shows all",
+    )
+
+
+def _not_drifted(work: _Work) -> None:
+    """Refuse to overwrite what somebody changed by hand, unless that was asked for."""
+    if work.asked.overwrite_drift or not work.engine.exists:
+        return
+    work.say("what is there is compared with what was declared")
+    drifted = work.engine.drift().changes
+    if not drifted:
+        return
+    said = [f"{one.name}: {planning.drifted(one)}" for one in drifted[:MOST]]
+    if len(drifted) > MOST:
+        said.append(f"and {len(drifted) - MOST} more")
+    raise OpsctlError(
+        f"{work.environment.name} is not as it was declared last; nothing was changed",
+        details=said,
+        hint="declare it so, or make it as declared: "
+        f"opsctl deploy {work.environment.name} --only infrastructure --overwrite-drift",
+    )
+
+
+def _named(environment: Environment, kept: Collection[str], named: Sequence[str]) -> None:
+    """Refuse to delete what holds data and was not named."""
+    unknown = sorted(set(named) - set(kept))
+    if unknown:
+        raise UsageError(
+            f"--replace-data {unknown[0]}: nothing of that name holds data in {environment.name}",
+            hint=f"those that do: {', '.join(sorted(kept)) or 'none'}",
+        )
+    left = sorted(set(kept) - set(named))
+    if left:
+        words = " ".join(f"--replace-data {name}" for name in left)
+        raise OpsctlError(
+            f"{environment.name} holds data that would be deleted; nothing was changed",
+            details=left,
+            hint=f"if you mean it: opsctl destroy {environment.name} {words}",
+        )

@@ -1,0 +1,192 @@
+"""An environment on AWS: what it declares, by its settings and by what its account has.
+
+boto3 asks for what is no declaration: whose credentials these are, which zones a region has,
+and Debian's own image of this day. Everything else is decided by `stacks.aws`, which is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from opsctl.errors import OpsctlError, UsageError
+from opsctl.infra.declared import Declared
+from opsctl.infra.guardrails import Facts
+from opsctl.infra.workspace import Workspace
+from opsctl.model.aws import AwsSettings, Role, region_of
+from opsctl.model.environment import WITNESS, Environment
+from opsctl.model.faults import written
+from opsctl.model.hosts import PORT
+
+if TYPE_CHECKING:
+    from stacks.aws.design import Design
+    from stacks.aws.ports import PortUse
+
+DEBIAN = "136693071363"
+"""The account in which Debian publishes its images."""
+IMAGE = "debian-12-amd64-*"
+BOOKS_PORT = 5432
+PAGE_PORT = 443
+
+
+def declared(environment: Environment) -> Declared:
+    """Return what an environment declares; its account is asked once, when it is first needed."""
+
+    @cache
+    def made() -> Design:
+        return designed(environment)
+
+    def program() -> None:
+        from stacks.aws.program import export
+
+        export(made())
+
+    return Declared(
+        program=program,
+        workspace=Workspace(environment=environment.name),
+        facts=lambda replace_data: facts(environment, made(), replace_data),
+        waivers=environment.aws.waivers,
+        unmet=lambda: made().unmet,
+    )
+
+
+def designed(environment: Environment) -> Design:
+    """Return what an environment is on AWS.
+
+    Raises:
+        UsageError: what its settings ask for cannot be, with every reason; or these are the
+            credentials of another account.
+        OpsctlError: there are no credentials, or AWS refuses them or does not answer.
+    """
+    from stacks.aws.design import design
+    from stacks.aws.places import Discovered
+    from stacks.aws.refused import Refused
+
+    settings = environment.aws
+    _our_account(settings)
+    regions = dict.fromkeys(region_of(settings, site) for site in environment.sites)
+    wanted = [region for region in regions if region not in settings.images]
+    try:
+        found = Discovered(
+            zones={region: _zones(region) for region in regions},
+            images={region: _image(region) for region in wanted},
+        )
+        return design(environment, settings, ports(environment), found)
+    except Refused as refusal:
+        raise UsageError(
+            f"{environment.name} cannot be on AWS as its file says",
+            details=[f"{written(path)}: {problem}" for path, problem in refusal.reasons],
+            hint=f"correct trading:aws in its file, then: opsctl plan {environment.name}",
+        ) from refusal
+
+
+def ports(environment: Environment) -> tuple[PortUse, ...]:
+    """Return who connects to whom between hosts, and from outside.
+
+    Between hosts there is one port, which takes a certificate of the environment's authority;
+    all services of a host share it.
+    """
+    from stacks.aws.ports import DATABASE, PEOPLE, PortUse
+
+    trading: tuple[str, ...] = (Role.TRADING.value,)
+    hosts = (*trading, Role.WITNESS.value) if WITNESS in environment.sites else trading
+    found = []
+    if len(environment.sites) > 1:
+        found += [
+            PortUse(port=PORT, at=at, sources=hosts, why="links between sites, mutual TLS")
+            for at in hosts
+        ]
+    if environment.aws.people:
+        why = "people reach the dashboard, by TLS"
+        found.append(PortUse(port=PAGE_PORT, at=Role.TRADING.value, sources=(PEOPLE,), why=why))
+    if environment.aws.database.kind == "rds":
+        why = "the books, by TLS"
+        found.append(PortUse(port=BOOKS_PORT, at=DATABASE, sources=trading, why=why))
+    return tuple(found)
+
+
+def facts(environment: Environment, made: Design, replace_data: Iterable[str] = ()) -> Facts:
+    """Return what the guardrails need to know of an environment."""
+    settings = environment.aws
+    return Facts(
+        dr=environment.dr,
+        today=datetime.now(UTC).date(),
+        regions=made.regions,
+        owner=settings.owner,
+        expires=date.fromisoformat(settings.expires) if settings.expires else None,
+        ephemeral=settings.ephemeral,
+        domains={network.site: network.place.zone for network in made.networks},
+        cost_usd_year=environment.latency.cost_usd_year,
+        replace_data=tuple(replace_data),
+    )
+
+
+def _our_account(settings: AwsSettings) -> None:
+    """Refuse credentials of another account than the environment's."""
+    answer = _asked("sts", "", lambda client: client.get_caller_identity())
+    if answer["Account"] != settings.account:
+        raise UsageError(
+            f"these are credentials of account {answer['Account']} ({answer['Arn']}), and the "
+            f"environment is of account {settings.account}",
+            hint="choose other credentials (AWS_PROFILE), or correct trading:aws.account",
+        )
+
+
+def _zones(region: str) -> tuple[str, ...]:
+    ask = {"Name": "zone-type", "Values": ["availability-zone"]}
+    answer = _asked("ec2", region, lambda c: c.describe_availability_zones(Filters=[ask]))
+    there = (one for one in answer["AvailabilityZones"] if one["State"] == "available")
+    return tuple(sorted(one["ZoneName"] for one in there))
+
+
+def _image(region: str) -> str:
+    """Return Debian's newest image; empty where it publishes none there."""
+    ask = {"Name": "name", "Values": [IMAGE]}
+    answer = _asked("ec2", region, lambda c: c.describe_images(Owners=[DEBIAN], Filters=[ask]))
+    images = sorted(answer["Images"], key=lambda one: str(one["CreationDate"]))
+    return str(images[-1]["ImageId"]) if images else ""
+
+
+def _asked(service: str, region: str, ask: Callable[[Any], Any]) -> Any:
+    """Ask AWS; turn what goes wrong into an error for a reader."""
+    import boto3
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
+
+    try:
+        return ask(boto3.client(service, region_name=region or None))  # type: ignore[call-overload]
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise OpsctlError(
+            f"AWS was not asked: {error}",
+            hint="log in first (aws sso login, or AWS_PROFILE, or the variables of a CI)",
+        ) from error
+    except ClientError as error:
+        said = error.response.get("Error", {})
+        raise OpsctlError(
+            f"AWS refuses {service}:{error.operation_name}"
+            f"{f' in {region}' if region else ''}: {said.get('Message') or said.get('Code')}",
+            hint=_HINTS.get(str(said.get("Code")), "see that this account and role may do that"),
+        ) from error
+    except BotoCoreError as error:
+        raise OpsctlError(
+            f"AWS does not answer: {error}",
+            hint="see that this machine reaches AWS, and that the region is right",
+        ) from error
+
+
+_EXPIRED = "these credentials have expired: log in again"
+_HINTS = {
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "RequestExpired": "the clock of this machine is off, or the credentials have expired",
+    "InvalidClientTokenId": "AWS does not know this access key: log in again",
+    "SignatureDoesNotMatch": "the secret key does not fit the access key: log in again",
+    "OptInRequired": "this region is switched off for the account: enable it, or name another",
+    "AuthFailure": "this region is switched off for the account, or the credentials are wrong",
+}
