@@ -91,7 +91,7 @@ def play(wanted: Play, folder: Path, watch: Watch, interruption: Interruption) -
     runner = Runner(
         config=config,
         event_handler=listener.event,
-        cancel_callback=_Stop(interruption),
+        cancel_callback=_Stop(interruption, folder),
     )
     _logger.info("ansible-playbook %s begins in %s", wanted.playbook, folder)
     runner.run()
@@ -180,8 +180,8 @@ class _Stop:
     Called while a playbook runs; true where it is to be killed, since it did not end.
     """
 
-    def __init__(self, interruption: Interruption) -> None:
-        self._interruption, self._asked_at = interruption, 0.0
+    def __init__(self, interruption: Interruption, folder: Path) -> None:
+        self._interruption, self._folder, self._asked_at = interruption, os.fsencode(folder), 0.0
 
     def __call__(self) -> bool:
         if self._interruption.requested is None:
@@ -189,8 +189,10 @@ class _Stop:
         if not self._asked_at:
             self._asked_at = time.monotonic()
             for pid in Path("/proc/thread-self/children").read_text(encoding="ascii").split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                    # Of this process's children, the one that works in our folder.
+                    if self._folder in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        os.kill(int(pid), signal.SIGTERM)
         return time.monotonic() - self._asked_at > GRACE_S
 
 

@@ -132,11 +132,14 @@ def test_a_playbook_that_is_none_fails_every_box_with_what_ansible_said(place: P
 def test_a_signal_ends_what_runs(place: Path) -> None:
     timer = threading.Timer(6, signal.raise_signal, [signal.SIGTERM])
     timer.start()
-    try:
-        with pytest.raises(Interrupted, match=r"stopped by SIGTERM in wait\.yml"):
-            played(place, "1", "wait.yml")
-    finally:
-        timer.cancel()
+    with subprocess.Popen(["sleep", "300"]) as another:
+        try:
+            with pytest.raises(Interrupted, match=r"stopped by SIGTERM in wait\.yml"):
+                played(place, "1", "wait.yml")
+            assert another.poll() is None, "a process that is no part of it was ended"
+        finally:
+            timer.cancel()
+            another.kill()
     wait_for(lambda: not processes("ansible-playbook", str(place)), "its workers to end")
 
 
