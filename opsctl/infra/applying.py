@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from opsctl import evidence
 from opsctl.deploy import identity
@@ -67,18 +67,21 @@ class InfrastructureDestroyed(Value):
 
 @dataclass(frozen=True)
 class _Work:
+    """What one command works with."""
+
     environment: Environment
     asked: Asked
     say: Say
-    declared: Declared = field(init=False)
-    engine: Engine = field(init=False)
+    declared: Declared
+    engine: Engine
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "declared", program(self.environment))
-        object.__setattr__(self, "engine", open_engine(self.declared, self.say))
+    @classmethod
+    def on(cls, environment: Environment, asked: Asked, say: Say) -> _Work:
+        declared = program(environment)
+        return cls(environment, asked, say, declared, open_engine(declared, say))
 
-    def judged(self, seen: Preview) -> Judged:
-        facts = self.declared.facts(self.asked.replace_data)
+    def judged(self, seen: Preview, replace_data: Sequence[str] = ()) -> Judged:
+        facts = self.declared.facts(replace_data)
         return guardrails.judge(seen, facts, self.declared.waivers)
 
 
@@ -95,11 +98,12 @@ def deploy(
         Interrupted: a signal stopped it; what was made is in the state.
     """
     began = time.monotonic()
-    work = _Work(environment, asked, say)
+    work = _Work.on(environment, asked, say)
     work.declared.facts(asked.replace_data)  # refuses what cannot be, before the engine is started
     _not_drifted(work)
     say("what would be changed is judged")
-    before = work.judged(work.engine.preview(work.declared.program))
+    seen = work.engine.preview(work.declared.program)
+    before = work.judged(seen, asked.replace_data)
     _not_refused(environment, before)
     with evidence.recorded(
         command="deploy",
@@ -140,7 +144,7 @@ def destroy(
         OpsctlError: something holds data and was not named, or the engine failed.
     """
     began = time.monotonic()
-    work = _Work(environment, asked, say)
+    work = _Work.on(environment, asked, say)
     if not work.engine.exists:
         return InfrastructureDestroyed(
             environment=environment.name, run=None, deleted=(), duration_s=0.0
