@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -156,6 +157,8 @@ def required() -> tuple[str, ...]:
 def _obtain(wanted: Program, say: Say, *, again: bool) -> Installed:
     here = None if again else _serving(wanted)
     if here is not None:
+        with contextlib.suppress(OSError):  # of another account: it is theirs to tidy
+            store.tidy(wanted.name)
         return here
     try:
         with store.lock(wanted.name, waiting=lambda: say("another opsctl is at it: waiting")):

@@ -97,9 +97,27 @@ def lock(name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None
         except BlockingIOError:
             waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)
-        for stale in (toolchain_folder() / STAGING).glob(f"{name}.*"):
+        for stale in _staged(name):
             shutil.rmtree(stale, ignore_errors=True)
         yield
+
+
+def tidy(name: str) -> None:
+    """Remove what a process staged that was killed as it had put the program into its place.
+
+    Waits for nobody: where another process is at it, what is staged is its own.
+    """
+    if not _staged(name):
+        return
+    lock_file = toolchain_folder() / LOCKS / f"{name}.lock"
+    with lock_file.open("w") as handle, contextlib.suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for stale in _staged(name):
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _staged(name: str) -> list[Path]:
+    return list((toolchain_folder() / STAGING).glob(f"{name}.*"))
 
 
 @contextlib.contextmanager

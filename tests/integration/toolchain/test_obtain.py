@@ -156,6 +156,10 @@ def test_kill_9_leaves_nothing_half_done(toolchain: Path, after_s: float) -> Non
     programs.obtain(["postgresql"], silent)
     assert inspection.check().verdict == "passed"
     assert list(staging.iterdir()) == []
+    # Killed as it had put it into its place.
+    (staging / "postgresql.left").mkdir()
+    programs.obtain(["postgresql"], silent)
+    assert list(staging.iterdir()) == []
 
 
 def test_a_wheel_whose_file_was_changed_is_refused(
