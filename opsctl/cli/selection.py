@@ -101,12 +101,24 @@ def declared_or_none(name: str | None, tier: LatencyTier | None) -> Environment 
     """Return an environment that declares infrastructure; None where no sound file says so.
 
     What stands on this machine must be removable though its file is gone or broken.
+
+    Raises:
+        UsageError: it has infrastructure in a cloud that no sound file declares any more.
     """
+    from opsctl.infra.workspace import Workspace
+
     try:
         found = declaring(name, tier, {})
     except UsageError:
-        return None
-    return found.environment if found is not None else None
+        found = None
+    if found is not None:
+        return found.environment
+    if name is not None and _fits(name) and Workspace(environment=name).settings.exists():
+        raise UsageError(
+            f"{name} has infrastructure in a cloud, and no sound file declares it any more",
+            hint=f"put trading:infrastructure back into Pulumi.{name}.yaml, then destroy it",
+        )
+    return None
 
 
 def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:

@@ -150,6 +150,7 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
     firm.run("destroy", "cloud", "--yes", *(w for n in names for w in ("--replace-data", n)))
     assert (firm.instances(), firm.networks()) == ([], [])
     assert firm.server.client("s3").list_buckets()["Buckets"] == []
+    assert "nothing to destroy" in firm.run("destroy", "cloud", "--yes").stdout
 
 
 def test_what_cannot_be_is_refused_before_anything_is_made(firm: Firm) -> None:

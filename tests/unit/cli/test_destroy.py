@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsctl.deploy import records
+from opsctl.infra.workspace import Workspace
 from tests.unit.cli.conftest import Opsctl
 from tests.unit.deploy.fake import FakeTarget
 
@@ -42,6 +43,17 @@ def test_a_file_that_is_gone_or_broken_is_no_obstacle(
     file.write_text(text) if text is not None else file.unlink()
     assert opsctl("destroy", "daily", "--yes").code == 0
     assert target.running == {}
+
+
+def test_infrastructure_that_no_file_declares_any_more_is_not_forgotten(opsctl: Opsctl) -> None:
+    settings = Workspace(environment="daily").settings
+    settings.parent.mkdir(parents=True)
+    settings.touch()
+    done = opsctl("destroy", "daily", "--yes")
+    assert done.code == 2
+    assert "daily has infrastructure in a cloud, and no sound file declares it" in done.err
+    settings.unlink()
+    assert opsctl("destroy", "daily", "--yes").code == 0
 
 
 def test_a_second_one_has_nothing_to_do(opsctl: Opsctl, target: FakeTarget) -> None:
