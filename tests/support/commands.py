@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from opsctl.cli.main import COMMANDS, load
+from tests.support import generated
 
-PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+PAGE = generated.DOCS / "commands.md"
 
 
-def page() -> str:
+def page(_current: str = "") -> str:
     """Return the page: every command with its help, arguments and options."""
     lines = [
         "# Commands",
@@ -62,16 +62,5 @@ def _text(help_text: str | None) -> str:
     return " ".join(plain.replace("|", "\\|").replace("\b", "").split())
 
 
-def main() -> int:
-    """Write the page with `--write`, else say whether it is current."""
-    if sys.argv[1:] == ["--write"]:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.read_text() != page():
-        print("docs/commands.md is not current: make docs", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main(PAGE, page))

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from opsctl.infra.guardrails import prices
 from opsctl.infra.guardrails.catalogue import RULES, THEMES
 from opsctl.infra.guardrails.rule import Rule
+from tests.support import generated
 
-PAGE = Path(__file__).parents[2] / "docs" / "guardrails.md"
+PAGE = generated.DOCS / "guardrails.md"
 MARK = "<!-- From here on written by `make docs` from opsctl/infra/guardrails. -->\n"
 
 
 def page(current: str) -> str:
     """Return the page: its head as a person wrote it, and what the catalogue says."""
-    head, mark, _ = current.partition(MARK)
-    if not mark:
-        raise SystemExit(f"{PAGE.name} has lost its mark: {MARK.strip()}")
-    return head + mark + "\n".join(_generated()) + "\n"
+    return generated.below(MARK, current, _generated())
 
 
 def _generated() -> Iterator[str]:
@@ -62,17 +59,5 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def main() -> int:
-    """Write the page with `--write`, else say whether it is current."""
-    current = PAGE.read_text()
-    if sys.argv[1:] == ["--write"]:
-        PAGE.write_text(page(current))
-        return 0
-    if current != page(current):
-        print("docs/guardrails.md is not current: make docs", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main(PAGE, page))

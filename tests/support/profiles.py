@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from opsctl.model.profile.catalogue import SETTINGS
 from opsctl.model.profile.catalogue.making import READ_BACK, UNDO
 from opsctl.model.profile.layout import TAKES
 from opsctl.model.profile.setting import Compare, Means, Need, NeedKind, Setting, Topic
 from opsctl.model.tiers import LatencyTier
+from tests.support import generated
 
-PAGE = Path(__file__).parents[2] / "docs" / "profiles.md"
+PAGE = generated.DOCS / "profiles.md"
 MARK = "<!-- From here on written by `make docs` from opsctl/model/profile/catalogue. -->\n"
 _TITLES = {
     Topic.KERNEL: "The kernel's command line",
@@ -46,10 +46,7 @@ _NEEDS = {
 
 def page(current: str) -> str:
     """Return the page: its head as a person wrote it, and what the catalogue says."""
-    head, mark, _ = current.partition(MARK)
-    if not mark:
-        raise SystemExit(f"{PAGE.name} has lost its mark: {MARK.strip()}")
-    return head + mark + "\n".join(_generated()) + "\n"
+    return generated.below(MARK, current, _generated())
 
 
 def _generated() -> Iterator[str]:
@@ -114,17 +111,5 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def main() -> int:
-    """Write the page with `--write`, else say whether it is current."""
-    current = PAGE.read_text()
-    if sys.argv[1:] == ["--write"]:
-        PAGE.write_text(page(current))
-        return 0
-    if current != page(current):
-        print("docs/profiles.md is not current: make docs", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main(PAGE, page))

@@ -13,7 +13,7 @@ from opsctl import schemas
 from opsctl.model.profile.catalogue import SETTINGS
 from opsctl.model.profile.own import read
 from opsctl.model.profile.profile import Verdict
-from tests.support import profiles
+from tests.support import generated, profiles
 
 
 def test_the_page_is_what_the_catalogue_says() -> None:
@@ -34,10 +34,10 @@ def test_a_setting_that_is_new_makes_the_page_outdated(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["profiles"])
-    assert profiles.main() == 0
+    assert generated.main(profiles.PAGE, profiles.page) == 0
     more = SETTINGS[0].model_copy(update={"id": "cmdline.more"})
     monkeypatch.setattr(profiles, "SETTINGS", (*SETTINGS, more))
-    assert profiles.main() == 1
+    assert generated.main(profiles.PAGE, profiles.page) == 1
     assert "is not current: make docs" in capsys.readouterr().err
 
 
