@@ -157,11 +157,16 @@ class ReportSeen(Record, frozen=True, kw_only=True, tag="report"):
 
 
 class DoubtOpened(Record, frozen=True, kw_only=True, tag="doubt_opened"):
-    """These orders were sent, or may have been, and the venue has not answered."""
+    """These orders were sent, or may have been, and the venue has not answered.
+
+    `session` is the one that is down, or was since they were sent.
+    """
 
     orders: tuple[str, ...]
     cause: Literal["disconnect", "silence"]
     at_ns: int
+    session: str = ""
+    """Empty: as a release before it was told, the one that each order was sent on first."""
 
 
 class DoubtSettled(Record, frozen=True, kw_only=True, tag="doubt_settled"):

@@ -88,7 +88,7 @@ def _epoch(state: State, record: EpochTaken) -> list[Action]:
     return [
         action
         for order in state.open_orders()
-        for action in _keep(state, order, oms.in_doubt(order, stranded=order.session == own))
+        for action in _keep(state, order, oms.in_doubt(order, cut=own))
     ]
 
 
@@ -280,8 +280,12 @@ def _decision_done(state: State, order: Order) -> list[Action]:
 
 
 def _doubt_opened(state: State, record: DoubtOpened) -> list[Action]:
-    stranded = record.cause == "disconnect"
-    return _change(state, record.orders, lambda o: oms.in_doubt(o, stranded=stranded))
+    cut = record.cause == "disconnect"
+    return _change(
+        state,
+        record.orders,
+        lambda o: oms.in_doubt(o, cut=record.session or o.session if cut else ""),
+    )
 
 
 def _doubt_settled(state: State, record: DoubtSettled) -> list[Action]:
@@ -300,7 +304,11 @@ def _withheld(state: State, record: OrdersWithheld) -> list[Action]:
     return [
         action
         for order_id, reason in record.reasons.items()
-        for action in _change(state, (order_id,), lambda o, r=reason: oms.withheld(o, r))  # type: ignore[misc]
+        for action in _change(
+            state,
+            (order_id,),
+            lambda o, r=reason: oms.withheld(o, r, state.session),  # type: ignore[misc]
+        )
     ]
 
 

@@ -228,7 +228,8 @@ class _Deciding:
     def _is_told_of(self, order: Order) -> bool:
         """Whether the venue would tell our session of an order, if it had it."""
         scope = self.context.profile.status_scope
-        return scope == "firm" or order.session == self.context.session
+        ours = order.session == self.context.session and not order.elsewhere
+        return scope == "firm" or ours
 
     def _settle_unasked(self) -> None:
         """Settle what is in doubt at a venue that answers no status requests."""
@@ -312,11 +313,10 @@ class _Deciding:
         orders = [
             order
             for order in self.state.open_orders()
-            if order.unanswered and not order.stranded and order.session == event.session
+            if order.unanswered and event.session in order.ways
         ]
         if orders:
-            ids = tuple(order.id for order in orders)
-            self._log(DoubtOpened(orders=ids, cause="disconnect", at_ns=self.context.now_ns))
+            self._cut(event.session, orders)
             self._ask(orders)
 
     def _orders(self, order_ids: Iterable[str]) -> list[Order]:
@@ -343,13 +343,19 @@ class _Deciding:
         if event.up:
             self._logged_on()
             return
-        unanswered = tuple(
-            order.id
+        unanswered = [
+            order
             for order in self.state.open_orders()
-            if order.unanswered and order.session == event.session
-        )
+            if order.unanswered and event.session in order.ways
+        ]
         if unanswered:
-            self._log(DoubtOpened(orders=unanswered, cause="disconnect", at_ns=now_ns))
+            self._cut(event.session, unanswered)
+
+    def _cut(self, session: str, orders: Iterable[Order]) -> None:
+        """Put in doubt what a session may have carried, which is down or was."""
+        ids = tuple(order.id for order in orders)
+        now_ns = self.context.now_ns
+        self._log(DoubtOpened(orders=ids, cause="disconnect", at_ns=now_ns, session=session))
 
     def _logged_on(self) -> None:
         """Ask for everything that is open, and repeat the cancels that may be lost."""

@@ -236,9 +236,10 @@ class Following:
         place = self._place
         if self.renewed >= self.epoch or place.gateway.exclusive or not place.gateway.logged_on:
             return
-        own = [o for o in self.state.open_orders() if o.session == place.session]
+        open_orders = self.state.open_orders()
+        own = [o for o in open_orders if o.session == place.session or o.elsewhere]
         costly = place.profile.on_disconnect == "cancel" and any(o.exists for o in own)
-        if not costly and any(order.held for order in own):
+        if not costly and any(o.held and place.session in o.ways for o in open_orders):
             place.gateway.renew()
 
     def _know(self, **changes: object) -> None:

@@ -114,7 +114,7 @@ def _refused(order: Order, seen: ReportSeen) -> Order:
     if order.exists or order.settled or seen.refused not in {"", "D"}:
         return order
     if seen.throttled:
-        return not_entered(order)
+        return not_entered(order, seen.session)
     return msgspec.structs.replace(order, end=End.REJECTED, reason=seen.text, doubt=False)
 
 
@@ -166,6 +166,7 @@ def journaled(intent: Intent, decision: Decision, *, session: str, stamps: Stamp
         expires_seq=decision.expires_seq,
         probe=decision.probe,
         session=session,
+        ways=(session,),
         stamps=stamps,
         sent=1,
     )
@@ -192,22 +193,23 @@ def adopted(seen: ReportSeen) -> Order | None:
     )
 
 
-def in_doubt(order: Order, *, stranded: bool) -> Order:
+def in_doubt(order: Order, *, cut: str) -> Order:
     """Return the order with its unanswered request in doubt.
 
-    `stranded`: the session that it may have left on was cut.
+    `cut`: a session that is down, or was since; empty for none. What left on it cannot arrive
+    any more, and what left on others can.
     """
     if not order.unanswered or order.refused_entry:
         return order
-    stranded = order.stranded or stranded
-    return msgspec.structs.replace(order, doubt=True, held=False, stranded=stranded)
+    ways = tuple(way for way in order.ways if way != cut)
+    return msgspec.structs.replace(order, doubt=True, held=False, ways=ways, stranded=not ways)
 
 
 def reentered(order: Order, session: str) -> Order:
     """Return the order as sent (again) under the same ClOrdID: it is wanted (again).
 
-    `session` is the one that it leaves on now; where a former entry left on another, that
-    one counts: nothing that happens to ours can prove that the former did not arrive.
+    `session` is the one that it leaves on now. What happens to it proves nothing of an entry
+    that left on another, nor the other way round: each is a way of its own.
     """
     return msgspec.structs.replace(
         order,
@@ -217,30 +219,39 @@ def reentered(order: Order, session: str) -> Order:
         declined="",
         sent=order.sent + 1,
         session=order.session if order.sent else session,
+        elsewhere=order.elsewhere or (order.sent > 0 and session != order.session),
+        ways=(*order.ways, session),
     )
 
 
-def not_entered(order: Order) -> Order:
-    """Return the order without its last entry, which the venue's throttle refused.
+def not_entered(order: Order, session: str) -> Order:
+    """Return the order without its last entry, which the venue's throttle refused on a session.
 
     Of former entries that proves nothing: one that was entered again is in doubt as before.
     """
-    order = msgspec.structs.replace(order, sent=max(order.sent - 1, 0))
+    order = _without_last(order, session)
     if order.sent:
-        return in_doubt(order, stranded=False)
+        return in_doubt(order, cut="")
     return msgspec.structs.replace(order, doubt=False, held=False)
 
 
-def withheld(order: Order, reason: str) -> Order:
-    """Return the order as kept back by the gateway.
+def withheld(order: Order, reason: str, session: str) -> Order:
+    """Return the order as kept back by the gateway, on the session that it was to leave on.
 
     One that was to be entered for the first time cannot be at the venue; one that was to
     be entered again is in doubt as before.
     """
     if order.sent > 1:
-        order = msgspec.structs.replace(order, sent=order.sent - 1)
-        return in_doubt(order, stranded=False)
+        return in_doubt(_without_last(order, session), cut="")
     return declined(order, reason)
+
+
+def _without_last(order: Order, session: str) -> Order:
+    """Return the order without its last entry, which was made on a session and did not leave."""
+    ways = list(order.ways)
+    if session in ways:
+        ways.remove(session)
+    return msgspec.structs.replace(order, sent=max(order.sent - 1, 0), ways=tuple(ways))
 
 
 def declined(order: Order, reason: str) -> Order:

@@ -67,6 +67,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_seq: int = 0
     probe: str = ""
     session: str = ""
+    """The session that it was entered on first."""
+    elsewhere: bool = False
+    """It was entered again on another session than the first."""
+    ways: tuple[str, ...] = ()
+    """A session for each entry that may still be on its way: the venue has said nothing of it,
+    and the session has not been down since."""
     stamps: Stamps = Stamps()
     sent: int = 0
     """How many times it was released to the gateway."""
@@ -80,7 +86,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     held: bool = False
     """In doubt, asked for, and nothing proves that it is absent."""
     stranded: bool = False
-    """In doubt, and the session that it may have left on was cut since."""
+    """In doubt, and every session that it may have left on was cut since."""
     declined: str = ""
     cancel: str = ""
     """ClOrdID of the cancel that is under way."""

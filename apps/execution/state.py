@@ -174,4 +174,8 @@ def decode(raw: bytes) -> State:
     state = _decoder.decode(raw)
     if state.site and not state.session:
         state.session = comp_id(state.site, Purpose.ORDERS)
+    for order in state.open_orders():
+        # A release before them wrote no ways: every entry counted as one on the first session.
+        if order.sent and order.unanswered and not order.ways and not order.stranded:
+            state.orders[order.id] = msgspec.structs.replace(order, ways=(order.session,))
     return state

@@ -114,21 +114,35 @@ def test_unknown_and_duplicate_are_no_rejections() -> None:
 
 
 def test_a_declined_order_that_is_accepted_after_all_is_adopted() -> None:
-    declined = oms.declined(oms.in_doubt(order(), stranded=True), "expired")
+    declined = oms.declined(oms.in_doubt(order(), cut=SESSION), "expired")
     assert (declined.state, declined.leaves) == (OrderState.REJECTED, 0)
     late = oms.report(declined, report()).order
     assert (late.state, late.leaves) == (OrderState.NEW, 100)
 
 
 def test_an_order_held_in_doubt_stays_reserved() -> None:
-    held = oms.held(oms.in_doubt(order(), stranded=False), "no fence")
+    held = oms.held(oms.in_doubt(order(), cut=""), "no fence")
     assert (held.state, held.leaves, held.settled) == (OrderState.IN_DOUBT, 100, False)
 
 
 def test_a_withheld_second_entry_is_in_doubt_and_a_first_one_is_not() -> None:
-    assert oms.withheld(order(), "halted").state is OrderState.REJECTED
-    again = oms.reentered(oms.in_doubt(order(), stranded=True), SESSION)
-    assert oms.withheld(again, "halted").state is OrderState.IN_DOUBT
+    assert oms.withheld(order(), "halted", SESSION).state is OrderState.REJECTED
+    again = oms.reentered(oms.in_doubt(order(), cut=SESSION), SESSION)
+    kept_back = oms.withheld(again, "halted", SESSION)
+    assert kept_back.state is OrderState.IN_DOUBT
+    assert kept_back.stranded, "and it did not leave by the way that it was kept back from"
+
+
+def test_an_order_is_stranded_where_every_session_that_it_left_on_was_cut() -> None:
+    here, there = order(), "OPS-B-ORD"
+    again = oms.reentered(oms.in_doubt(here, cut=""), there)
+    assert (again.session, again.elsewhere, again.ways) == (SESSION, True, (SESSION, there))
+    first = oms.in_doubt(again, cut=SESSION)
+    assert not first.stranded
+    assert not oms.in_doubt(again, cut=there).stranded
+    assert oms.in_doubt(first, cut=there).stranded
+    back = oms.reentered(first, SESSION)
+    assert (back.session, back.ways, back.stranded) == (SESSION, (there, SESSION), False)
 
 
 def test_more_executed_than_asked_for_is_booked_and_told() -> None:

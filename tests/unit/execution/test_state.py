@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.execution.state import SECOND_NS, TOGETHER_NS, State, decode, encode
-from tests.unit.execution.made import order
+from tests.unit.execution.made import SESSION, order
 
 
 @given(st.lists(st.tuples(st.integers(0, SECOND_NS // 4), st.integers(1, 3)), max_size=40))
@@ -62,3 +62,16 @@ def test_in_doubt_are_those_whose_state_says_so() -> None:
     filled = msgspec.structs.replace(orders[1], cum_qty=100)
     state.orders["doubted"] = filled
     assert [o.id for o in state.in_doubt()] == ["behind"]
+
+
+def test_a_snapshot_of_a_release_before_them_counts_its_entries_as_ways() -> None:
+    names = ("pending", "doubted", "stranded", "new")
+    orders = {name: order(id=name, ways=()) for name in names}
+    orders["doubted"] = msgspec.structs.replace(orders["doubted"], doubt=True)
+    orders["stranded"] = msgspec.structs.replace(orders["stranded"], doubt=True, stranded=True)
+    orders["new"] = msgspec.structs.replace(orders["new"], acknowledged=True)
+    read = decode(encode(State(orders=orders, open=dict.fromkeys(orders))))
+    assert {name: one.ways for name, one in read.orders.items() if one.ways} == {
+        "pending": (SESSION,),
+        "doubted": (SESSION,),
+    }

@@ -270,3 +270,25 @@ def the_engines_number_where_none_is_journaled() -> Patches:
         self._engine.start()
 
     return [mock.patch.object(Gateway, "open", open_)]
+
+
+@mutation
+def one_session_is_proof_for_another() -> Patches:
+    """An order that left on two sessions is absent as soon as its first one was cut."""
+    real = oms.in_doubt
+
+    def in_doubt(order: Any, *, cut: str) -> Any:
+        after = real(order, cut=cut)
+        return msgspec.structs.replace(after, stranded=after.stranded or cut == order.session)
+
+    return [mock.patch.object(oms, "in_doubt", in_doubt)]
+
+
+@mutation
+def a_withheld_entry_may_still_arrive() -> Patches:
+    """What the gateway kept back counts as on its way, and is held in doubt for good."""
+
+    def without_last(order: Any, session: str) -> Any:
+        return msgspec.structs.replace(order, sent=max(order.sent - 1, 0))
+
+    return [mock.patch.object(oms, "_without_last", without_last)]

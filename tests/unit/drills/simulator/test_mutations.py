@@ -1,4 +1,4 @@
-"""Every planted fault is found within 2,000 seeds, and not where it is not planted."""
+"""Every planted fault is found, and not where it is not planted; all but two in 2,000 seeds."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ FOUND = {
     "reentry_after_the_kill_switch": 322,
     "events_of_a_deposed_leader_dropped": 170,
     "the_engines_number_where_none_is_journaled": 205,
+    "one_session_is_proof_for_another": 6336,
+    "a_withheld_entry_may_still_arrive": 7213,
 }
 """The first seed that finds each, by `python -m tests.unit.drills.simulator.search`.
 
-Another simulator may need another one: it is searched for."""
+Another simulator may need another one: it is searched for. The last two were found by nobody
+before ten thousand seeds were run."""
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
