@@ -44,7 +44,9 @@ class Workspace(Value):
     @property
     def url(self) -> str:
         """The backend of the state, as the engine names it."""
-        return self.backend or f"file://{self.folder / 'state'}"
+        # Whole files alone: of the attributes beside them a kill leaves an empty one, which the
+        # engine takes for a state that it cannot read.
+        return self.backend or f"file://{self.folder / 'state'}?metadata=skip"
 
     @property
     def passphrase(self) -> Path:
