@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -16,6 +17,7 @@ from pulumi.automation.errors import (
 )
 
 from opsctl.deploy import lock
+from opsctl.deploy.files import remove
 from opsctl.errors import Interrupted, OpsctlError, UsageError
 from opsctl.infra import bucket, failures, locks, session
 from opsctl.infra.command import Command
@@ -64,6 +66,7 @@ class Driver:
         self._variables = workspace.variables(binary)
         self._command = Command(binary, found.version, say)
         self._unread = False
+        self._joined = False
 
     @contextmanager
     def changing(self, what: str) -> Iterator[tuple[Mended, ...]]:
@@ -71,6 +74,7 @@ class Driver:
         name = self.workspace.environment
         with lock.held(f"{name}/{FOLDER}", f"opsctl, {what} of the stack"):
             self.workspace.prepare()
+            self.join()
             former = session.left(self.workspace.note)
             gone = session.end(former.run) if former else ()
             note = session.begin(self.workspace.note, what, former)
@@ -98,6 +102,23 @@ class Driver:
         assert note is not None  # noqa: S101 - it is set under `changing` only
         self._unread = unread
         session.write(self.workspace.note, note.model_copy(update={"unread": unread}))
+
+    def join(self) -> None:
+        """Take the settings of a stack from where machines share its state; once a command.
+
+        What this machine remembers of a stack that another has removed is taken away.
+        """
+        if self._joined or not self.workspace.backend:
+            return
+        self._joined = True
+        self.workspace.prepare()
+        try:
+            state = json.loads(self.pulumi("stack", "export"))
+        except StackNotFoundError:
+            remove(self.workspace.settings)
+            return
+        if not self.workspace.settings.exists():
+            self.workspace.settle(state["deployment"].get("secrets_providers") or {})
 
     def created(self) -> None:
         """Create the stack where there is none yet."""
@@ -150,6 +171,7 @@ class Driver:
         """
         if self._command.changing is None:
             self.workspace.prepare()
+            self.join()
         refused: list[OpsctlError] = []
         stack = self.stack(program and _noting(program, refused))
         try:

@@ -74,7 +74,8 @@ class Engine:
 
     @property
     def exists(self) -> bool:
-        """Whether this machine has a stack for the environment."""
+        """Whether the environment has a stack: on this machine, or in the bucket of its state."""
+        self._driver.join()
         return self.workspace.settings.exists()
 
     def protected(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ provider has it, or a person says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opsctl.errors import OpsctlError
@@ -30,6 +30,10 @@ class Operation(Value):
     type: str
     name: str
     inputs: dict[str, Any] = {}
+    provider: dict[str, Any] = {}
+    """The inputs of its provider: `region`, of one of AWS."""
+    recorded: tuple[str, ...] = ()
+    """The ids of those of its type that the state has: what it made is none of them."""
 
 
 Lookup = Callable[[Operation], str | None]
@@ -48,8 +52,11 @@ def nowhere(operation: Operation) -> str | None:
 def operations(deployment: Mapping[str, Any] | None) -> tuple[Operation, ...]:
     """Return the operations of an exported state that were not ended."""
     found = []
+    there: Sequence[Mapping[str, Any]] = (deployment or {}).get("resources") or ()
+    inputs = {each["urn"]: each.get("inputs") or {} for each in there}
     for each in (deployment or {}).get("pending_operations") or ():
         resource = each["resource"]
+        provider = str(resource.get("provider") or "").rpartition("::")[0]
         found.append(
             Operation(
                 kind=each["type"],
@@ -57,6 +64,12 @@ def operations(deployment: Mapping[str, Any] | None) -> tuple[Operation, ...]:
                 type=resource["type"],
                 name=resource["urn"].rpartition("::")[2],
                 inputs=readable(resource.get("inputs") or {}),
+                provider=readable(inputs.get(provider, {})),
+                recorded=tuple(
+                    str(one["id"])
+                    for one in there
+                    if one["type"] == resource["type"] and one.get("id") and not _left(one)
+                ),
             )
         )
     return tuple(found)
@@ -120,5 +133,27 @@ def taken_over(deployment: Mapping[str, Any], known: Mapping[str, str | None]) -
         elif made := known[resource["urn"]]:
             inputs = resource.get("inputs") or {}
             outputs = resource.get("outputs") or inputs
-            resources.append({**resource, "id": made, "outputs": outputs})
+            resources = _with({**resource, "id": made, "outputs": outputs}, resources)
     return {**deployment, "resources": resources, "pending_operations": left}
+
+
+def _with(made: Mapping[str, Any], resources: Sequence[Any]) -> list[Any]:
+    """Return resources and one more; its predecessor, if it replaces one, is to be deleted.
+
+    The engine wants a resource behind all that it depends on, and a predecessor behind it.
+    """
+    urn, provider = made["urn"], str(made.get("provider") or "").rpartition("::")[0]
+    others = [each for each in resources if each["urn"] != urn]
+    if len(others) == len(resources):
+        return [*others, made]
+    before = {made.get("parent"), provider, *(made.get("dependencies") or ())}
+    places = (place for place, each in enumerate(others, start=1) if each["urn"] in before)
+    place = max(places, default=0)
+    former = [{**each, "delete": True} for each in resources if each["urn"] == urn]
+    kept = [each for each in former if not _left(each)]
+    return [*others[:place], made, *others[place:], *kept]
+
+
+def _left(resource: Mapping[str, Any]) -> bool:
+    """Return whether a resource was deleted already, to make room for its successor."""
+    return bool(resource.get("pendingReplacement"))

@@ -10,10 +10,13 @@ lock                            held by whoever changes the stack
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from opsctl.deploy.files import write_whole
 from opsctl.errors import OpsctlError, UsageError
@@ -104,6 +107,16 @@ class Workspace(Value):
                 "PULUMI_CONFIG_PASSPHRASE_FILE; without it the secrets in the state are lost",
             )
         write_whole(self.passphrase, secrets.token_urlsafe(32))
+
+    def settle(self, secrets_providers: Mapping[str, Any]) -> None:
+        """Write the engine's settings of a stack that another machine has made.
+
+        They say how secrets are encrypted, as its state (`secrets_providers`) says as well.
+        """
+        said = secrets_providers.get("state") or {}
+        names = {"url": "secretsprovider", "encryptedkey": "encryptedkey", "salt": "encryptionsalt"}
+        lines = [f"{names[key]}: {json.dumps(said[key])}\n" for key in names if key in said]
+        write_whole(self.settings, "".join(lines))
 
     def variables(self, binary: Path) -> dict[str, str]:
         """Return the variables of the engine at `binary`, laid over those of this process.

@@ -6,6 +6,7 @@ wants otherwise. Secrets never stand here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from enum import StrEnum
@@ -17,6 +18,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from opsctl.model.resources import Whole
 from opsctl.model.value import Value
 
+_BUCKET = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]+)?(\?[^\s#]+)?"
+_KMS = (
+    r"awskms://(alias/[A-Za-z0-9/_-]+|(mrk-)?[0-9a-f-]{32,36}"
+    r"|/arn:aws:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+)\?[^\s#]*region=[a-z0-9-]+[^\s#]*"
+)
 SITES = ("a", "b", "witness")
 """Every site that an environment may have."""
 
@@ -56,6 +62,23 @@ def _own(value: Any) -> Any:
         if network.overlaps(one):
             raise ValueError(f"{text} overlaps {one}, {whose}")
     return text
+
+
+def _bucket(value: Any) -> Any:
+    """`s3://BUCKET/PREFIX`, with the engine's own options behind a `?`; empty for none."""
+    if value and not re.fullmatch(_BUCKET, str(value)):
+        raise ValueError(f"{value} is no place in a bucket: write s3://BUCKET/PREFIX")
+    return value
+
+
+def _kms(value: Any) -> Any:
+    """`awskms://`, then an alias, an id or an ARN, with options; empty for none."""
+    if value and not re.fullmatch(_KMS, str(value)):
+        raise ValueError(
+            f"{value} is no key of KMS: write awskms://alias/NAME?region=REGION, "
+            "awskms://ID?region=REGION, or awskms:///ARN?region=REGION"
+        )
+    return value
 
 
 def _within(shortest: int, longest: int) -> Any:
@@ -188,6 +211,29 @@ class Waiver(Value):
     expires: date = Field(description="the last day on which it holds")
 
 
+class StateSettings(Value):
+    """Where the state of the stack lies, and what encrypts the secrets in it.
+
+    With none of both it is a folder of the machine that deploys, with a passphrase beside it.
+    """
+
+    backend: Annotated[str, BeforeValidator(_bucket)] = Field(
+        "", description="s3://BUCKET/PREFIX, which every machine that deploys can reach"
+    )
+    key: Annotated[str, BeforeValidator(_kms)] = Field(
+        "", description="a key of KMS, such as awskms://alias/opsctl?region=eu-central-1"
+    )
+
+    @model_validator(mode="after")
+    def _shared(self) -> StateSettings:
+        if self.backend and not self.key:
+            raise ValueError(
+                "a state that machines share needs `key`, a key of KMS that each of them may use, "
+                "such as awskms://alias/opsctl?region=eu-central-1: a passphrase would be on one"
+            )
+        return self
+
+
 class AwsSettings(Value):
     """The cloud of an environment. `needed` says what has to be given where it is on AWS."""
 
@@ -246,6 +292,9 @@ class AwsSettings(Value):
     )
     expires: Annotated[str, BeforeValidator(_day)] = Field(
         "", description="the day after which it is to be gone, such as 2027-01-31"
+    )
+    state: StateSettings = Field(
+        StateSettings(), description="where the state of the stack lies; by default a folder"
     )
     waivers: tuple[Waiver, ...] = Field((), description="guardrails that need not hold, and why")
 

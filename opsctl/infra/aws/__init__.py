@@ -6,12 +6,14 @@ and Debian's own image of this day. Everything else is decided by `stacks.aws`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from opsctl.errors import OpsctlError, UsageError
+from opsctl.errors import UsageError
+from opsctl.infra.aws import lookup
+from opsctl.infra.aws.asking import Asking
 from opsctl.infra.declared import Declared
 from opsctl.infra.guardrails import Facts
 from opsctl.infra.workspace import Workspace
@@ -45,10 +47,15 @@ def declared(environment: Environment) -> Declared:
 
     return Declared(
         program=program,
-        workspace=Workspace(environment=environment.name),
+        workspace=Workspace(
+            environment=environment.name,
+            backend=environment.aws.state.backend,
+            key=environment.aws.state.key,
+        ),
         facts=lambda replace_data: facts(environment, made(), replace_data),
         waivers=environment.aws.waivers,
         unmet=lambda: made().unmet,
+        lookup=lookup.in_account(environment.aws.account),
     )
 
 
@@ -65,13 +72,14 @@ def designed(environment: Environment) -> Design:
     from stacks.aws.refused import Refused
 
     settings = environment.aws
-    _our_account(settings)
+    asked = Asking()
+    _our_account(asked, settings)
     regions = dict.fromkeys(region_of(settings, site) for site in environment.sites)
     wanted = [region for region in regions if region not in settings.images]
     try:
         found = Discovered(
-            zones={region: _zones(region) for region in regions},
-            images={region: _image(region) for region in wanted},
+            zones={region: _zones(asked, region) for region in regions},
+            images={region: _image(asked, region) for region in wanted},
         )
         return design(environment, settings, ports(environment), found)
     except Refused as refusal:
@@ -123,9 +131,9 @@ def facts(environment: Environment, made: Design, replace_data: Iterable[str] = 
     )
 
 
-def _our_account(settings: AwsSettings) -> None:
+def _our_account(asked: Asking, settings: AwsSettings) -> None:
     """Refuse credentials of another account than the environment's."""
-    answer = _asked("sts", "", lambda client: client.get_caller_identity())
+    answer = asked("sts", "", lambda client: client.get_caller_identity())
     if answer["Account"] != settings.account:
         raise UsageError(
             f"these are credentials of account {answer['Account']} ({answer['Arn']}), and the "
@@ -134,59 +142,16 @@ def _our_account(settings: AwsSettings) -> None:
         )
 
 
-def _zones(region: str) -> tuple[str, ...]:
+def _zones(asked: Asking, region: str) -> tuple[str, ...]:
     ask = {"Name": "zone-type", "Values": ["availability-zone"]}
-    answer = _asked("ec2", region, lambda c: c.describe_availability_zones(Filters=[ask]))
+    answer = asked("ec2", region, lambda c: c.describe_availability_zones(Filters=[ask]))
     there = (one for one in answer["AvailabilityZones"] if one["State"] == "available")
     return tuple(sorted(one["ZoneName"] for one in there))
 
 
-def _image(region: str) -> str:
+def _image(asked: Asking, region: str) -> str:
     """Return Debian's newest image; empty where it publishes none there."""
     ask = {"Name": "name", "Values": [IMAGE]}
-    answer = _asked("ec2", region, lambda c: c.describe_images(Owners=[DEBIAN], Filters=[ask]))
+    answer = asked("ec2", region, lambda c: c.describe_images(Owners=[DEBIAN], Filters=[ask]))
     images = sorted(answer["Images"], key=lambda one: str(one["CreationDate"]))
     return str(images[-1]["ImageId"]) if images else ""
-
-
-def _asked(service: str, region: str, ask: Callable[[Any], Any]) -> Any:
-    """Ask AWS; turn what goes wrong into an error for a reader."""
-    import boto3
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        NoCredentialsError,
-        PartialCredentialsError,
-    )
-
-    try:
-        return ask(boto3.client(service, region_name=region or None))  # type: ignore[call-overload]
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise OpsctlError(
-            f"AWS was not asked: {error}",
-            hint="log in first (aws sso login, or AWS_PROFILE, or the variables of a CI)",
-        ) from error
-    except ClientError as error:
-        said = error.response.get("Error", {})
-        raise OpsctlError(
-            f"AWS refuses {service}:{error.operation_name}"
-            f"{f' in {region}' if region else ''}: {said.get('Message') or said.get('Code')}",
-            hint=_HINTS.get(str(said.get("Code")), "see that this account and role may do that"),
-        ) from error
-    except BotoCoreError as error:
-        raise OpsctlError(
-            f"AWS does not answer: {error}",
-            hint="see that this machine reaches AWS, and that the region is right",
-        ) from error
-
-
-_EXPIRED = "these credentials have expired: log in again"
-_HINTS = {
-    "ExpiredToken": _EXPIRED,
-    "ExpiredTokenException": _EXPIRED,
-    "RequestExpired": "the clock of this machine is off, or the credentials have expired",
-    "InvalidClientTokenId": "AWS does not know this access key: log in again",
-    "SignatureDoesNotMatch": "the secret key does not fit the access key: log in again",
-    "OptInRequired": "this region is switched off for the account: enable it, or name another",
-    "AuthFailure": "this region is switched off for the account, or the credentials are wrong",
-}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from opsctl.infra.engine import Engine
 from opsctl.infra.workspace import Workspace
 from tests.integration.infra import driver
 from tests.integration.infra.files import GATE, Declared, declared
+from tests.integration.infra.firm import Firm, cloud_firm
 from tests.support.process import Process, wait_for
 
 REPOSITORY = Path(__file__).parents[3]
@@ -87,3 +89,10 @@ def stack(tmp_path: Path) -> Stack:
     folder = tmp_path / "files"
     folder.mkdir()
     return Stack(folder)
+
+
+@pytest.fixture
+def firm() -> Iterator[Firm]:
+    """Return a firm in whose cloud nothing is yet."""
+    with cloud_firm() as made:
+        yield made

@@ -1,6 +1,6 @@
 """Runs the engine in a process of its own, as a command does, for tests that kill it.
 
-python -m tests.integration.infra.driver up ENV FOLDER NAME=TEXT...
+python -m tests.integration.infra.driver up ENV FOLDER NAME=TEXT... [--as NAME=FILE]
 python -m tests.integration.infra.driver destroy ENV FOLDER
 python -m tests.integration.infra.driver stack FOLDER WORD...     (`opsctl stack WORD...`)
 """
@@ -63,7 +63,10 @@ def main(verb: str, *words: str) -> int:
         command_line.main()
         return 0
     environment, folder, *texts = words
-    program = declared(Path(folder), dict(text.split("=", 1) for text in texts))
+    files = dict(texts.pop().split("=", 1) for _ in (1,) if "--as" in texts)
+    program = declared(
+        Path(folder), dict(t.split("=", 1) for t in texts if t != "--as"), files=files
+    )
     opened = infra.open_engine(
         infra.Declared(
             program=program, workspace=workspace(environment), facts=_facts, lookup=lookup

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -120,15 +121,24 @@ def _gate(folder: Path, name: str) -> None:
 Declared = Callable[[], None]
 
 
-def declared(folder: Path, texts: dict[str, str], *, secret: str = "") -> Declared:
-    """Return a program that declares a file of each name with its text, the first in a group."""
+def declared(
+    folder: Path,
+    texts: dict[str, str],
+    *,
+    secret: str = "",
+    files: Mapping[str, str] = MappingProxyType({}),
+) -> Declared:
+    """Return a program that declares a file of each name with its text, the first in a group.
+
+    `files` says how the file of a name is called, where it is called otherwise.
+    """
 
     def program() -> None:
         group = Group("group")
         for name, text in texts.items():
             hidden = pulumi.Output.secret(secret) if secret else ""
             opts = pulumi.ResourceOptions(parent=group)
-            File(name, folder, text, secret=hidden, opts=opts)
+            File(name, folder, text, secret=hidden, file=files.get(name, ""), opts=opts)
         pulumi.export("count", len(texts))
         if secret:
             pulumi.export("secret", pulumi.Output.secret(secret))

@@ -12,6 +12,7 @@ from opsctl.errors import Locked, OpsctlError
 from opsctl.infra import pending, session
 from opsctl.infra.engine import Engine
 from tests.integration.infra.conftest import Stack
+from tests.integration.infra.files import declared
 from tests.support.process import Process, wait_for
 
 
@@ -137,3 +138,18 @@ def test_a_second_signal_gives_up_and_the_next_command_settles_it(stack: Stack) 
     stack.let_go()
     stack.engine.up(stack.program(a="one"))
     assert stack.files() == ["a-1.json"]
+
+
+def test_killed_while_a_replacement_was_made_its_predecessor_goes_all_the_same(
+    stack: Stack,
+) -> None:
+    stack.engine.up(stack.program(a="one"))
+    stack.hold("b.made")
+    command = stack.command("up", "a=one", "--as", "a=b")
+    command.start()
+    stack.begun("b.made")
+    kill_all(stack, command, plugins=True)
+    assert stack.files() == ["a-1.json", "b-1.json"]
+    stack.let_go()
+    stack.engine.up(declared(stack.folder, {"a": "one"}, files={"a": "b"}))
+    assert stack.files() == ["b-1.json"]

@@ -73,3 +73,40 @@ def test_what_exists_becomes_a_resource_and_what_does_not_is_forgotten() -> None
     assert found["resources"][1]["outputs"] == {"cidr": "a"}
     assert [each["resource"]["urn"] for each in found["pending_operations"]] == [URN.format("c")]
     assert len(state["resources"]) == 1
+
+
+def test_what_replaces_another_comes_before_it_and_behind_what_it_depends_on() -> None:
+    a, b, c = (URN.format(name) for name in "abc")
+    begun = {"urn": a, "type": "t", "inputs": {}, "dependencies": [b]}
+    there: list[dict[str, Any]] = [
+        {"urn": b, "type": "t", "id": "vpc-b"},
+        {"urn": a, "type": "t", "id": "vpc-old"},
+        {"urn": c, "type": "t", "id": "vpc-c", "dependencies": [a]},
+    ]
+    state = {"resources": there, "pending_operations": [{"type": "creating", "resource": begun}]}
+    (operation,) = pending.operations(state)
+    assert operation.recorded == ("vpc-b", "vpc-old", "vpc-c")
+    found = pending.taken_over(state, {a: "vpc-new"})["resources"]
+    assert [(each["id"], each.get("delete", False)) for each in found] == [
+        ("vpc-b", False),
+        ("vpc-new", False),
+        ("vpc-c", False),
+        ("vpc-old", True),
+    ]
+    # One that was deleted first is there no more, and may have borne the same name.
+    there[1]["pendingReplacement"] = True
+    (operation,) = pending.operations(state)
+    assert operation.recorded == ("vpc-b", "vpc-c")
+    found = pending.taken_over(state, {a: "vpc-new"})["resources"]
+    assert [each["id"] for each in found] == ["vpc-b", "vpc-new", "vpc-c"]
+
+
+def test_the_settings_of_its_provider_are_known() -> None:
+    provider = "urn:pulumi:daily::trading::pulumi:providers:aws::aws-eu-central-1"
+    region = {"region": "eu-central-1"}
+    begun = {"urn": URN.format("a"), "type": "t", "inputs": {}, "provider": f"{provider}::1-2"}
+    state = {
+        "resources": [{"urn": provider, "type": "pulumi:providers:aws", "inputs": region}],
+        "pending_operations": [{"type": "creating", "resource": begun}],
+    }
+    assert pending.operations(state)[0].provider == region

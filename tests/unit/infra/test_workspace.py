@@ -18,7 +18,7 @@ def _no_passphrase_given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_state_lies_with_the_environment_unless_a_bucket_is_named(state: Path) -> None:
     here = Workspace(environment="daily")
-    assert here.url == f"file://{state}/environments/daily/infrastructure/state"
+    assert here.url == f"file://{state}/environments/daily/infrastructure/state?metadata=skip"
     assert Workspace(environment="daily", backend="s3://b/p?region=x").url == "s3://b/p?region=x"
 
 

@@ -28,6 +28,21 @@ def test_an_account_an_owner_and_a_region_are_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    [
+        "awskms://alias/opsctl?region=eu-central-1",
+        "awskms://1234abcd-12ab-34cd-56ef-1234567890ab?region=eu-central-1",
+        "awskms:///arn:aws:kms:eu-central-1:123456789012:key/1234abcd?region=eu-central-1",
+        "awskms://alias/opsctl?context_environment=books&region=eu-central-1",
+    ],
+)
+def test_a_state_in_a_bucket_names_the_key_of_its_secrets(key: str) -> None:
+    backend = "s3://firm-states/books?region=eu-central-1"
+    given = settings(state={"backend": backend, "key": key}).state
+    assert (given.backend, given.key) == (backend, key)
+
+
+@pytest.mark.parametrize(
     ("wrong", "said"),
     [
         ({"account": "12345"}, "account"),
@@ -51,6 +66,10 @@ def test_an_account_an_owner_and_a_region_are_enough() -> None:
         ({"keys": {"us-east-1": "alias/mine"}}, "keys"),
         ({"log_days": 100}, "log_days"),
         ({"subnets": 3}, "subnets"),
+        ({"state": {"backend": "/mnt/state"}}, "/mnt/state is no place in a bucket: write s3://"),
+        ({"state": {"backend": "s3://states/books"}}, "a state that machines share needs `key`"),
+        ({"state": {"key": "alias/opsctl"}}, "alias/opsctl is no key of KMS: write awskms://"),
+        ({"state": {"key": "awskms://alias/opsctl"}}, "awskms://alias/NAME?region=REGION"),
     ],
 )
 def test_what_cannot_be_is_refused_and_says_what_would_be_right(
