@@ -44,6 +44,7 @@ def plan(loaded: Loaded, replace_data: Sequence[str], output: Output | None) -> 
     from opsctl.cli.guardrails import rendered
     from opsctl.infra.guardrails import Verdict, sarif
     from opsctl.infra.planning import plan as planned
+    from opsctl.infra.prechecks import Known
 
     engine_here()
     found = planned(loaded.environment, say, replace_data)
@@ -52,8 +53,10 @@ def plan(loaded: Loaded, replace_data: Sequence[str], output: Output | None) -> 
         sys.stdout.write(json.dumps(log, indent=2) + "\n")
     else:
         parts = [_changes(found.changes) or f"{found.environment}: nothing to change"]
-        emit(found, output, lambda: Group(*parts, rendered(found.guardrails), *found.unmet))
-    if found.guardrails.verdict is Verdict.REFUSED:
+        asked = [f"{p.check} {p.subject}: {p.problem}. {p.comply}" for p in found.prechecks]
+        emit(found, output, lambda: Group(*parts, rendered(found.guardrails), *asked, *found.unmet))
+    refused = any(one.verdict is Known.REFUSED for one in found.prechecks)
+    if refused or found.guardrails.verdict is Verdict.REFUSED:
         raise typer.Exit(3)
 
 

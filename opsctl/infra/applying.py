@@ -14,6 +14,7 @@ from opsctl.infra.declared import Declared
 from opsctl.infra.engine import Engine
 from opsctl.infra.guardrails import Judged, Verdict
 from opsctl.infra.planning import Change
+from opsctl.infra.prechecks import Known, Precheck
 from opsctl.infra.previewed import Action, Preview
 from opsctl.infra.results import Output, Step
 from opsctl.model.environment import Environment
@@ -105,6 +106,7 @@ def deploy(
     seen = work.engine.preview(work.declared.program)
     before = work.judged(seen, asked.replace_data)
     _not_refused(environment, before)
+    _allowed(environment, work.declared.prechecks(seen))
     with evidence.recorded(
         command="deploy",
         environment=environment.name,
@@ -182,6 +184,17 @@ def _not_refused(environment: Environment, found: Judged) -> None:
         hint=f"comply, or waive it in its file with reason, owner and expiry; "
         f"opsctl plan {environment.name} shows all",
     )
+
+
+def _allowed(environment: Environment, found: Sequence[Precheck]) -> None:
+    """Refuse what the account would refuse half-way."""
+    against = [one for one in found if one.verdict is Known.REFUSED]
+    if against:
+        raise OpsctlError(
+            f"the account does not allow what {environment.name} needs; nothing was changed",
+            details=[f"{one.check} {one.subject}: {one.problem}" for one in against[:MOST]],
+            hint=against[0].comply,
+        )
 
 
 def _not_drifted(work: _Work) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from opsctl.infra.guardrails.rule import Facts
 from opsctl.infra.guardrails.waivers import Waiver
 from opsctl.infra.pending import Lookup, nowhere
+from opsctl.infra.prechecks import Precheck
+from opsctl.infra.previewed import Preview
 from opsctl.infra.workspace import Workspace
 
 
@@ -23,5 +25,7 @@ class Declared:
     waivers: Sequence[Waiver] = ()
     unmet: Callable[[], tuple[str, ...]] = tuple
     """Why a tier is not met by what is declared."""
+    prechecks: Callable[[Preview], tuple[Precheck, ...]] = lambda _: ()
+    """What stands against an update, as the account has it."""
     lookup: Lookup = nowhere
     """Finds what a killed update may have made."""

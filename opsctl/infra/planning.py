@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from opsctl.infra import guardrails, open_engine, program
 from opsctl.infra.guardrails import Judged
+from opsctl.infra.prechecks import Precheck
 from opsctl.infra.previewed import Action, Property, Resource
 from opsctl.model.environment import Environment
 from opsctl.model.value import Value
@@ -33,6 +34,8 @@ class Planned(Value):
     unmet: tuple[str, ...]
     """Why a tier is not met by what is declared."""
     guardrails: Judged
+    prechecks: tuple[Precheck, ...] = ()
+    """What the account does not allow of it, or of which that is not known."""
 
     @property
     def empty(self) -> bool:
@@ -60,6 +63,7 @@ def plan(
         unchanged=sum(one.custom for one in seen.resources) - len(seen.changes),
         unmet=declared.unmet(),
         guardrails=guardrails.judge(seen, facts, declared.waivers),
+        prechecks=declared.prechecks(seen),
     )
 
 

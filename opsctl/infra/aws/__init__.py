@@ -12,10 +12,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from opsctl.errors import UsageError
+from opsctl.infra import prechecks
 from opsctl.infra.aws import lookup
 from opsctl.infra.aws.asking import Asking
 from opsctl.infra.declared import Declared
 from opsctl.infra.guardrails import Facts
+from opsctl.infra.prechecks import Precheck
+from opsctl.infra.previewed import Action, Preview
 from opsctl.infra.workspace import Workspace
 from opsctl.model.aws import AwsSettings, Role, region_of
 from opsctl.model.environment import WITNESS, Environment
@@ -55,8 +58,17 @@ def declared(environment: Environment) -> Declared:
         facts=lambda replace_data: facts(environment, made(), replace_data),
         waivers=environment.aws.waivers,
         unmet=lambda: made().unmet,
+        prechecks=lambda seen: _prechecked(made(), seen),
         lookup=lookup.in_account(environment.aws.account),
     )
+
+
+def _prechecked(made: Design, seen: Preview) -> tuple[Precheck, ...]:
+    """Return what stands against making what a preview would make."""
+    from opsctl.infra.aws import prechecking
+
+    new = [(one.type, one.name) for one in seen.changes if one.action is Action.CREATE]
+    return prechecks.findings(prechecking.facts(made, new)) if new else ()
 
 
 def designed(environment: Environment) -> Design:
