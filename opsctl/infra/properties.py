@@ -7,7 +7,7 @@ Pure. The engine names a property by a path (`tags.owner`, `ingress[0].fromPort`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from opsctl.infra.previewed import SECRET, UNKNOWN, Property
@@ -26,6 +26,9 @@ _STEP = re.compile(
 _PLAIN = re.compile(r"[^.\[\]\"]+")
 HIDDEN = "__"
 """What begins so is the engine's own: defaults, the code of a dynamic provider."""
+
+ALL_TAGS = "tagsAll"
+"""The tags of a resource together with those that its provider gives to everything."""
 
 
 class Kind(Protocol):
@@ -119,7 +122,7 @@ def named(
                 replaces=word.endswith("-replace"),
             )
         )
-    return tuple(found)
+    return _once(found)
 
 
 def compared(old: Any, new: Any, replacing: tuple[str, ...] = ()) -> tuple[Property, ...]:
@@ -127,9 +130,21 @@ def compared(old: Any, new: Any, replacing: tuple[str, ...] = ()) -> tuple[Prope
 
     `replacing` are the properties for which the resource has to be replaced.
     """
+    return _once(
+        [
+            Property(path=written(path), old=before, new=after, replaces=path[0] in replacing)
+            for path, before, after in _differing(readable(old or {}), readable(new or {}), ())
+        ]
+    )
+
+
+def _once(found: Sequence[Property]) -> tuple[Property, ...]:
+    """Return properties without those that repeat a tag: with what the provider adds to all."""
+    named = {one.path for one in found}
     return tuple(
-        Property(path=written(path), old=before, new=after, replaces=path[0] in replacing)
-        for path, before, after in _differing(readable(old or {}), readable(new or {}), ())
+        one
+        for one in found
+        if not (one.path.startswith(ALL_TAGS) and one.path.replace(ALL_TAGS, "tags", 1) in named)
     )
 
 

@@ -82,3 +82,10 @@ def test_without_words_of_the_engine_the_declarations_are_compared() -> None:
 def test_a_secret_is_in_no_difference() -> None:
     [found] = properties.compared({"p": "plain"}, {"p": HIDDEN})
     assert found.new == SECRET
+
+
+def test_a_tag_is_shown_once_and_one_of_the_provider_alone_as_such() -> None:
+    old = {"tags": {"owner": "a"}, "tagsAll": {"owner": "a", "firm": "x"}}
+    new = {"tags": {"owner": "b"}, "tagsAll": {"owner": "b", "firm": "y"}}
+    found = properties.compared(old, new)
+    assert [one.path for one in found] == ["tags.owner", "tagsAll.firm"]
