@@ -11,10 +11,6 @@ from opsctl.errors import OpsctlError
 _T = TypeVar("_T")
 
 
-class Denied(OpsctlError):
-    """These credentials may not ask that."""
-
-
 class Asking:
     """The clients of one command, by service and region."""
 
@@ -37,7 +33,6 @@ class Asking:
         """Ask AWS.
 
         Raises:
-            Denied: these credentials may not ask that.
             OpsctlError: there are no credentials, or AWS refuses them or does not answer.
         """
         from botocore.exceptions import (
@@ -58,7 +53,7 @@ class Asking:
         except ClientError as error:
             said = error.response.get("Error", {})
             code = str(said.get("Code"))
-            raise (Denied if code in _DENIED else OpsctlError)(
+            raise OpsctlError(
                 f"AWS refuses {service}:{error.operation_name}"
                 f"{f' in {region}' if region else ''}: {said.get('Message') or code}",
                 hint=_HINTS.get(code, "see that this account and role may do that"),
@@ -70,7 +65,6 @@ class Asking:
             ) from error
 
 
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
 _EXPIRED = "these credentials have expired: log in again"
 _HINTS = {
     "ExpiredToken": _EXPIRED,
