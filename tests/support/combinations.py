@@ -47,6 +47,11 @@ class Combination:
         """Whether CI makes it and removes it; it makes no keys of its own, and needs to be told."""
         return bool(self.settings.get("ephemeral"))
 
+    @property
+    def unmet(self) -> bool:
+        """Whether no cloud meets its tier; what is declared is a cloud's best."""
+        return self.tier == "hft"
+
     def written(self, account: str, images: Mapping[str, str], **more: Any) -> dict[str, Any]:
         """Return all that its file says of AWS; `more` in place of what it says."""
         where = {} if "regions" in self.settings else {"region": REGION}
