@@ -83,8 +83,7 @@ def explained(
     """Return the error for a reader of what the engine printed, and of what it told on its way."""
     if held := sorted({name_of(f.urn) for f in faults if f.urn and _PROTECTED.search(f.message)}):
         return InfrastructureFailed(
-            f"{workspace.environment} holds data that would be replaced or deleted; nothing was "
-            "changed",
+            f"{workspace.environment} holds data that would be replaced or deleted",
             hint=f"if you mean it: {' '.join(f'--replace-data {name}' for name in held)}",
             details=held,
         )

@@ -89,18 +89,6 @@ class Story:
         undo()
         _same(firm.json("stack", "drift", name)["resources"], [])
 
-    def let_go(self) -> None:
-        """A database that is declared no more goes when it is named, whatever protects it."""
-        firm, name = self._firm, self._one.name
-        firm.write_combination(self._one, database={"kind": "self"})
-        words = ("deploy", name, "--only", "infrastructure")
-        said = firm.run(*words, code=1).stderr
-        assert "AWS-CHG-002 database" in said, said
-        _same(self._found().counts()["database"], 1)
-        done = firm.json(*words, "--replace-data", "database")
-        assert {"delete"} == {one["action"] for one in done["changes"]}, done["changes"]
-        _same(self._found().counts()["database"], 0)
-
     def destroyed(self) -> None:
         """What holds data goes when it is named; then AWS has what it had before."""
         firm, name, named = self._firm, self._one.name, list[str]()
