@@ -389,5 +389,8 @@ class Instance(_Rds):
             if inputs.get("skipFinalSnapshot") or inputs.get("replicateSourceDb")
             else {"FinalDBSnapshotIdentifier": inputs["finalSnapshotIdentifier"]}
         )
+        if str(inputs.get("replicateSourceDb")).startswith("arn:"):
+            # moto fails where it strikes a replica off the list of another region's database.
+            self.cloud("rds").promote_read_replica(DBInstanceIdentifier=id_)
         self.cloud("rds").delete_db_instance(DBInstanceIdentifier=id_, **last)
         self._abroad.delete(id_)
