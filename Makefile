@@ -80,6 +80,7 @@ soak: setup ## repeats and matrices too long for the suite; resumable; result in
 	@$(RUN) python -m tests.soak.long
 	@$(RUN) python -m tests.soak.boxes
 	@$(RUN) python -m tests.soak.simulator
+	@$(RUN) python -m tests.soak.clouds
 
 .PHONY: docs
 docs: setup ## write the generated parts of the docs (schemas, commands, profiles, guardrails)

@@ -67,10 +67,6 @@ def plan(
     there is something to change. Of an environment with infrastructure: which resources would
     be changed and why, and what the guardrails say; exit 3 where they would refuse it.
     """
-    from opsctl.cli.progress import Shown
-    from opsctl.deploy.means import means
-    from opsctl.deploy.pipeline import Pipeline
-
     chosen = flags(settings, target, dr, allow_unmet)
     if (declares := declaring(environment, tier, chosen)) is not None:
         if output is PlanOutput.COMPOSE:
@@ -84,6 +80,10 @@ def plan(
             "declares none",
             hint="trading:infrastructure in its file names one",
         )
+    from opsctl.cli.progress import Shown
+    from opsctl.deploy.means import means
+    from opsctl.deploy.pipeline import Pipeline
+
     found = wanted(environment, tier, chosen)
     tell(found.name)
     if output is PlanOutput.COMPOSE:

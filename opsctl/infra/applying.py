@@ -16,6 +16,7 @@ from opsctl.infra.guardrails import Judged, Verdict
 from opsctl.infra.planning import Change
 from opsctl.infra.prechecks import Known, Precheck
 from opsctl.infra.previewed import Action, Preview
+from opsctl.infra.releasing import release
 from opsctl.infra.results import Output, Step
 from opsctl.model.environment import Environment
 from opsctl.model.value import Value
@@ -102,21 +103,30 @@ def deploy(
     work = _Work.on(environment, asked, say)
     work.declared.facts(asked.replace_data)  # refuses what cannot be, before the engine is started
     _not_drifted(work)
-    say("what would be changed is judged")
-    seen = work.engine.preview(work.declared.program)
-    before = work.judged(seen, asked.replace_data)
-    _not_refused(environment, before)
-    _allowed(environment, work.declared.prechecks(seen))
+    with work.engine.letting_go(asked.replace_data) as going:
+        say("what would be changed is judged")
+        seen = work.engine.preview(work.declared.program)
+        _not_refused(environment, work.judged(seen, asked.replace_data))
+        _allowed(environment, work.declared.prechecks(seen))
+        return _made(work, going, on_step, began)
+
+
+def _made(
+    work: _Work, going: Collection[str], on_step: Told, began: float
+) -> InfrastructureDeployed:
+    """Make it, with evidence; `going` are the URNs of what may be replaced or deleted."""
+    environment, asked = work.environment, work.asked
     with evidence.recorded(
         command="deploy",
         environment=environment.name,
         identity=identity.known(environment.name),
         arguments={"only": "infrastructure", **asked.arguments},
     ) as run:
+        _released(work, going)
         done = work.engine.up(
             work.declared.program, on_step, refresh=asked.overwrite_drift and work.engine.exists
         )
-        after = work.judged(work.engine.preview(work.declared.program))
+        after = work.judged(Preview(environment=environment.name, resources=done.there))
         found = InfrastructureDeployed(
             environment=environment.name,
             run=run.id,
@@ -159,6 +169,7 @@ def destroy(
         identity=identity.known(environment.name),
         arguments=asked.arguments,
     ) as run:
+        _released(work, kept)
         work.engine.unprotect(tuple(kept))
         done = work.engine.destroy(on_step, forget=True)
         found = InfrastructureDestroyed(
@@ -169,6 +180,12 @@ def destroy(
         )
         run.result = found.model_dump(mode="json")
     return found
+
+
+def _released(work: _Work, urns: Collection[str]) -> None:
+    """Take away what AWS itself protects resources by."""
+    if urns:
+        release(work.engine.export()["deployment"].get("resources") or (), urns)
 
 
 def _not_refused(environment: Environment, found: Judged) -> None:

@@ -8,7 +8,8 @@ that names the resource, the cause and the next step.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from pulumi.automation import OutputMap, Stack
 from opsctl.infra import pending, settling
 from opsctl.infra.driving import Driver, Program
 from opsctl.infra.pending import Lookup, Operation
-from opsctl.infra.previewed import SECRET, Action, Preview
+from opsctl.infra.previewed import SECRET, Action, Preview, Resource
 from opsctl.infra.properties import readable
 from opsctl.infra.results import Applied, Mended, Output, StackUpdate, Step
 from opsctl.infra.steps import Steps, name_of
@@ -85,9 +86,32 @@ class Engine:
 
     def unprotect(self, urns: Sequence[str]) -> None:
         """Let resources be deleted that refuse it, as their declaration said."""
-        with self._driver.changing("unprotect"):
-            for urn in urns:
-                words = ("state", "unprotect", urn, "--yes")
+        self._protection("unprotect", urns)
+
+    @contextmanager
+    def letting_go(self, names: Collection[str]) -> Iterator[dict[str, str]]:
+        """Let resources of these names be replaced or deleted, while the block runs.
+
+        Yields those, URN to name. What is still there afterwards is protected again; after a
+        kill it is by the next update, as its declaration says.
+        """
+        named = bool(names) and self.exists
+        going = {u: name for u, name in self.protected().items() if name in names} if named else {}
+        if not going:
+            yield going
+            return
+        self.unprotect(tuple(going))
+        try:
+            yield going
+        finally:
+            there = self.export()["deployment"].get("resources") or ()
+            left = [r["urn"] for r in there if r["urn"] in going and not r.get("protect")]
+            self._protection("protect", left)
+
+    def _protection(self, verb: Literal["protect", "unprotect"], urns: Sequence[str]) -> None:
+        if urns:
+            with self._driver.changing(verb):
+                words = ("state", verb, *urns, "--yes")
                 self._driver.unlocked(partial(self._driver.pulumi, *words))
 
     def up(self, program: Program, on_step: Told = _nobody, *, refresh: bool = False) -> Applied:
@@ -185,9 +209,17 @@ class Engine:
             environment=self.workspace.environment,
             changes=tuple(r for r in steps.resources if r.custom and r.action not in still),
             unchanged=sum(r.custom and r.action in still for r in steps.resources),
+            there=tuple(_staying(steps.resources)),
             outputs=_outputs(outputs),
             duration_s=round(time.monotonic() - began, 3),
         )
+
+
+def _staying(resources: Sequence[Resource]) -> Iterator[Resource]:
+    """Yield what is there after an update, as a preview without a change would show it."""
+    for one in resources:
+        if one.action is not Action.DELETE:
+            yield one.model_copy(update={"action": Action.SAME, "properties": ()})
 
 
 def _outputs(found: OutputMap) -> dict[str, Output]:

@@ -22,6 +22,7 @@ _VERBS = {
 _NOISE = re.compile(
     r"^(error: |warning: )?(update failed|preview failed|Resource monitor has terminated.*)?$"
 )
+_PROTECTED = re.compile(r"(because it is|marked for) protect")
 LINES = 12
 
 
@@ -80,6 +81,12 @@ def explained(
     failed: Sequence[Resource] = (),
 ) -> OpsctlError:
     """Return the error for a reader of what the engine printed, and of what it told on its way."""
+    if held := sorted({name_of(f.urn) for f in faults if f.urn and _PROTECTED.search(f.message)}):
+        return InfrastructureFailed(
+            f"{workspace.environment} holds data that would be replaced or deleted",
+            hint=f"if you mean it: {' '.join(f'--replace-data {name}' for name in held)}",
+            details=held,
+        )
     told = [_line(fault) for fault in faults if not _NOISE.match(fault.message)]
     for resource in failed:
         cause = next((f.message for f in faults if f.urn == resource.urn), "no cause was given")

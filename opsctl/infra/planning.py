@@ -56,7 +56,9 @@ def plan(
     """
     declared = program(environment)
     facts = declared.facts(replace_data)  # refuses what cannot be, before the engine is started
-    seen = open_engine(declared, say).preview(declared.program)
+    engine = open_engine(declared, say)
+    with engine.letting_go(replace_data):
+        seen = engine.preview(declared.program)
     return Planned(
         environment=environment.name,
         changes=tuple(map(change, seen.changes)),

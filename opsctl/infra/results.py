@@ -38,6 +38,8 @@ class Applied(Value):
     """What was made, changed, replaced or deleted, in the engine's order."""
     unchanged: int
     """How many resources stayed as they are."""
+    there: tuple[Resource, ...] = ()
+    """All that is there now, as it was declared; of a removal nothing."""
     outputs: dict[str, Output] = {}
     duration_s: float
 

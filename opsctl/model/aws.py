@@ -163,7 +163,7 @@ class Database(Value):
         "self", description="`self`: on the hosts, as a service; `rds`: managed by AWS"
     )
     type: Annotated[str, Field(pattern=r"^(db\.[a-z0-9]+\.[a-z0-9]+)?$")] = Field(
-        "", description="class of a managed instance, such as db.m7i.large; empty: the tier's"
+        "", description="class of a managed instance, such as db.m7g.large; empty: the tier's"
     )
     version: Annotated[str, Field(pattern=r"^1[5-9]$")] = Field(
         "17", description="major version of a managed PostgreSQL"

@@ -24,12 +24,12 @@ def database_part(
     home = at[0]
     trading = [place for place in at if place.site != WITNESS]
     elsewhere = next((place.site for place in trading if place.region != home.region), "")
-    by_tier = {LatencyTier.WEEKLY: "db.t4g.medium", LatencyTier.DAILY: "db.m7i.large"}
+    by_tier = {LatencyTier.WEEKLY: "db.t4g.medium", LatencyTier.DAILY: "db.m7g.large"}
     return DatabasePart(
         name=f"{slug_of(environment.name, ephemeral=settings.ephemeral)}-books",
         site=home.site,
         replica_site=elsewhere,
-        type=said.type or by_tier.get(environment.tier, "db.m7i.xlarge"),
+        type=said.type or by_tier.get(environment.tier, "db.m7g.xlarge"),
         version=said.version,
         storage_gb=said.storage_gb,
         multi_az=environment.dr is not DrTier.COLD,

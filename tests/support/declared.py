@@ -13,6 +13,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from opsctl.infra.previewed import UNKNOWN
+
 if TYPE_CHECKING:
     from stacks.aws.design import Design
 
@@ -59,11 +61,17 @@ class Stack:
         return Counter(one.type.rpartition(":")[2] for one in self.resources)
 
 
-def declared(*designs: Design, renamed: dict[str, list[str]] | None = None) -> list[Stack]:
-    """Return what designs declare; `renamed` in place of the former names of resources."""
+def declared(
+    *designs: Design, renamed: dict[str, list[str]] | None = None, made: bool = True
+) -> list[Stack]:
+    """Return what designs declare; `renamed` in place of the former names of resources.
+
+    Unless it is `made`, what a cloud determines is unknown yet, as in a first preview.
+    """
     asked = {
         "designs": [one.model_dump(mode="json") for one in designs],
         "renamed": renamed or {},
+        "made": made,
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.declared"],
@@ -84,7 +92,7 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _run(design: Design) -> Stack:
+def _run(design: Design, *, made: bool) -> Stack:
     import pulumi
     from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc
     from pulumi.runtime.mocks import MockMonitor
@@ -97,15 +105,17 @@ def _run(design: Design) -> Stack:
         """Makes whatever is declared, and gives it what the cloud would have found."""
 
         def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-            made = f"{args.name}-id"
+            if not made:
+                return "", dict(args.inputs)
+            id_ = f"{args.name}-id"
             found = {
                 "arn": f"arn:aws:mock:::{args.name}",
                 "endpoint": f"{args.name}.example:5432",
-                "keyId": made,
+                "keyId": id_,
                 "prefixListId": f"pl-{args.name}",
-                "zoneId": made,
+                "zoneId": id_,
             }
-            return made, found | dict(args.inputs)
+            return id_, found | dict(args.inputs)
 
         def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
             raise AssertionError(f"a design looks nothing up, and this asks for {args.token}")
@@ -124,7 +134,7 @@ def _run(design: Design) -> Stack:
                         parent="" if "pulumi:pulumi:Stack::" in parent else _name(parent),
                         protected=request.protect,
                         provider=_name(request.provider.rpartition("::")[0]),
-                        inputs=rpc.deserialize_properties(request.object),
+                        inputs=rpc.deserialize_properties(request.object, keep_unknowns=True),
                         depends=sorted(_name(urn) for urn in request.dependencies),
                         aliases=[one.spec.name for one in request.aliases if one.spec.name],
                     )
@@ -133,7 +143,11 @@ def _run(design: Design) -> Stack:
 
     mocks = Known()
     pulumi.runtime.set_mocks(
-        mocks, project="trading", stack=design.environment, monitor=Monitor(mocks)
+        mocks,
+        project="trading",
+        stack=design.environment,
+        preview=not made,
+        monitor=Monitor(mocks),
     )
     outputs: dict[str, Any] = {}
 
@@ -142,11 +156,18 @@ def _run(design: Design) -> Stack:
         return pulumi.Output.from_input(declare(design)).apply(outputs.update)
 
     run()
-    return Stack(outputs=outputs, resources=told)
+    return Stack(outputs=outputs if made else {}, resources=told)
 
 
 def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
+
+
+def _later(value: object) -> str:
+    from pulumi.output import Unknown
+
+    assert isinstance(value, Unknown), value
+    return UNKNOWN
 
 
 def main() -> None:
@@ -157,7 +178,8 @@ def main() -> None:
     asked = json.load(sys.stdin)
     component.RENAMED = asked["renamed"]
     designs = [Design.model_validate(one) for one in asked["designs"]]
-    json.dump([asdict(_run(one)) for one in designs], sys.stdout)
+    found = [asdict(_run(one, made=asked["made"])) for one in designs]
+    json.dump(found, sys.stdout, default=_later)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Estimate(Value):
     """Of what is known: at least."""
     as_of: str = prices.AS_OF
     region: str
-    """The dearest of the environment's regions, at whose prices everything is reckoned."""
+    """The dearest of the sites' regions, at whose prices everything is reckoned."""
     lines: tuple[Line, ...]
 
     @property
@@ -53,7 +53,7 @@ class Estimate(Value):
 
 def estimate(preview: Preview, facts: Facts) -> Estimate:
     """Return what would be there after the update, and what it costs in a year."""
-    known = [region for region in facts.regions if region in prices.REGIONS]
+    known = [region for region in _priced_at(facts) if region in prices.REGIONS]
     region = max(known, key=lambda name: prices.REGIONS[name], default="us-east-1")
     factor = prices.REGIONS[region]
     lines: list[Line] = []
@@ -63,11 +63,20 @@ def estimate(preview: Preview, facts: Facts) -> Estimate:
             lines.append(Line(resource=one.name, type=one.type, what=what, usd_year=usd_year))
     dedicated = [one for one in kept(preview, HOST) if at(one.inputs, "tenancy") == "dedicated"]
     if dedicated:
-        fee = prices.DEDICATED_REGION_HOUR * prices.HOURS_YEAR * len(facts.regions)
+        fee = prices.DEDICATED_REGION_HOUR * prices.HOURS_YEAR * len(_priced_at(facts))
         what = "dedicated tenancy, a fee for each region"
         lines.append(Line(resource=preview.environment, type=HOST, what=what, usd_year=fee))
     total = sum(line.usd_year for line in lines if line.usd_year is not None)
     return Estimate(usd_year=round(total, 2), region=region, lines=tuple(lines))
+
+
+def _priced_at(facts: Facts) -> tuple[str, ...]:
+    """Return the regions of the sites: where only copies of buckets lie, nothing costs by itself.
+
+    Where nothing says in which zones the sites are, it may be any of the environment's.
+    """
+    of_sites = {zone[:-1] for zone in facts.domains.values()}
+    return tuple(one for one in facts.regions if one in of_sites) or facts.regions
 
 
 Priced = Iterator[tuple[str, float | None]]
@@ -175,7 +184,7 @@ def _priced(preview: Preview, facts: Facts) -> Iterator[Wrong]:
     for line in estimate(preview, facts).unpriced:
         one = by_name[line.type, line.resource]
         yield Wrong(one, f"what {line.what} costs is not known here", unknown=True)
-    for region in facts.regions:
+    for region in _priced_at(facts):
         if region not in prices.REGIONS:
             yield Wrong(None, f"what {region} costs is not known here", unknown=True)
 

@@ -15,7 +15,8 @@ from opsctl.infra.engine import Engine
 from opsctl.infra.workspace import Workspace
 from tests.integration.infra import driver
 from tests.integration.infra.files import GATE, Declared, declared
-from tests.integration.infra.firm import Firm, cloud_firm
+from tests.support.aws.firm import Firm
+from tests.support.aws.firm import firm as firms
 from tests.support.process import Process, wait_for
 
 REPOSITORY = Path(__file__).parents[3]
@@ -93,6 +94,7 @@ def stack(tmp_path: Path) -> Stack:
 
 @pytest.fixture
 def firm() -> Iterator[Firm]:
-    """Return a firm in whose cloud nothing is yet."""
-    with cloud_firm() as made:
+    """Return a firm in whose cloud nothing is yet, and the file of its environment."""
+    with firms() as made:
+        made.write_cloud()
         yield made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.integration.infra.firm import Firm
+from tests.support.aws.firm import Firm
 from tests.support.aws.plain import PlainPulumi
 from tests.support.process import folder
 
@@ -32,7 +32,7 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
     assert firm.json("plan", "cloud")["changes"] == []
 
     # One setting is another: so is what it is of, and nothing besides.
-    firm.write(log_days=90)
+    firm.write_cloud(log_days=90)
     (change, *others) = firm.json("plan", "cloud")["changes"]
     assert {change["kind"], *(one["kind"] for one in others)} == {LOGS}
     (differs,) = change["properties"]
@@ -61,10 +61,10 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
 
 
 def test_what_cannot_be_is_refused_before_anything_is_made(firm: Firm) -> None:
-    firm.write(account="210987654321")
+    firm.write_cloud(account="210987654321")
     said = firm.run("plan", "cloud", code=2).stderr
     assert f"these are credentials of account {firm.server.account}" in said
-    firm.write()
+    firm.write_cloud()
     firm.variables["AWS_ACCESS_KEY_ID"] = ""
     said = firm.run("deploy", "cloud", "--only", "infrastructure", code=1).stderr
     assert "log in first" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pulumi import ResourceOptions
 
 from opsctl.errors import OpsctlError, UsageError
 from opsctl.infra.previewed import SECRET, Action, Property
@@ -44,11 +45,13 @@ def test_a_stack_from_its_first_preview_to_its_end(stack: Stack) -> None:
     [only] = changed.changes
     assert (only.name, only.action) == ("a", Action.UPDATE)
     assert only.properties == (Property(path="text", old="one", new="another"),)
-    stack.engine.up(stack.program(a="another", b="two"))
+    last = stack.engine.up(stack.program(a="another"))
     assert json.loads((stack.folder / "a-1.json").read_text())["text"] == "another"
+    there = {each.urn: each for each in stack.engine.preview(stack.program(a="another")).resources}
+    assert {each.urn: each for each in last.there} == there
 
     gone = stack.engine.destroy()
-    assert actions(gone.changes) == {"a": Action.DELETE, "b": Action.DELETE}
+    assert (actions(gone.changes), gone.there) == ({"a": Action.DELETE}, ())
     assert stack.files() == []
     assert stack.engine.history()[0].kind == "destroy"
 
@@ -65,9 +68,34 @@ def test_a_replacement_says_for_which_property(stack: Stack) -> None:
     [planned] = stack.engine.preview(renamed).changes
     assert planned.action is Action.REPLACE
     assert planned.properties == (Property(path="name", old="x", new="y", replaces=True),)
-    [done] = stack.engine.up(renamed).changes
+    replaced = stack.engine.up(renamed)
+    [done] = replaced.changes
     assert done.action is Action.REPLACE
+    assert [(each.action, each.inputs["name"]) for each in replaced.there] == [(Action.SAME, "y")]
     assert stack.files() == ["y-1.json"]
+
+
+def test_what_is_protected_goes_when_it_is_named_and_not_before(stack: Stack) -> None:
+    def protected(*names: str) -> Declared:
+        def program() -> None:
+            for name in names:
+                File(name, stack.folder, "one", opts=ResourceOptions(protect=True))
+
+        return program
+
+    stack.engine.up(protected("a", "b"))
+    for act in (stack.engine.preview, stack.engine.up):
+        with pytest.raises(OpsctlError, match="holds data that would be replaced or") as refused:
+            act(protected("b"))
+        assert refused.value.hint == "if you mean it: --replace-data a"
+    with stack.engine.letting_go(["a"]) as going:
+        [gone] = stack.engine.preview(protected("b")).changes
+        assert ([gone.urn], gone.action) == ([*going], Action.DELETE)
+    # It was not deleted after all: so it is protected again.
+    assert sorted(stack.engine.protected().values()) == ["a", "b"]
+    with stack.engine.letting_go(["a"]):
+        stack.engine.up(protected("b"))
+    assert (stack.files(), [*stack.engine.protected().values()]) == (["b-1.json"], ["b"])
 
 
 def test_drift_is_seen_and_nothing_is_changed(stack: Stack) -> None:

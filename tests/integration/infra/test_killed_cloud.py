@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 from opsctl.infra import session
-from tests.integration.infra.firm import OPSCTL, Firm
 from tests.support.aws.faults import Faults
+from tests.support.aws.firm import OPSCTL, Firm
 from tests.support.process import wait_for
 
 VPC, INSTANCE = "aws:ec2/vpc:Vpc", "aws:ec2/instance:Instance"
@@ -50,8 +50,7 @@ def kill_when_made(firm: Firm, faults: Faults, token: str) -> None:
 
 
 def test_what_a_killed_deploy_made_is_taken_over(firm: Firm) -> None:
-    faults = Faults(firm.home / "faults")
-    firm.variables |= faults.environment
+    faults = firm.faults
     made = firm.server.client
     for token in (VPC, INSTANCE):
         kill_when_made(firm, faults, token)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from tests.integration.infra.firm import Firm
+from tests.support.aws.firm import Firm
 
-SHARED = """\
-    state:
-      backend: s3://states/books?use_path_style=true
-      key: awskms://alias/opsctl?region=eu-central-1
-"""
+SHARED = {
+    "state": {
+        "backend": "s3://states/books?use_path_style=true",
+        "key": "awskms://alias/opsctl?region=eu-central-1",
+    }
+}
 
 
 def test_another_machine_plans_deploys_and_destroys_from_the_bucket_alone(firm: Firm) -> None:
@@ -19,7 +20,7 @@ def test_another_machine_plans_deploys_and_destroys_from_the_bucket_alone(firm: 
     kms.create_alias(AliasName="alias/opsctl", TargetKeyId=key)
     place = {"LocationConstraint": "eu-central-1"}
     s3.create_bucket(Bucket="states", CreateBucketConfiguration=place)
-    firm.write(more=SHARED)
+    firm.write_cloud(aws=SHARED)
     firm.run("deploy", "cloud", "--only", "infrastructure")
     folder = firm.home / "state/environments/cloud/infrastructure"
     assert not (folder / "state").exists()
@@ -28,7 +29,7 @@ def test_another_machine_plans_deploys_and_destroys_from_the_bucket_alone(firm: 
     assert "books/.pulumi/stacks/trading/cloud.json" in names
 
     firm.variables["OPSCTL_STATE"] = str(firm.home / "another")
-    firm.write(log_days=90, more=SHARED)
+    firm.write_cloud(log_days=90, aws=SHARED)
     (change,) = firm.json("plan", "cloud")["changes"]
     assert [one["path"] for one in change["properties"]] == ["retentionInDays"]
     logs = firm.server.client("logs")

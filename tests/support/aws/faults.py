@@ -19,7 +19,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.support.aws.cloud import refusal
-from tests.support.process import wait_for
 
 VARIABLE = "OPSCTL_TEST_AWS_FAULTS"
 """The folder with the faults and the calls, for the provider's processes."""
@@ -44,6 +43,8 @@ class Held:
 
     def reached(self, timeout_s: float = 60.0) -> None:
         """Return when the call has come to where it is held."""
+        from tests.support.process import wait_for  # of a test: a provider starts without it
+
         wait_for(self._open, "the call that is to be held", timeout_s)
 
     def _open(self) -> bool:

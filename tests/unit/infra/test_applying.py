@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class FakeEngine:
         self.exists = True
         self.drifted: tuple[Resource, ...] = ()
         self.previews: Iterator[tuple[Resource, ...]] = iter(())
+        self.there = (volume(Action.SAME),)
         self.done: list[str] = []
 
     def drift(self) -> Preview:
@@ -53,7 +55,17 @@ class FakeEngine:
 
     def up(self, program: object, on_step: object, *, refresh: bool) -> Applied:
         self.done.append("up with a look" if refresh else "up")
-        return Applied(environment="books", changes=(), unchanged=1, duration_s=0.1)
+        done = Applied(environment="books", changes=(), unchanged=1, duration_s=0.1)
+        return done.model_copy(update={"there": self.there})
+
+    def export(self) -> dict[str, dict[str, list[object]]]:
+        return {"deployment": {"resources": []}}
+
+    @contextmanager
+    def letting_go(self, names: Sequence[str]) -> Iterator[dict[str, str]]:
+        going = {f"urn:{name}": name for name in names}
+        self.done += [f"lets {name} go" for name in names]
+        yield going
 
     def protected(self) -> dict[str, str]:
         return {"urn:data": "data"}
@@ -100,7 +112,7 @@ def test_what_somebody_changed_is_not_overwritten_unless_that_is_asked_for(
     assert refused.value.details == ("data: size: declared 10, is 20",)
     assert "--overwrite-drift" in str(refused.value.hint)
     assert engine.done == []
-    engine.previews = iter([(volume(Action.SAME),)] * 2)
+    engine.previews = iter([(volume(Action.SAME),)])
     deploy(overwrite_drift=True)
     assert engine.done == ["up with a look"]
 
@@ -114,9 +126,17 @@ def test_what_holds_data_is_replaced_by_its_name_alone(engine: FakeEngine) -> No
         deploy()
     assert "guardrails refuse" in refused.value.message
     assert engine.done == []
-    engine.previews = iter([(replaced,), (volume(Action.SAME),)])
+    engine.previews = iter([(replaced,)])
     deploy(replace_data=("data",))
-    assert engine.done == ["up"]
+    assert engine.done == ["lets data go", "up"]
+
+
+def test_what_was_made_is_judged_as_it_is_there(engine: FakeEngine) -> None:
+    clear = volume(Action.SAME).model_copy(update={"inputs": {"encrypted": False}})
+    engine.previews, engine.there = iter([(volume(Action.CREATE),)]), (clear,)
+    found = deploy()
+    assert "AWS-ENC-001" in {one.rule for one in found.guardrails.findings}
+    assert applying.exit_code(found) == 3
 
 
 def test_what_holds_data_is_deleted_by_its_name_alone(engine: FakeEngine) -> None:

@@ -63,3 +63,12 @@ def test_an_unknown_failure_shows_the_first_cause_and_the_last_lines() -> None:
     error = failures.explained("Updating:\nerror: something new\n", HERE)
     assert error.message == "the engine failed for daily: something new"
     assert error.details == ("Updating:", "error: something new")
+
+
+def test_what_is_protected_is_named_with_the_option_that_lets_it_go() -> None:
+    said = "resource {urn!r} cannot be deleted\nbecause it is protected. To unprotect"
+    urns = [f"urn:pulumi:books::trading::aws:ebs/volume:Volume::{name}" for name in ("b", "a")]
+    faults = [Fault(urn=urn, message=said.format(urn=urn)) for urn in urns]
+    error = failures.explained("error: preview failed", HERE, faults=faults)
+    assert error.message == "daily holds data that would be replaced or deleted"
+    assert error.hint == "if you mean it: --replace-data a --replace-data b"

@@ -177,7 +177,8 @@ def instance(inputs: Properties) -> dict[str, Any]:
     if placement:
         found["Placement"] = placement
     if root := inputs.get("rootBlockDevice"):
-        ebs = {name: one for name, one in root.items() if name not in ("tags", "tagsAll")}
+        own = {name: one for name, one in root.items() if name not in ("tags", "tagsAll")}
+        ebs = {"deleteOnTermination": True, **own}  # what the provider says where nobody does
         found["BlockDeviceMappings"] = [{"DeviceName": "/dev/sda1", "Ebs": deep_upper(ebs)}]
     return found
 

@@ -303,7 +303,8 @@ class Instance(_Rds):
             gone = ("Engine", "EngineVersion", "MasterUsername", "DBName", "AllocatedStorage")
             for name in (*gone, "StorageEncrypted", "BackupRetentionPeriod"):
                 arguments.pop(name, None)
-            remote = {}
+            # AWS puts a replica into one zone unless told otherwise; moto copies its source.
+            remote = {"MultiAZ": False}
             if source.startswith("arn:"):
                 remote["SourceRegion"] = source.split(":")[3]
                 # moto looks for the group in the source's region: it is kept beside.
@@ -311,7 +312,7 @@ class Instance(_Rds):
                     inputs["identifier"], {"group": arguments.pop("DBSubnetGroupName", None)}
                 )
             made = rds.create_db_instance_read_replica(
-                SourceDBInstanceIdentifier=source, **remote, **arguments
+                SourceDBInstanceIdentifier=source, **{**remote, **arguments}
             )
         else:
             password = inputs.get("password") or "managed-by-secrets-manager"
@@ -388,5 +389,8 @@ class Instance(_Rds):
             if inputs.get("skipFinalSnapshot") or inputs.get("replicateSourceDb")
             else {"FinalDBSnapshotIdentifier": inputs["finalSnapshotIdentifier"]}
         )
+        if str(inputs.get("replicateSourceDb")).startswith("arn:"):
+            # moto fails where it strikes a replica off the list of another region's database.
+            self.cloud("rds").promote_read_replica(DBInstanceIdentifier=id_)
         self.cloud("rds").delete_db_instance(DBInstanceIdentifier=id_, **last)
         self._abroad.delete(id_)

@@ -7,13 +7,12 @@ from opsctl.infra.guardrails.cost import Estimate, Line, estimate
 from opsctl.infra.previewed import UNKNOWN, Action, Resource
 from tests.support.previews import FACTS, preview, resource
 
-HOME = FACTS.model_copy(update={"regions": ("us-east-1",)})
 HOST = "aws:ec2/instance:Instance"
 VOLUME = "aws:ebs/volume:Volume"
 
 
 def cost(*resources: Resource, regions: tuple[str, ...] = ("us-east-1",)) -> Estimate:
-    facts = FACTS.model_copy(update={"regions": regions})
+    facts = FACTS.model_copy(update={"regions": regions, "domains": {}})
     return estimate(preview(resources), facts)
 
 
@@ -92,6 +91,12 @@ def test_the_dearest_region_is_reckoned_with() -> None:
     found = cost(host, regions=("us-east-1", "eu-central-1", "xx-far-1"))
     assert found.region == "eu-central-1"
     assert found.usd_year == pytest.approx(1.2 * cost(host).usd_year, abs=0.02)
+
+
+def test_where_only_copies_of_buckets_lie_nothing_is_reckoned() -> None:
+    host = resource(HOST, "host", {"instanceType": "c7i.large", "tenancy": "dedicated"})
+    far = FACTS.model_copy(update={"regions": ("eu-central-1", "sa-east-1")})
+    assert estimate(preview([host]), far) == estimate(preview([host]), FACTS)
 
 
 def test_what_goes_costs_nothing() -> None:

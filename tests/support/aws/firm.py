@@ -1,0 +1,137 @@
+"""A firm with an environment on AWS: its project folder, its state, its commands of `opsctl`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stacks.aws.policies import CI_FLOW_LOGS, CI_HOSTS
+from tests.support.aws.faults import Faults
+from tests.support.aws.plugin import provider_folder
+from tests.support.aws.server import REGION, AwsServer, aws_server
+from tests.support.combinations import Combination
+from tests.support.process import folder
+
+OPSCTL = str(Path(sys.executable).with_name("opsctl"))
+
+
+@dataclass
+class Firm:
+    """A project folder, its state, and the cloud that it deploys to."""
+
+    home: Path
+    server: AwsServer
+    faults: Faults
+    variables: dict[str, str]
+
+    def write(self, name: str, settings: Mapping[str, Any], **more: Any) -> None:
+        """Write the file of an environment: what it is on AWS, and `more` of it."""
+        keys = {"format": 1, "target": "docker", "infrastructure": "aws", "aws": dict(settings)}
+        config = {f"trading:{key}": value for key, value in {**keys, **more}.items()}
+        (self.home / "Pulumi.yaml").write_text("name: trading\nruntime: python\n")
+        text = yaml.safe_dump({"config": config}, sort_keys=False)
+        (self.home / f"Pulumi.{name}.yaml").write_text(text)
+
+    def write_cloud(
+        self,
+        *,
+        log_days: int = 365,
+        account: str = "",
+        aws: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """Write the file of `cloud`: one host of the daily tier, `aws` and `more` besides."""
+        settings = {
+            "account": account or self.server.account,
+            "owner": "platform",
+            "region": REGION,
+            "images": {REGION: self.image(REGION)},
+            "log_days": log_days,
+            **(aws or {}),
+        }
+        self.write("cloud", settings, **{"tier": "daily", "dr": "cold", **more})
+
+    def write_combination(self, one: Combination, **more: Any) -> None:
+        """Write the file of a combination of tiers; `more` in place of its settings on AWS."""
+        images = {region: self.image(region) for region in one.regions}
+        if one.ephemeral:
+            more = {"keys": {region: self.key(region) for region in one.regions}, **more}
+        said = one.written(self.server.account, images, **more)
+        may = {"allow-unmet": True} if one.unmet else {}
+        self.write(one.name, said, tier=one.tier, dr=one.dr, **may)
+
+    def image(self, region: str) -> str:
+        """Return an image that AWS has in a region."""
+        found = self.server.client("ec2", region).describe_images()["Images"]
+        return str(found[0]["ImageId"])
+
+    def key(self, region: str) -> str:
+        """Return the key that the firm has in a region, made if need be."""
+        kms = self.server.client("kms", region)
+        for alias in kms.list_aliases()["Aliases"]:
+            if alias["AliasName"] == "alias/firm":
+                return str(kms.describe_key(KeyId=alias["TargetKeyId"])["KeyMetadata"]["Arn"])
+        made = kms.create_key(Description="of the firm")["KeyMetadata"]
+        kms.create_alias(AliasName="alias/firm", TargetKeyId=made["KeyId"])
+        return str(made["Arn"])
+
+    def prepare_ci(self) -> None:
+        """Make what ephemeral environments find in an account: CI's roles, declared elsewhere."""
+        iam = self.server.client("iam")
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        for role in (CI_FLOW_LOGS, CI_HOSTS):
+            iam.create_role(RoleName=role, Path="/opsctl/", AssumeRolePolicyDocument=trust)
+        iam.create_instance_profile(InstanceProfileName=CI_HOSTS, Path="/opsctl/")
+        iam.add_role_to_instance_profile(InstanceProfileName=CI_HOSTS, RoleName=CI_HOSTS)
+
+    def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command; fail where it exits otherwise."""
+        done = subprocess.run(
+            [OPSCTL, *words],
+            cwd=self.home,
+            env={**os.environ, **self.variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == code, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Run a command; return its result."""
+        return json.loads(self.run(*words, "--output", "json", code=code).stdout)
+
+    def networks(self) -> list[str]:
+        """Return the VPCs that are not AWS's own."""
+        found = self.server.client("ec2").describe_vpcs()["Vpcs"]
+        return [one["VpcId"] for one in found if not one["IsDefault"]]
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Return the instances that were not terminated."""
+        found = self.server.client("ec2").describe_instances()["Reservations"]
+        every = [one for each in found for one in each["Instances"]]
+        return [one for one in every if one["State"]["Name"] != "terminated"]
+
+
+@contextlib.contextmanager
+def firm() -> Iterator[Firm]:
+    """Give a firm an account of its own and an empty project, until the block ends."""
+    with aws_server() as server, folder() as home:
+        plugin, faults = provider_folder(home), Faults(home / "faults")
+        variables = {
+            **server.environment,
+            **faults.environment,
+            "OPSCTL_STATE": str(home / "state"),
+            "PATH": f"{plugin}{os.pathsep}{os.environ['PATH']}",
+        }
+        yield Firm(home, server, faults, variables)
