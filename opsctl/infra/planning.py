@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from opsctl.deploy.rollout import Planned as ServicesPlanned
 from opsctl.infra import guardrails, open_engine, program
 from opsctl.infra.guardrails import Judged
 from opsctl.infra.previewed import Action, Property, Resource
@@ -33,6 +34,10 @@ class Planned(Value):
     unmet: tuple[str, ...]
     """Why a tier is not met by what is declared."""
     guardrails: Judged
+    services: ServicesPlanned | None = None
+    """What would be changed of the services; null where that is not known."""
+    services_unknown: str = ""
+    """Why it is not; empty where it is."""
 
     @property
     def empty(self) -> bool:

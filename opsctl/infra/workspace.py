@@ -15,6 +15,7 @@ import secrets
 import sys
 from pathlib import Path
 
+from opsctl.custody import BENEATH
 from opsctl.deploy.files import write_whole
 from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.value import Value
@@ -24,7 +25,7 @@ PROJECT = "trading"
 """The project of every stack, as `Pulumi.yaml` of this repository names it."""
 BACKENDS = ("s3://",)
 KEYS = ("awskms://", "gcpkms://", "azurekeyvault://", "hashivault://")
-FOLDER = "infrastructure"
+FOLDER = BENEATH
 
 
 class Workspace(Value):
