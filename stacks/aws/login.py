@@ -20,10 +20,10 @@ AGENT = (
 )
 """Where AWS has the agent of Session Manager, in each region: Debian's images lack it."""
 
-ENGINE = """\
+VOLUME = """\
 # The volume that holds data is the one that this host did not boot from.
 volume() {
-  for disk in /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol*; do
+  for disk in $BY_ID/nvme-Amazon_Elastic_Block_Store_vol*; do
     case $disk in *-part*) continue ;; esac
     if [ -b "$disk" ] && [ ! -e "$disk-part1" ]; then echo "$disk"; return 0; fi
   done
@@ -41,7 +41,11 @@ case $found in
   2) mkfs.ext4 -q "$disk" ;;
   *) echo "$disk cannot be read" >&2; exit 1 ;;
 esac
-id=$(blkid -o value -s UUID "$disk")
+id=$(blkid -p -o value -s UUID "$disk")
+"""
+"""Finds `disk`, makes it a file system where it has none, and says its `id`."""
+
+ENGINE = """\
 systemctl stop docker.socket docker.service 2>/dev/null || :
 mkdir -p /var/lib/docker
 if ! grep -q "^UUID=$id " /etc/fstab; then
@@ -53,8 +57,9 @@ systemctl daemon-reload
 mountpoint -q /var/lib/docker || mount /var/lib/docker
 export DEBIAN_FRONTEND=noninteractive
 if ! command -v dockerd >/dev/null; then
-  apt-get -qq update
-  apt-get -qq install --yes docker.io
+  wait='DPkg::Lock::Timeout=600'  # for what else installs in a first minute
+  apt-get -qq -o "$wait" update
+  apt-get -qq -o "$wait" install --yes docker.io
 fi
 systemctl start docker.service
 """
@@ -73,7 +78,8 @@ class Login(Value):
         words = ["#!/bin/sh", "# What this host does when it is started first.", "set -eux"]
         if self.by == "session-manager":  # before all else: it is how somebody comes to look
             words.append(f"systemctl cat amazon-ssm-agent.service || {_agent(region)}")
-        words.append(f"{ENGINE}usermod --append --groups docker {shlex.quote(self.user)}")
+        words.append(f"BY_ID=/dev/disk/by-id\n{VOLUME}{ENGINE}")
+        words.append(f"usermod --append --groups docker {shlex.quote(self.user)}")
         config = {
             "ssh_authorized_keys": list(self.keys),
             "write_files": [
