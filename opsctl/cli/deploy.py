@@ -53,7 +53,7 @@ AcceptHostKeysOption = Annotated[
 RebootOption = Annotated[
     bool,
     typer.Option(
-        "--reboot", help="Provision hosts in a cloud that were so before, one after the other."
+        "--reboot", help="Provision hosts in a cloud that trade already, one after the other."
     ),
 ]
 NoVerifyOption = Annotated[
@@ -100,7 +100,8 @@ def deploy(
         from opsctl.infra import whole
         from opsctl.infra.applying import Asked
 
-        guard_live("deploy", declares.environment, live=live, yes=yes)
+        standing = records.environment(declares.environment.name)
+        guard_live("deploy", declares.environment, standing, live=live, yes=yes)
         made = Asked(replace_data or (), overwrite_drift)
         if only is not None:
             infrastructure.deploy(declares.environment, made, output)
@@ -112,6 +113,7 @@ def deploy(
             reboot=reboot,
             verify=not no_verify,
             at_once=at_once,
+            overrides=overrides,
         )
         infrastructure.deploy_whole(declares.environment, asked, output)
         return

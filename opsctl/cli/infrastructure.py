@@ -59,10 +59,10 @@ def plan(loaded: Loaded, replace_data: Sequence[str], output: Output | None) -> 
         log = sarif(found.guardrails, loaded.file.name, _line(loaded), __version__)
         sys.stdout.write(json.dumps(log, indent=2) + "\n")
     else:
-        services, unknown = whole.plan(loaded.environment, Pipeline(means(), Shown()))
-        found = found.model_copy(update={"services": services, "services_unknown": unknown})
+        found = whole.plan(loaded.environment, found, Pipeline(means(), Shown()))
         parts = [_changes(found.changes) or f"{found.environment}: nothing to change"]
-        said = _of_services(services) if services is not None else f"services: {unknown}"
+        unknown = f"services: {found.services_unknown}"
+        said = _of_services(found.services) if found.services else unknown
         emit(found, output, lambda: Group(*parts, rendered(found.guardrails), *found.unmet, said))
     if found.guardrails.verdict is Verdict.REFUSED:
         raise typer.Exit(3)
@@ -99,9 +99,17 @@ def deploy_whole(environment: Environment, asked: whole.Asked, output: Output) -
     from opsctl.infra import whole
 
     engine_here()
-    with Boxes() as boxes:
-        heard = whole.Heard(say, _told, boxes, lambda placed: mend(placed, "deploy"))
+    boxes = Boxes()
+
+    def heal(placed: Environment) -> None:
+        boxes.pause()
+        mend(placed, "deploy")
+
+    try:
+        heard = whole.Heard(say, _told, boxes, heal)
         found = whole.deploy(environment, asked, Pipeline(means(), Shown()), heard)
+    finally:
+        boxes.pause()
 
     def table() -> RenderableType:
         made = found.infrastructure

@@ -33,30 +33,18 @@ LETS_IN_S = 90.0
 AGAIN_S = 3.0
 
 
-class Known(Value):
-    """What is known of a machine since it was met."""
-
-    key: str
-    provisioned: str = ""
-    """The run that made it hold its profile; empty: none has."""
-
-
 class Register(Value):
-    """The machines of an environment that were met, by what tells each from others."""
+    """The public keys of the machines that were met, by what tells each from others."""
 
-    hosts: dict[str, Known] = {}
+    hosts: dict[str, str] = {}
 
-    def of(self, host: Host) -> Known | None:
-        """Return what is known of a host; None: it was never met."""
-        return self.hosts.get(host.same)
-
-    def put(self, host: Host, known: Known) -> Register:
-        """Return the register with what is known of a host."""
-        return Register(hosts={**self.hosts, host.same: known})
+    def put(self, host: Host, key: str) -> Register:
+        """Return the register with the key of a host."""
+        return Register(hosts={**self.hosts, host.same: key})
 
 
 def register(environment: str) -> Register:
-    """Return what is known of the hosts of an environment."""
+    """Return the hosts of an environment that were met."""
     path = _path(environment)
     try:
         return Register.model_validate_json(path.read_text(encoding="utf-8"))
@@ -67,11 +55,6 @@ def register(environment: str) -> Register:
             f"{path} is damaged: {str(fault).splitlines()[0]}",
             hint="remove it: the hosts are met anew then, and their keys compared once more",
         ) from fault
-
-
-def remember(environment: str, known: Register) -> None:
-    """Write down what is known of the hosts of an environment."""
-    write_whole(_path(environment), known.model_dump_json(indent=2))
 
 
 def forget(environment: str) -> None:
@@ -85,7 +68,7 @@ def _path(environment: str) -> Path:
 
 def keys(hosts: tuple[Host, ...], known: Register) -> dict[str, str]:
     """Return the key of each host that was met, by name."""
-    return {host.name: one.key for host in hosts if (one := known.of(host)) is not None}
+    return {host.name: known.hosts[host.same] for host in hosts if host.same in known.hosts}
 
 
 def meet(
@@ -96,21 +79,21 @@ def meet(
     accept: bool,
     within_s: float = WITHIN_S,
 ) -> Register:
-    """Wait until each host answers, learn the key of those that are new; return what is known.
+    """Wait until each new host answers, and learn its key; return all that were met.
 
     Raises:
         OpsctlError: a host does not answer in time, or its key is new and nobody accepts it.
     """
     known = register(environment)
     strangers = []
-    for host in (one for one in hosts if known.of(one) is None):
+    for host in (one for one in hosts if one.same not in known.hosts):
         key = _await_key(host, say, within_s)
         if not accept and not host.through:
             strangers.append(f"{host.name} ({host.address}) offers {fingerprint(key)}")
             continue
         say(f"{host.name}: its key is {fingerprint(key)}")
-        known = known.put(host, Known(key=key))
-        remember(environment, known)
+        known = known.put(host, key)
+        write_whole(_path(environment), known.model_dump_json(indent=2))
     if strangers:
         raise OpsctlError(
             f"{environment} has hosts whose keys are not known here; nothing was done on them",

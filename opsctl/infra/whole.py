@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from opsctl.deploy import records
+from opsctl import custody
+from opsctl.deploy import lock, records
 from opsctl.deploy.files import remove, write_whole
 from opsctl.deploy.forgetting import forget
 from opsctl.deploy.outcome import Deployed as ServicesDeployed
@@ -27,6 +28,7 @@ from opsctl.images.ssh import SshRefused
 from opsctl.infra import applying, meeting, open_engine, program
 from opsctl.infra.applying import InfrastructureDeployed, InfrastructureDestroyed, Say, Told
 from opsctl.infra.hosts import OUTPUT, Host, handed_out, inventory, placed
+from opsctl.infra.planning import Planned
 from opsctl.infra.workspace import FOLDER
 from opsctl.model.environment import Environment
 from opsctl.model.value import Value
@@ -35,9 +37,10 @@ from opsctl.provision.progress import Progress
 from opsctl.provision.results import Outcome
 from opsctl.provision.session import Reach
 from opsctl.state import environment_folder
-from opsctl.targets import open_target
+from opsctl.targets import open_backend, open_target
 
 INVENTORY = "inventory.yml"
+NO_HOSTS = "there are no hosts yet: every service is to be started"
 KEPT: tuple[Outcome, ...] = ("unchanged", "changed")
 """What became of a host that holds its profile."""
 
@@ -54,6 +57,8 @@ class Asked:
     """Whether hosts that were provisioned before are so again, and rebooted where it takes that."""
     verify: bool = True
     at_once: bool = False
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    """What was said otherwise than in the file, for the evidence."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +115,20 @@ def deploy(environment: Environment, asked: Asked, pipeline: Pipeline, heard: He
     known = meeting.meet(environment.name, hosts, heard.say, accept=asked.accept_host_keys)
     keys = meeting.keys(hosts, known)
     _await_engines(hosts, keys, heard.say)
+    here = placed(environment, hosts, keys)
+    _refresh(here)
+    standing = records.environment(environment.name)
     outcomes: dict[str, Outcome] = {}
     runs: list[str] = []
     if asked.provision:
-        for names, again in rounds(hosts, known, reboot=asked.reboot):
-            run, became = _provision(environment, hosts, keys, names, heard.boxes, again=again)
+        for names, again in rounds(hosts, here, standing, reboot=asked.reboot):
+            run, became = _provision(here, hosts, keys, names, heard.boxes, again=again)
             runs.append(run)
             outcomes |= became
         _await_engines(hosts, keys, heard.say)
-    here = placed(environment, hosts, keys)
     heard.heal(here)
     arguments = {
+        **asked.overrides,
         "infrastructure": made.run,
         "provision": runs,
         "verify": asked.verify,
@@ -171,13 +179,22 @@ def refuse(environment: Environment) -> None:
             ) from fault
 
 
-def plan(environment: Environment, pipeline: Pipeline) -> tuple[ServicesPlanned | None, str]:
-    """Return what a deploy would change of the services; or None, and why that is not known."""
+def plan(environment: Environment, infrastructure: Planned, pipeline: Pipeline) -> Planned:
+    """Return a plan of infrastructure with what would be changed of the services, where known."""
+    services, unknown = _services_planned(environment, infrastructure, pipeline)
+    return infrastructure.model_copy(update={"services": services, "services_unknown": unknown})
+
+
+def _services_planned(
+    environment: Environment, infrastructure: Planned, pipeline: Pipeline
+) -> tuple[ServicesPlanned | None, str]:
     name = environment.name
+    if not infrastructure.unchanged:  # which spares the engine being asked
+        return None, NO_HOSTS
     try:
         outputs = open_engine(program(environment)).outputs()
         if OUTPUT not in outputs:
-            return None, "there are no hosts yet: every service is to be started"
+            return None, NO_HOSTS
         hosts = handed_out(name, outputs)
         keys = meeting.keys(hosts, meeting.register(name))
         if len(keys) < len(hosts):
@@ -216,23 +233,31 @@ def destroy(
     return found
 
 
+def _refresh(here: Environment) -> None:
+    """Take over what another machine has deployed on the hosts: they trade, and are not new."""
+    backend = open_backend(here)
+    if backend is not None:
+        custody.refresh(here.name, backend, lock.idle(here.name))
+
+
 def _await_engines(hosts: tuple[Host, ...], keys: Mapping[str, str], say: Say) -> None:
     for host in hosts:
         meeting.await_engine(host, keys[host.name], say)
 
 
 def rounds(
-    hosts: tuple[Host, ...], known: meeting.Register, *, reboot: bool
+    hosts: tuple[Host, ...], here: Environment, standing: Environment | None, *, reboot: bool
 ) -> tuple[tuple[tuple[str, ...], bool], ...]:
-    """Return the hosts to provision together, and whether that is again.
+    """Return the hosts to provision together, and whether they trade.
 
-    A host that runs nothing yet is rebooted where its profile takes that; one that trades is
-    left alone, unless somebody asks for it.
+    A machine that runs nothing yet is rebooted where its profile takes that. One that services
+    were deployed on is left alone, unless somebody asks for it: then one after the other.
     """
-    done = tuple(h.name for h in hosts if (one := known.of(h)) is not None and one.provisioned)
-    new = tuple(host.name for host in hosts if host.name not in done)
-    rounds = ((new, False), *(((name,), True) for name in done if reboot))
-    return tuple((names, again) for names, again in rounds if names)
+    was = standing.hosts if standing is not None else {}
+    trading = tuple(host.name for host in hosts if was.get(host.site) == here.hosts[host.site])
+    new = tuple(host.name for host in hosts if host.name not in trading)
+    every = ((new, False), *(((name,), True) for name in trading if reboot))
+    return tuple((names, again) for names, again in every if names)
 
 
 def _provision(
@@ -251,25 +276,18 @@ def _provision(
     """
     file = environment_folder(environment.name) / FOLDER / INVENTORY
     write_whole(file, yaml.safe_dump(inventory(environment, hosts, keys), sort_keys=False))
-    standing = records.environment(environment.name)
     sites = {host.name: host.site for host in hosts}
-    drain = again and standing is not None and len(standing.trading_sites) > 1
+    others = len(environment.trading_sites) > 1
     found = provisioning.provision(
         provisioning.Asked(
             reach=Reach(inventory=file),
             names=names,
             reboot=True,
-            drain=drain and all(sites[name] in environment.trading_sites for name in names),
+            drain=again and others and sites[names[0]] in environment.trading_sites,
         ),
         progress,
         lambda _: None,
     )
-    known = meeting.register(environment.name)
-    for host, one in ((h, o) for h in hosts for o in found.hosts if o.host == h.name):
-        met = known.of(host)
-        if one.failure is None and met is not None:
-            known = known.put(host, met.model_copy(update={"provisioned": found.run}))
-    meeting.remember(environment.name, known)
     if failed := [f"{one.host}: {one.failure}" for one in found.hosts if one.failure is not None]:
         hints = [one.failure.hint for one in found.hosts if one.failure is not None]
         raise OpsctlError(

@@ -28,6 +28,7 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
     planned = firm.json("plan", "cloud")
     assert {one["action"] for one in planned["changes"]} == {"create"}
     assert planned["guardrails"]["verdict"] != "refused"
+    assert "there are no hosts yet" in planned["services_unknown"]
     assert firm.networks() == []
 
     made = firm.json("deploy", "cloud", "--only", "infrastructure")
@@ -41,7 +42,9 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
     assert instance["MetadataOptions"]["HttpTokens"] == "required"
     assert "PublicIpAddress" not in instance
     assert {t["Key"] for t in instance["Tags"]} >= {"environment", "tier", "dr", "site", "owner"}
-    assert firm.json("plan", "cloud")["changes"] == []
+    planned = firm.json("plan", "cloud")
+    assert (planned["changes"], planned["services"]) == ([], None)
+    assert "were not met yet" in planned["services_unknown"]
 
     # One setting is another: so is what it is of, and nothing besides.
     firm.write(log_days=90)

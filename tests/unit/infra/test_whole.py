@@ -6,8 +6,7 @@ import pytest
 
 from opsctl.errors import UsageError
 from opsctl.infra import whole
-from opsctl.infra.hosts import Host
-from opsctl.infra.meeting import Known, Register
+from opsctl.infra.hosts import Host, placed
 from opsctl.model.environment import Environment
 from opsctl.model.tiers import DrTier
 
@@ -66,16 +65,15 @@ def test_without_images_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_new_hosts_are_provisioned_together_and_others_by_your_word_one_by_one() -> None:
-    a, b = HOSTS
-    register = Register().put(a, Known(key=KEY)).put(b, Known(key=KEY))
+    keys = {"trading-a": KEY, "trading-b": KEY}
+    here = placed(environment(DrTier.HOT), HOSTS, keys)
     new = (("trading-a", "trading-b"), False)
-    assert whole.rounds(HOSTS, register, reboot=False) == (new,)
-    register = register.put(a, Known(key=KEY, provisioned="run-1"))
-    (left,) = whole.rounds(HOSTS, register, reboot=False)
-    assert left == (("trading-b",), False)
-    assert whole.rounds(HOSTS, register, reboot=True) == (left, (("trading-a",), True))
-    register = register.put(b, Known(key=KEY, provisioned="run-2"))
-    assert whole.rounds(HOSTS, register, reboot=False) == ()
+    assert whole.rounds(HOSTS, here, None, reboot=False) == (new,)
+    assert whole.rounds(HOSTS, here, None, reboot=True) == (new,)
+    a, b = (("trading-a",), True), (("trading-b",), True)
+    assert whole.rounds(HOSTS, here, here, reboot=False) == ()
+    assert whole.rounds(HOSTS, here, here, reboot=True) == (a, b)
     # What took its place is another machine.
-    replaced = (a.model_copy(update={"instance": "i-another"}), b)
-    assert whole.rounds(replaced, register, reboot=False) == ((("trading-a",), False),)
+    another = placed(environment(DrTier.HOT), HOSTS, keys | {"trading-b": f"{KEY}A"})
+    (left,) = whole.rounds(HOSTS, another, here, reboot=False)
+    assert left == (("trading-b",), False)
