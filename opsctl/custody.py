@@ -31,6 +31,11 @@ LIVES = "lives"
 """Says in a folder that it is a copy, and of what lies where."""
 HERE = frozenset({"lock", LIVES, USING})
 """Files that are of this machine, and no part of the state."""
+BENEATH = "infrastructure"
+"""The folder of the stack that declares the hosts: it is beneath them, and outlives what they hold.
+
+No host can keep what says how it is made, and gone with it.
+"""
 
 _logger = logging.getLogger(__name__)
 
@@ -322,12 +327,17 @@ def _written(found: State | None) -> str:
 
 
 def _files(folder: Path) -> list[str]:
-    """Return what belongs to the state: all but the lock and drafts."""
+    """Return what belongs to the state: all but the lock, drafts, and what is beneath hosts."""
     if not folder.is_dir():
         return []
     paths = (path for path in folder.rglob("*") if path.is_file())
     named = sorted(str(path.relative_to(folder)) for path in paths if not path.name.startswith("."))
-    return [name for name in named if name not in HERE and not name.endswith(".new")]
+    beneath = f"{BENEATH}/"
+    return [
+        name
+        for name in named
+        if name not in HERE and not name.startswith(beneath) and not name.endswith(".new")
+    ]
 
 
 def _forget(folder: Path) -> None:

@@ -29,7 +29,6 @@ from opsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from opsctl.deploy.outcome import Deployed, Taken
-    from opsctl.environments import Loaded
     from opsctl.health.verify import Verification
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -43,6 +42,19 @@ class Part(StrEnum):
 
 OnlyOption = Annotated[
     Part | None, typer.Option("--only", help="Make this part and no other: the hosts in a cloud.")
+]
+NoProvisionOption = Annotated[
+    bool, typer.Option("--no-provision", help="Leave the hosts in a cloud as they are.")
+]
+AcceptHostKeysOption = Annotated[
+    bool,
+    typer.Option("--accept-host-keys", help="Take the keys of hosts in a cloud that are new."),
+]
+RebootOption = Annotated[
+    bool,
+    typer.Option(
+        "--reboot", help="Provision hosts in a cloud that trade already, one after the other."
+    ),
 ]
 NoVerifyOption = Annotated[
     bool, typer.Option("--no-verify", help="Do not measure the tier after the change.")
@@ -60,6 +72,9 @@ def deploy(
     at_once: AtOnceOption = False,
     no_verify: NoVerifyOption = False,
     only: OnlyOption = None,
+    no_provision: NoProvisionOption = False,
+    accept_host_keys: AcceptHostKeysOption = False,
+    reboot: RebootOption = False,
     replace_data: ReplaceDataOption = None,
     overwrite_drift: OverwriteDriftOption = False,
     live: LiveOption = False,
@@ -80,13 +95,34 @@ def deploy(
 
     overrides = flags(settings, target, dr, allow_unmet)
     declares = declaring(environment, tier, overrides)
-    _of_infrastructure(declares, only, bool(replace_data) or overwrite_drift)
+    of_hosts = no_provision or accept_host_keys or reboot
     if declares is not None:
-        guard_live("deploy", declares.environment, live=live, yes=yes)
-        infrastructure.deploy(
-            declares.environment, replace_data or (), output, overwrite_drift=overwrite_drift
+        from opsctl.infra import whole
+        from opsctl.infra.applying import Asked
+
+        standing = records.environment(declares.environment.name)
+        guard_live("deploy", declares.environment, standing, live=live, yes=yes)
+        made = Asked(replace_data or (), overwrite_drift)
+        if only is not None:
+            infrastructure.deploy(declares.environment, made, output)
+            return
+        asked = whole.Asked(
+            infrastructure=made,
+            accept_host_keys=accept_host_keys,
+            provision=not no_provision,
+            reboot=reboot,
+            verify=not no_verify,
+            at_once=at_once,
+            overrides=overrides,
         )
+        infrastructure.deploy_whole(declares.environment, asked, output)
         return
+    if only is not None or replace_data or overwrite_drift or of_hosts:
+        raise UsageError(
+            "--only, --replace-data, --overwrite-drift, --no-provision, --accept-host-keys and "
+            "--reboot are of infrastructure, and this environment declares none",
+            hint="trading:infrastructure in its file names one",
+        )
     found = wanted(environment, tier, overrides)
     guard_live("deploy", found, records.environment(found.name), live=live, yes=yes)
     mend(found, "deploy")
@@ -99,32 +135,15 @@ def deploy(
     show(result, output)
 
 
-def _of_infrastructure(declares: Loaded | None, only: Part | None, given: bool) -> None:
-    """Refuse options that do not fit what an environment is."""
-    if declares is None:
-        if only is not None or given:
-            raise UsageError(
-                "--only, --replace-data and --overwrite-drift are of infrastructure, and this "
-                "environment declares none",
-                hint="trading:infrastructure in its file names one",
-            )
-    elif only is None:
-        name = declares.environment.name
-        raise UsageError(
-            f"the hosts of {name} are declared, and services are not deployed on them by this "
-            "release",
-            hint=f"its infrastructure is made by: opsctl deploy {name} --only infrastructure",
-        )
-
-
 def show(result: Deployed, output: Output) -> None:
     """Show what a deploy or a rollback did; exit 3 where the tier is missed."""
-    emit(result, output, lambda: Group(_table(result), *_next_steps(result.environment)))
+    emit(result, output, lambda: Group(table(result), *_next_steps(result.environment)))
     if result.verification is not None and result.verification.verdict != "passed":
         raise typer.Exit(3)
 
 
-def _table(result: Deployed) -> Table:
+def table(result: Deployed) -> Table:
+    """Return what a deploy or a rollback did, for a reader."""
     shown = Table(show_header=False)
     shown.add_row("environment", result.environment)
     shown.add_row("run", result.run)

@@ -19,6 +19,7 @@ from opsctl.cli.common import (
 from opsctl.cli.guards import LiveOption, ask, guard_live
 from opsctl.cli.infrastructure import ReplaceDataOption
 from opsctl.cli.selection import declared_or_none, mend, standing_or_left, wanted
+from opsctl.errors import UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -46,6 +47,12 @@ def destroy(
 
     declares = declared_or_none(environment, tier)
     if declares is not None:
+        if keep_data:
+            raise UsageError(
+                f"the data of {declares.name} are on its hosts, which are deleted with them",
+                hint="a volume leaves a last snapshot; to stop trading only: "
+                f"opsctl halt {declares.name}",
+            )
         guard_live("destroy", declares, live=live, yes=yes)
         ask(f"destroy {declares.name}: delete everything that it declared in a cloud?", yes=yes)
         infrastructure.destroy(declares, replace_data or (), output)

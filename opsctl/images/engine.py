@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opsctl.errors import OpsctlError
 from opsctl.images import ssh
+from opsctl.model.hosts import Way
 from opsctl.model.value import Value
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ OLDEST_API = "1.41"
 """The API of Docker 20.10."""
 NEEDED_BYTES = 2 * 1024**3
 TIMEOUT_S = 600
+_DIRECT = Way()
 
 
 class EngineRefused(OpsctlError):
@@ -122,8 +124,8 @@ def connected(address: str | None = None) -> Iterator[Engine]:
         yield engine
 
 
-def connect(address: str | None = None) -> Engine:
-    """Return the engine at an address (`unix://…`, `tcp://…`, `ssh://…`).
+def connect(address: str | None = None, way: Way = _DIRECT) -> Engine:
+    """Return the engine at an address (`unix://…`, `tcp://…`, `ssh://…`), by a way of ssh.
 
     Without one it is `$DOCKER_HOST`, else the engine of this machine. Raises `EngineRefused`
     where it does not answer, is not ours to use, or is too old.
@@ -135,11 +137,11 @@ def connect(address: str | None = None) -> Engine:
     wanted = address or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     with errors(wanted):
         try:
-            arguments, said = _asked(wanted)
+            arguments, said = _asked(wanted, way)
         except (DockerException, requests.RequestException, OSError):
-            if not ssh.broke(wanted):
+            if not ssh.broke(wanted, way):
                 raise
-            arguments, said = _asked(wanted)
+            arguments, said = _asked(wanted, way)
     version = str(said.get("ApiVersion", "0"))
     if _numbers(version) < _numbers(OLDEST_API):
         raise EngineRefused(
@@ -149,12 +151,12 @@ def connect(address: str | None = None) -> Engine:
     return Engine(docker.DockerClient(version=version, **arguments), wanted)
 
 
-def _asked(address: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _asked(address: str, way: Way) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a client of the engine at an address is made with, and the engine's version."""
     import docker
     from docker.utils import parse_host
 
-    here = f"unix://{ssh.tunnel(address)}" if address.startswith("ssh://") else address
+    here = f"unix://{ssh.tunnel(address, way)}" if address.startswith("ssh://") else address
     parse_host(here)
     _reachable(here)
     arguments: dict[str, Any] = {"base_url": here, "timeout": TIMEOUT_S}

@@ -17,10 +17,12 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from opsctl.errors import OpsctlError
+from opsctl.model.hosts import Way
 
 SOCKET = "/var/run/docker.sock"
 CONNECT_S = 10
@@ -30,8 +32,11 @@ END_S = 0.5
 """An ssh whose socket has closed is gone within this."""
 CONFIG = "OPSCTL_SSH_CONFIG"
 READY = "opsctl: ready"
+KNOWN_AS = "opsctl-host"
+"""The name of a host whose key is given: addresses of private networks name many hosts."""
 _NONE, _CLOSED = "opsctl: no socket", "opsctl: no permission"
-_open: dict[str, Tunnel] = {}
+_DIRECT = Way()
+_open: dict[tuple[str, Way], Tunnel] = {}
 _opening = threading.Lock()
 
 
@@ -39,12 +44,16 @@ class SshRefused(OpsctlError):
     """A host cannot be reached by ssh, or its engine not from there."""
 
 
+class KeysRefused(SshRefused):
+    """A host answers, and is not the one that is known, or does not let this user in."""
+
+
 class Tunnel:
     """A local socket that leads to an engine's."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, way: Way = _DIRECT) -> None:
         """Log in and forward. Raises `SshRefused` with what to do."""
-        self.address = address
+        self.address, self._way = address, way
         self._folder = Path(tempfile.mkdtemp(prefix="opsctl-"))
         self.socket = self._folder / "docker.sock"
         self._process = self._start()
@@ -79,9 +88,12 @@ class Tunnel:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> subprocess.Popen[str]:
+        known = self._folder / "known_hosts"
+        known.write_text(f"{KNOWN_AS} {self._way.host_key}\n", encoding="ascii")
+        options = ways(self._way, known)
         try:
             return subprocess.Popen(
-                command(self.address, self.socket, os.environ.get(CONFIG)),
+                command(self.address, self.socket, os.environ.get(CONFIG), options),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -104,34 +116,63 @@ class Tunnel:
             line = self._process.stdout.readline()
             if not line:
                 assert self._process.stderr is not None  # noqa: S101 - a pipe
-                raise refused(self.address, self._process.stderr.read())
+                raise refused(self.address, self._process.stderr.read(), self._way)
             said.append(line.strip())
         if _NONE in said or _CLOSED in said:
             raise _no_engine(self.address, closed=_NONE not in said)
 
 
-def tunnel(address: str) -> Path:
+def tunnel(address: str, way: Way = _DIRECT) -> Path:
     """Return the local socket of the engine at `ssh://user@host[:port][/socket]`.
 
     Raises `SshRefused`.
     """
     if not urlsplit(address).hostname:
         raise SshRefused(f"{address} names no host", hint="write ssh://user@host[:port]")
+    at = address, way
     with _opening:
-        if address not in _open or not _open[address].alive:
-            if address in _open:
-                _open.pop(address).close()
-            _open[address] = Tunnel(address)
-        return _open[address].socket
+        if at not in _open or not _open[at].alive:
+            if at in _open:
+                _open.pop(at).close()
+            _open[at] = Tunnel(address, way)
+        return _open[at].socket
 
 
-def broke(address: str) -> bool:
+def broke(address: str, way: Way = _DIRECT) -> bool:
     """Whether the log-in to an address has just ended, so that another may succeed."""
     with _opening:
-        return address in _open and _open[address].ended(END_S)
+        return (address, way) in _open and _open[address, way].ended(END_S)
 
 
-def command(address: str, socket: Path, config: str | None) -> tuple[str, ...]:
+def ways(way: Way, known_hosts: Path) -> dict[str, str]:
+    """Return the options of ssh that a way comes to; pure.
+
+    `known_hosts` has the key of `KNOWN_AS`, where one is given: it alone counts then.
+    """
+    options: dict[str, str] = {}
+    if way.host_key:
+        options |= {
+            "HostKeyAlias": KNOWN_AS,
+            "UserKnownHostsFile": str(known_hosts),
+            "GlobalKnownHostsFile": os.devnull,
+            "UpdateHostKeys": "no",
+        }
+    if way.session is not None:
+        options["ProxyCommand"] = proxy(*way.session)
+    return options
+
+
+def proxy(instance: str, region: str) -> str:
+    """Return the command by which ssh goes through Session Manager, as AWS documents it; pure."""
+    return (
+        f"aws ssm start-session --target {instance} --region {region} "
+        "--document-name AWS-StartSSHSession --parameters portNumber=%p"
+    )
+
+
+def command(
+    address: str, socket: Path, config: str | None, more: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
     """Return the command that forwards an engine's socket, until its input ends; pure."""
     parts = urlsplit(address)
     there = shlex.quote(_there(address))
@@ -144,6 +185,7 @@ def command(address: str, socket: Path, config: str | None) -> tuple[str, ...]:
         "ServerAliveCountMax": str(ALIVE_COUNT),
         "ClearAllForwardings": "no",
         "ControlPath": "none",
+        **(more or {}),
     }
     ask = (
         f"test -S {there} || echo {shlex.quote(_NONE)}; "
@@ -164,27 +206,33 @@ def command(address: str, socket: Path, config: str | None) -> tuple[str, ...]:
     )
 
 
-def refused(address: str, said: str) -> SshRefused:
+def refused(address: str, said: str, way: Way = _DIRECT) -> SshRefused:
     """Return the error for what ssh said before it ended; pure."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     user = f"{parts.username}@" if parts.username else ""
     log_in = f"ssh {f'-p {parts.port} ' if parts.port else ''}{user}{host}"
     known = shlex.quote(f"[{host}]:{parts.port}") if parts.port else host
+    if way.host_key and ("IDENTIFICATION HAS CHANGED" in said or "verification failed" in said):
+        return KeysRefused(
+            f"{address}: the host key of {host} is not the one that it must have: it is another "
+            "machine, or somebody is in between",
+            hint="ask whoever runs the host; only where it was set up anew, correct its host_key",
+        )
     if "IDENTIFICATION HAS CHANGED" in said:
-        return SshRefused(
+        return KeysRefused(
             f"{address}: the host key of {host} is not the one that is known: it is another "
             "machine, or somebody is in between",
             hint="ask whoever runs the host; only where it was set up anew: "
             f"ssh-keygen -R {known}, then {log_in} once, and compare the key",
         )
     if "Host key verification failed" in said or "host key is known for" in said:
-        return SshRefused(
+        return KeysRefused(
             f"{address}: the host key of {host} is not known here",
             hint=f"{log_in} once, compare the key with what the host's owner says, accept it",
         )
     if "Permission denied" in said or "Too many authentication failures" in said:
-        return SshRefused(
+        return KeysRefused(
             f"{address}: {host} refuses this user's keys",
             hint=f"{log_in} must log in without a question: ssh-copy-id, or ssh-add",
         )

@@ -64,6 +64,8 @@ class InfrastructureDestroyed(Value):
     run: str | None
     """None where there was nothing."""
     deleted: tuple[str, ...]
+    stopped: tuple[str, ...] = ()
+    """The services that were stopped before."""
     duration_s: float
 
 
@@ -148,9 +150,15 @@ def exit_code(found: InfrastructureDeployed) -> int:
 
 
 def destroy(
-    environment: Environment, asked: Asked, say: Say, on_step: Told
+    environment: Environment,
+    asked: Asked,
+    say: Say,
+    on_step: Told,
+    stop: Callable[[], Sequence[str]] = tuple,
 ) -> InfrastructureDestroyed:
     """Delete everything that an environment declared, and return what that was.
+
+    `stop` ends what runs on it, once it is certain that it may be deleted.
 
     Raises:
         OpsctlError: something holds data and was not named, or the engine failed.
@@ -163,6 +171,7 @@ def destroy(
         )
     kept = work.engine.protected()
     _named(environment, kept.values(), asked.replace_data)
+    stopped = tuple(stop())
     with evidence.recorded(
         command="destroy",
         environment=environment.name,
@@ -176,6 +185,7 @@ def destroy(
             environment=environment.name,
             run=run.id,
             deleted=tuple(one.name for one in done.changes if one.action is Action.DELETE),
+            stopped=stopped,
             duration_s=round(time.monotonic() - began, 3),
         )
         run.result = found.model_dump(mode="json")

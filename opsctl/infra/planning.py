@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from opsctl.deploy.rollout import Planned as ServicesPlanned
 from opsctl.infra import guardrails, open_engine, program
 from opsctl.infra.guardrails import Judged
 from opsctl.infra.prechecks import Precheck
@@ -36,6 +37,10 @@ class Planned(Value):
     guardrails: Judged
     prechecks: tuple[Precheck, ...] = ()
     """What the account does not allow of it, or of which that is not known."""
+    services: ServicesPlanned | None = None
+    """What would be changed of the services; null where that is not known."""
+    services_unknown: str = ""
+    """Why it is not; empty where it is."""
 
     @property
     def empty(self) -> bool:

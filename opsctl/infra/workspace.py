@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from opsctl.custody import BENEATH
 from opsctl.deploy.files import write_whole
 from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.value import Value
@@ -27,7 +28,7 @@ PROJECT = "trading"
 """The project of every stack, as `Pulumi.yaml` of this repository names it."""
 BACKENDS = ("s3://",)
 KEYS = ("awskms://", "gcpkms://", "azurekeyvault://", "hashivault://")
-FOLDER = "infrastructure"
+FOLDER = BENEATH
 
 
 class Workspace(Value):

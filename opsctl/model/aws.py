@@ -131,6 +131,12 @@ Owner = Annotated[str, BeforeValidator(_tag), Field(min_length=1, max_length=100
 Domain = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$|^$")]
 Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$|^$")]
 KeyArn = Annotated[str, Field(pattern=r"^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f-]{36}$")]
+SshKey = Annotated[
+    str,
+    Field(pattern=r"^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,3}( [^\s\"'\\]+)*$"),
+]
+"""A line of `authorized_keys` without options."""
+UserName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 Port = Annotated[int, Whole, Field(ge=1, le=65_535)]
 
 
@@ -259,6 +265,13 @@ class AwsSettings(Value):
     people: tuple[FirmNetwork, ...] = Field(
         (), description="networks of the firm from which people reach the dashboard"
     )
+    operators: tuple[FirmNetwork, ...] = Field(
+        (), description="networks from which hosts are reached by SSH; empty: by Session Manager"
+    )
+    ssh_keys: tuple[SshKey, ...] = Field(
+        (), description="public keys that hosts let in from their first start: operators, CI"
+    )
+    user: UserName = Field("admin", description="account that logs in; of Debian's images, admin")
     reaches: tuple[Reach, ...] = Field((), description="what hosts connect to outside: venues")
     images: dict[RegionName, Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]] = Field(
         {}, description="image of the hosts, by region; by default Debian's newest at first deploy"

@@ -24,6 +24,7 @@ MARKET = "market"
 """The place of the venue, which stands outside every site of the firm."""
 _SOCKET = re.compile(r"unix://(/[^\s?#]+)")
 _NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*")
+_SESSION = re.compile(r"session-manager/(?P<instance>i-[0-9a-f]{8,17})@(?P<region>[a-z0-9-]+)")
 
 
 def _engine(value: Any) -> Any:
@@ -74,6 +75,27 @@ def _address(value: Any) -> Any:
     return str(found)
 
 
+HostKey = Annotated[str, Field(pattern=r"^([a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})?$")]
+"""A public key as `ssh-keyscan` prints it, without the host: `ssh-ed25519 AAAA…`; may be empty."""
+Through = Annotated[str, Field(pattern=rf"^({_SESSION.pattern})?$")]
+"""What ssh goes through, as one word and never a command; may be empty."""
+
+
+class Way(Value):
+    """How ssh comes to a host, and knows it: what its address does not say."""
+
+    host_key: HostKey = ""
+    """Empty: the one that ssh knows of itself."""
+    through: Through = ""
+    """Empty: its address is reached from here."""
+
+    @property
+    def session(self) -> tuple[str, str] | None:
+        """The instance and the region of what goes through Session Manager; None: it does not."""
+        found = _SESSION.fullmatch(self.through)
+        return (found["instance"], found["region"]) if found else None
+
+
 class At(Value):
     """Where a place is: an engine, and the address under which other hosts reach its host."""
 
@@ -86,6 +108,17 @@ class At(Value):
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(
         PORT, description="port of that address for the links between hosts"
     )
+    host_key: HostKey = Field(
+        "", description="public key that its sshd must have; empty: as ssh's own files know it"
+    )
+    through: Through = Field(
+        "", description="session-manager/INSTANCE@REGION: ssh goes through AWS, not to the address"
+    )
+
+    @property
+    def way(self) -> Way:
+        """How ssh comes to it."""
+        return Way(host_key=self.host_key, through=self.through)
 
 
 def written(value: Any) -> Any:
@@ -106,6 +139,7 @@ class DockerHost(Value):
     places: tuple[str, ...]
     address: str = ""
     port: int = PORT
+    way: Way = Way()
 
     @property
     def relay(self) -> str:
@@ -143,6 +177,7 @@ def hosts(environment: Environment) -> tuple[DockerHost, ...]:
             places=tuple(place for place, _ in on),
             address=next((at.address for _, at in on if at.address), _of_ssh(engine)),
             port=next((at.port for _, at in on if at.port != PORT), PORT),
+            way=next((at.way for _, at in on if at.way != Way()), Way()),
         )
         for engine, on in found.items()
     )
@@ -182,6 +217,8 @@ def faults(
     for place in named:
         if place not in known:
             yield place, f"is no place of this environment: {', '.join(known)}"
+        elif named[place].way != Way() and not named[place].engine.startswith("ssh://"):
+            yield place, "host_key and through are of an engine behind ssh://"
     if not apart(environment):
         return
     for host in hosts(environment):

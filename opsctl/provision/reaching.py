@@ -6,6 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
+from opsctl.images.ssh import CONFIG
 from opsctl.provision import places, programs
 
 MITOGEN = "OPSCTL_MITOGEN"
@@ -94,7 +95,10 @@ def ssh_arguments(known_hosts: Path) -> str:
         "ControlMaster": "auto",
         "ControlPersist": f"{KEEP_S}s",
     }
-    return shlex.join(word for key, value in options.items() for word in ("-o", f"{key}={value}"))
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    if config := os.environ.get(CONFIG):
+        words = ["-F", config, *words]
+    return shlex.join(words)
 
 
 def _sockets() -> Path:

@@ -24,6 +24,7 @@ RESULTS: dict[str, str] = {
     "env-rotate": "opsctl.deploy.outcome:Rotated",
     "plan": "opsctl.deploy.rollout:Planned",
     "plan-infrastructure": "opsctl.infra.planning:Planned",
+    "deploy-on-infrastructure": "opsctl.infra.whole:Deployed",
     "deploy-infrastructure": "opsctl.infra.applying:InfrastructureDeployed",
     "destroy-infrastructure": "opsctl.infra.applying:InfrastructureDestroyed",
     "deploy": "opsctl.deploy.outcome:Deployed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,8 +21,6 @@ from stacks.aws.parts import HostPart
 DATA_DEVICE = "/dev/sdf"
 """What AWS calls the volume of the data; the host sees an NVMe disk with its serial number."""
 ROOT_DEVICE = "/dev/xvda"
-USER = "admin"
-"""Whom Debian's images know."""
 HOP_LIMIT = 1
 """No container of a host reaches the credentials of the host."""
 
@@ -159,6 +158,7 @@ class Compute(Component):
             image_id=host.image,
             instance_type=machine.type,
             update_default_version=True,
+            user_data=_encoded(self._design.login.first(host.region)),
             ebs_optimized="true",
             iam_instance_profile={"name": self._profiles[host.role]},
             metadata_options={
@@ -239,6 +239,10 @@ class Compute(Component):
             opts=self.under(f"{name}-attachment", host.region),
         )
         return volume.id
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _root(host: HostPart) -> str:

@@ -16,6 +16,7 @@ from opsctl.model.value import Value
 from stacks.aws.cidr import CidrPlan, cidr_plan
 from stacks.aws.holdings import bucket_parts, database_part, failover_records
 from stacks.aws.latency import REGIONS
+from stacks.aws.login import Login, login
 from stacks.aws.machines import Machine, machine, machine_faults
 from stacks.aws.naming import EPHEMERAL, SHARED, slug_of
 from stacks.aws.parts import (
@@ -34,6 +35,8 @@ from stacks.aws.ports import (
     ENDPOINTS,
     EVERYWHERE,
     HTTPS,
+    OPERATORS,
+    OUTSIDE,
     PEOPLE,
     End,
     PortUse,
@@ -70,6 +73,7 @@ class Design(Value):
     networks: tuple[SiteNetwork, ...]
     peerings: tuple[Peering, ...]
     hosts: tuple[HostPart, ...]
+    login: Login
     buckets: tuple[Bucket, ...]
     secrets: tuple[str, ...] = SECRETS
     database: DatabasePart | None = None
@@ -125,7 +129,7 @@ def design(
     reasons = tuple(_faults(environment, settings, ports, hosts, machines))
     if reasons:
         raise Refused(reasons)
-    rules = port_rules(ports, ends, settings.people)
+    rules = port_rules(ports, ends, {PEOPLE: settings.people, OPERATORS: settings.operators})
     domain = settings.domain or f"{environment.name}.internal"
     return Design(
         environment=environment.name,
@@ -143,6 +147,7 @@ def design(
             for a, b in combinations(at, 2)
         ),
         hosts=hosts,
+        login=login(settings),
         buckets=bucket_parts(environment, settings, at[0].region),
         database=database,
         records=tuple(failover_records(domain, hosts)),
@@ -184,7 +189,7 @@ def _faults(
 ) -> Iterator[Reason]:
     for role in {Role(host.role) for host in hosts}:
         yield from machine_faults(role, machines[role])
-    roles = (*(role.value for role in Role), DATABASE, PEOPLE)
+    roles = (*(role.value for role in Role), DATABASE, *OUTSIDE)
     yield from port_faults(ports, frozenset((*roles, "a", "b", WITNESS)))
     yield from _setting_faults(settings)
     for host in hosts:

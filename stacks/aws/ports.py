@@ -6,7 +6,7 @@ Nothing is open that no port asks for; nothing is open to everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -20,6 +20,9 @@ ENDPOINTS = "endpoints"
 """The role of what AWS's own services are reached by."""
 PEOPLE = "people"
 """As a source: the networks of the firm from which people reach the dashboard."""
+OPERATORS = "operators"
+"""As a source: the networks from which the firm reaches hosts by SSH."""
+OUTSIDE = (PEOPLE, OPERATORS)
 EVERYWHERE = "0.0.0.0/0"
 HTTPS = 443
 
@@ -32,7 +35,7 @@ class PortUse(Value):
     at: str
     """The role that listens: `trading`, `witness`, `database`."""
     sources: tuple[str, ...]
-    """Roles or sites that connect, or `people`."""
+    """Roles or sites that connect, or who of `OUTSIDE` does."""
     why: str
 
 
@@ -98,12 +101,15 @@ def port_faults(ports: tuple[PortUse, ...], known: frozenset[str]) -> Iterator[R
 
 
 def port_rules(
-    ports: tuple[PortUse, ...], ends: tuple[End, ...], people: tuple[str, ...]
+    ports: tuple[PortUse, ...], ends: tuple[End, ...], outside: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[Rule, ...]]:
-    """Return the rules of each group, by name: both ends of every connection that is wanted."""
+    """Return the rules of each group, by name: both ends of every connection that is wanted.
+
+    `outside` has the networks of people and operators.
+    """
     found: dict[str, dict[str, Rule]] = {end.group: {} for end in ends}
     for use in ports:
-        for group, rule in _of_port(use, ends, people):
+        for group, rule in _of_port(use, ends, outside):
             before = found[group].get(rule.name)
             if before is not None and rule.why not in before.why.split("; "):
                 rule = rule.model_copy(update={"why": f"{before.why}; {rule.why}"})
@@ -114,7 +120,7 @@ def port_rules(
 
 
 def _of_port(
-    use: PortUse, ends: tuple[End, ...], people: tuple[str, ...]
+    use: PortUse, ends: tuple[End, ...], outside: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, Rule]]:
     def rule(direction: Literal["ingress", "egress"], cidr: str) -> Rule:
         return Rule(
@@ -122,8 +128,9 @@ def _of_port(
         )
 
     for end in (one for one in ends if one.role == use.at):
-        if PEOPLE in use.sources:
-            yield from ((end.group, rule("ingress", network)) for network in people)
+        for source in use.sources:
+            for network in outside.get(source, ()):
+                yield end.group, rule("ingress", network)
         for other in ends:
             if other != end and any(other.is_one_of(source) for source in use.sources):
                 yield from ((end.group, rule("ingress", cidr)) for cidr in other.cidrs)

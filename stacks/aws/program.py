@@ -8,7 +8,7 @@ import pulumi
 
 from stacks.aws.ci_identity import CiIdentity, CiIdentityArgs
 from stacks.aws.component import providers
-from stacks.aws.compute import USER, Compute, ComputeArgs
+from stacks.aws.compute import Compute, ComputeArgs
 from stacks.aws.data import Data, DataArgs
 from stacks.aws.design import Design
 from stacks.aws.failover import Failover, FailoverArgs
@@ -44,7 +44,11 @@ def declare(design: Design) -> dict[str, Any]:
                 "address": host.address,
                 "instance": compute.instances[host.name],
                 "volume": compute.volumes[host.name],
-                "reach": {"by": "session-manager", "user": USER, "region": host.region},
+                "reach": {
+                    "by": design.login.by,
+                    "user": design.login.user,
+                    "region": host.region,
+                },
             }
             for host in design.hosts
         ],

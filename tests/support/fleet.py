@@ -91,6 +91,12 @@ class FakeBox:
         inside = f"--target={self._inside}", "--mount", "--uts", "--pid", "--net", "--root"
         return run("nsenter", *inside, *words)
 
+    def show(self, file: Path, at: str) -> None:
+        """Have a file or a socket of this machine in it, by another path."""
+        place = f"{self.folder}/root{at}"
+        inside = f"--target={self._inside}", "--mount"
+        run("nsenter", *inside, "sh", "-c", f"touch {place}; mount -o bind {file} {place}")
+
     def written(self) -> dict[str, bytes]:
         """Return the files that it wrote over the tree."""
         upper = self.folder / "upper"
@@ -136,10 +142,14 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet(kinds: Sequence[Kind]) -> Iterator[Fleet]:
-    """Yield running boxes, one of each kind that is given."""
+def fleet(kinds: Sequence[Kind], subnet: str = "", first: int = 2) -> Iterator[Fleet]:
+    """Yield running boxes, one of each kind that is given.
+
+    Their addresses are within `subnet` (`10.217.8`; one of this process's without a word), the
+    first one at `first`; this machine is at 1.
+    """
     lower = _tree()
-    subnet = f"10.219.{os.getpid() % 250}"
+    subnet = subnet or f"10.219.{os.getpid() % 250}"
     bridge = f"fl{os.getpid()}"
     with folder() as home, contextlib.ExitStack() as undo:
         user = key(home / "user")
@@ -153,7 +163,7 @@ def fleet(kinds: Sequence[Kind]) -> Iterator[Fleet]:
         undo.callback(run, "umount", "--lazy", str(memory))
         boxes = []
         for number, kind in enumerate(kinds, 1):
-            box = _made(memory, number, kind, user, f"{subnet}.{number + 1}")
+            box = _made(memory, number, kind, user, f"{subnet}.{first + number - 1}")
             _cable(box, bridge, number, undo)
             _start(box, lower)
             undo.callback(box.process.kill)

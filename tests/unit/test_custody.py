@@ -118,6 +118,19 @@ def test_what_another_machine_has_destroyed_is_forgotten(state: Path) -> None:
     assert copy() == {}
 
 
+def test_what_declares_the_hosts_is_neither_theirs_nor_gone_with_them(state: Path) -> None:
+    stack = "infrastructure/state/daily.json"
+    write(stack, "{}")
+    backend = FakeBackend(known(**{"applied.json": "1"}))
+    with lock.held(NAME, "opsctl deploy daily", backend):
+        write("applied.json", "2")
+    assert backend.files == known(**{"applied.json": "2"})
+    backend.files = None
+    custody.refresh(NAME, backend, lock.idle(NAME))
+    assert copy() == {}
+    assert (environment_folder(NAME) / stack).read_text() == "{}"
+
+
 def test_a_copy_whose_state_was_never_written_is_kept_where_its_own_is_there(state: Path) -> None:
     mine = known(**{"secrets/bus": "s"})
     backend = FakeBackend(mine)

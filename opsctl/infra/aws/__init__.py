@@ -108,7 +108,8 @@ def ports(environment: Environment) -> tuple[PortUse, ...]:
     Between hosts there is one port, which takes a certificate of the environment's authority;
     all services of a host share it.
     """
-    from stacks.aws.ports import DATABASE, PEOPLE, PortUse
+    from stacks.aws.login import SSH_PORT
+    from stacks.aws.ports import DATABASE, OPERATORS, PEOPLE, PortUse
 
     trading: tuple[str, ...] = (Role.TRADING.value,)
     hosts = (*trading, Role.WITNESS.value) if WITNESS in environment.sites else trading
@@ -121,6 +122,12 @@ def ports(environment: Environment) -> tuple[PortUse, ...]:
     if environment.aws.people:
         why = "people reach the dashboard, by TLS"
         found.append(PortUse(port=PAGE_PORT, at=Role.TRADING.value, sources=(PEOPLE,), why=why))
+    if environment.aws.operators:
+        why = "operators reach hosts by SSH, with a key"
+        found += [
+            PortUse(port=SSH_PORT, at=at, sources=(OPERATORS,), why=why)
+            for at in dict.fromkeys(hosts)
+        ]
     if environment.aws.database.kind == "rds":
         why = "the books, by TLS"
         found.append(PortUse(port=BOOKS_PORT, at=DATABASE, sources=trading, why=why))

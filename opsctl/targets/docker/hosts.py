@@ -53,7 +53,7 @@ class Hosts:
                 if why is not None and time.monotonic() - at < AGAIN_S:
                     raise why
                 try:
-                    self._engines[host.name] = connect(host.engine or None)
+                    self._engines[host.name] = connect(host.engine or None, host.way)
                 except OpsctlError as fault:
                     self._refused[host.name] = time.monotonic(), fault
                     raise
@@ -65,7 +65,7 @@ class Hosts:
         Raises `EngineRefused`.
         """
         address = self.engine(host).address
-        return f"unix://{tunnel(address)}" if address.startswith("ssh://") else address
+        return f"unix://{tunnel(address, host.way)}" if address.startswith("ssh://") else address
 
     def answering(self) -> tuple[dict[DockerHost, Engine], dict[DockerHost, OpsctlError]]:
         """Return the engine of every host that answers, and why the others do not."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.support.aws.firm import Firm
 from tests.support.aws.plain import PlainPulumi
+from tests.support.aws.server import KEY
 from tests.support.process import folder
 
 LOGS = "aws:cloudwatch/logGroup:LogGroup"
@@ -16,6 +17,7 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
     planned = firm.json("plan", "cloud")
     assert {one["action"] for one in planned["changes"]} == {"create"}
     assert planned["guardrails"]["verdict"] != "refused"
+    assert "there are no hosts yet" in planned["services_unknown"]
     assert firm.networks() == []
 
     made = firm.json("deploy", "cloud", "--only", "infrastructure")
@@ -29,7 +31,9 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
     assert instance["MetadataOptions"]["HttpTokens"] == "required"
     assert "PublicIpAddress" not in instance
     assert {t["Key"] for t in instance["Tags"]} >= {"environment", "tier", "dr", "site", "owner"}
-    assert firm.json("plan", "cloud")["changes"] == []
+    planned = firm.json("plan", "cloud")
+    assert (planned["changes"], planned["services"]) == ([], None)
+    assert "were not met yet" in planned["services_unknown"]
 
     # One setting is another: so is what it is of, and nothing besides.
     firm.write_cloud(log_days=90)
@@ -69,8 +73,11 @@ def test_what_cannot_be_is_refused_before_anything_is_made(firm: Firm) -> None:
     said = firm.run("deploy", "cloud", "--only", "infrastructure", code=1).stderr
     assert "log in first" in said
     assert firm.networks() == []
+    firm.variables["AWS_ACCESS_KEY_ID"] = KEY
+    firm.write(aws="database: {kind: rds}")
     said = firm.run("deploy", "cloud", code=2).stderr
     assert "opsctl deploy cloud --only infrastructure" in said
+    assert firm.networks() == []
 
 
 def test_who_has_pulumi_previews_the_same_by_plain_pulumi(firm: Firm) -> None:

@@ -28,7 +28,7 @@ def kill_when_made(firm: Firm, faults: Faults, token: str) -> None:
         command = subprocess.Popen(
             [OPSCTL, "deploy", "cloud", "--only", "infrastructure"],
             cwd=firm.home,
-            env={**os.environ, **firm.variables},
+            env=firm.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,

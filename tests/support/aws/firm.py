@@ -33,6 +33,11 @@ class Firm:
     faults: Faults
     variables: dict[str, str]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of its commands."""
+        return {**os.environ, **self.variables}
+
     def write(self, name: str, settings: Mapping[str, Any], **more: Any) -> None:
         """Write the file of an environment: what it is on AWS, and `more` of it."""
         keys = {"format": 1, "target": "docker", "infrastructure": "aws", "aws": dict(settings)}
@@ -98,7 +103,7 @@ class Firm:
         done = subprocess.run(
             [OPSCTL, *words],
             cwd=self.home,
-            env={**os.environ, **self.variables},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

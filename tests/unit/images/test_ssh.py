@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from opsctl.images.ssh import SOCKET, command, refused
+from opsctl.images.ssh import KNOWN_AS, SOCKET, KeysRefused, command, refused, ways
+from opsctl.model.hosts import Way
 
 ADDRESS = "ssh://ops@10.0.2.10:2222"
 
@@ -25,6 +26,28 @@ def test_another_socket_and_another_configuration_are_named() -> None:
     words = command("ssh://h/run/my.sock", Path("/tmp/s"), "/etc/ssh-of-ci")
     assert "/tmp/s:/run/my.sock" in words
     assert words[:3] == ("ssh", "-F", "/etc/ssh-of-ci")
+
+
+def test_a_key_that_is_given_is_the_only_one_that_counts() -> None:
+    found = ways(Way(host_key="ssh-ed25519 AAAA"), Path("/tmp/known"))
+    assert found["HostKeyAlias"] == KNOWN_AS
+    assert (found["UserKnownHostsFile"], found["GlobalKnownHostsFile"]) == (
+        "/tmp/known",
+        "/dev/null",
+    )
+    assert "UserKnownHostsFile=/tmp/known" in command(ADDRESS, Path("/tmp/s"), None, found)
+    assert ways(Way(), Path("/tmp/known")) == {}
+    said = "Host key verification failed."
+    assert isinstance(refused(ADDRESS, said, Way(host_key="ssh-ed25519 AAAA")), KeysRefused)
+    assert "correct its host_key" in refused(ADDRESS, said, Way(host_key="ssh-rsa AAAA")).hint
+
+
+def test_session_manager_is_gone_through_by_the_command_that_aws_documents() -> None:
+    way = Way(through="session-manager/i-0123456789abcdef0@eu-central-1")
+    assert ways(way, Path("/tmp/known"))["ProxyCommand"] == (
+        "aws ssm start-session --target i-0123456789abcdef0 --region eu-central-1 "
+        "--document-name AWS-StartSSHSession --parameters portNumber=%p"
+    )
 
 
 @pytest.mark.parametrize(

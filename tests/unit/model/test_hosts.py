@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from opsctl.model import documents, files
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.feasibility import failure_domains, rehearsal
-from opsctl.model.hosts import At, apart, host_of, hosts
+from opsctl.model.hosts import At, Way, apart, host_of, hosts
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.model.topology import links, relay_of, relays
 
@@ -129,3 +129,31 @@ def test_a_sound_file_may_give_an_engine_alone_or_more() -> None:
         )
         == []
     )
+
+
+def test_how_ssh_comes_to_a_host_is_its_own() -> None:
+    key, through = "ssh-ed25519 AAAA", "session-manager/i-0123456789abcdef0@eu-central-1"
+    found = made(a=A, b={"engine": THERE, "host_key": key, "through": through}, witness=THERE)
+    first, second = hosts(found)
+    assert first.way == Way()
+    assert second.way.host_key == key
+    assert second.way.session == ("i-0123456789abcdef0", "eu-central-1")
+    assert Way().session is None
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("host_key: 'ssh-ed25519 AAAA opsctl; rm'", "host_key"),
+        ("through: 'nc %h %p'", "through"),
+        ("through: 'session-manager/i-0123456789abcdef0@eu west'", "through"),
+    ],
+)
+def test_no_command_is_taken_for_a_way(said: str, problem: str) -> None:
+    (fault,) = faults(f"{{b: {{engine: '{THERE}', {said}}}}}")
+    assert problem in fault
+
+
+def test_a_way_is_of_ssh() -> None:
+    given = f"{{a: {{engine: '{HERE}', host_key: 'ssh-ed25519 AAAA'}}}}"
+    assert any("are of an engine behind ssh://" in fault for fault in faults(given))

@@ -25,9 +25,10 @@ RELAY = PortUse(
 )
 TO_WITNESS = RELAY.model_copy(update={"at": "witness", "sources": ("trading",)})
 DESK = PortUse(port=8443, at="trading", sources=("people",), why="dashboard")
+SSH = PortUse(port=22, at="trading", sources=("operators",), why="operators")
 BOOKS = PortUse(port=5432, at="database", sources=("trading",), why="book of record")
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0123abcd-0000-4000-8000-0123456789ab"
-PORTS = (RELAY, TO_WITNESS, DESK, BOOKS)
+PORTS = (RELAY, TO_WITNESS, DESK, SSH, BOOKS)
 EVERY = list(product(LatencyTier, DrTier))
 
 
@@ -37,6 +38,7 @@ def settings(**more: Any) -> AwsSettings:
         "owner": "platform",
         "region": "us-east-1",
         "people": ["10.1.0.0/16"],
+        "operators": ["10.2.0.0/16"],
     }
     return AwsSettings(**{**least, **more})
 
@@ -97,6 +99,8 @@ def test_only_what_a_port_asks_for_is_open(tier: LatencyTier, dr: DrTier) -> Non
                     expected.add((host.group, use.port, cidr))
             if use is DESK and host.role == "trading":
                 expected.add((host.group, 8443, "10.1.0.0/16"))
+            if use is SSH and host.role == "trading":
+                expected.add((host.group, 22, "10.2.0.0/16"))
     for cidr, host in hosts.items():
         expected.add((f"{host.site}-endpoints", 443, cidr))
         if host.role == "trading":

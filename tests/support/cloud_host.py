@@ -1,0 +1,70 @@
+"""What an instance of a cloud is to whoever deploys on it: sshd at an address, and an engine.
+
+A fake box with the address that the stack gave to the instance, and a Docker Engine of its own
+in its network. As its kernel is this machine's, provisioning refuses it, as any container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import docker
+
+from tests.support import engine as engines
+from tests.support import fleet as boxes
+from tests.support.fleet import USER as USER
+from tests.support.second_host import Namespaced
+from tests.support.servers import folder
+
+
+def lacking() -> str:
+    """Return why there can be no such host; empty where there can."""
+    return engines.lacking() or boxes.lacking()
+
+
+@dataclass
+class CloudHost:
+    """A running host."""
+
+    engine: Namespaced
+    config: Path
+    """The configuration of ssh that has the operator's key, and knows no host."""
+    host_key: str
+
+    def holds(self) -> dict[str, list[str]]:
+        """Return what its engine holds besides images."""
+        with contextlib.closing(docker.DockerClient(base_url=self.engine.address)) as client:
+            return {
+                "containers": [one.name for one in client.containers.list(all=True)],
+                "volumes": [one.name for one in client.volumes.list()],
+                "networks": [n.name for n in client.networks.list() if n.name.count("-")],
+            }
+
+
+@contextlib.contextmanager
+def cloud_host(address: str) -> Iterator[CloudHost]:
+    """Yield a host at an address, which its network's other addresses reach."""
+    subnet, last = str(IPv4Address(address)).rsplit(".", 1)
+    with (
+        boxes.fleet([boxes.Kind()], subnet, int(last)) as fleet,
+        folder() as home,
+        contextlib.ExitStack() as undo,
+    ):
+        (box,) = fleet.boxes
+        engine = Namespaced(home, box.namespace, "--log-level=warn")
+        undo.callback(engines.unmount, home)
+        undo.callback(engine.stop)
+        engine.start()
+        undo.callback(engines.disconnect, engine)
+        engine.socket.chmod(0o666)  # as for the group that its first start puts the user into
+        box.show(engine.socket, "/run/docker.sock")
+        config = home / "ssh_config"
+        config.write_text(
+            f"IdentityFile {fleet.home / 'user'}\nIdentitiesOnly yes\n"
+            "UserKnownHostsFile none\nGlobalKnownHostsFile none\n"
+        )
+        yield CloudHost(engine, config, box.host_key)
