@@ -119,7 +119,7 @@ def _told(step: Step) -> None:
 def _changes(changes: Sequence[Change]) -> Table | None:
     if not changes:
         return None
-    shown = Table("action", "resource", "reason")
+    shown = Table("action", "resource", Column("reason", overflow="fold"))
     for one in changes:
         shown.add_row(one.action.value, f"{one.name}\n{one.kind}", one.reason)
     return shown

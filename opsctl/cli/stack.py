@@ -246,7 +246,8 @@ def _emit_fields(result: BaseModel, output: Output) -> None:
 def _drift_table(found: StackDrift) -> RenderableType:
     if not found.resources:
         return f"{found.environment}: {found.looked_at} resources are as they were declared"
-    shown = Table("resource", "what", "property", "declared", "there")
+    folds = (Column(name, overflow="fold") for name in ("property", "declared", "there"))
+    shown = Table("resource", "what", *folds)
     for each in found.resources:
         what = "is gone" if each.action == "delete" else "is another"
         shown.add_row(f"{each.name} ({each.type})", what, "", "", "")

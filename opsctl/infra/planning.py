@@ -56,7 +56,7 @@ def plan(
     """
     declared = program(environment)
     facts = declared.facts(replace_data)  # refuses what cannot be, before the engine is started
-    seen = open_engine(declared, say).preview(declared.program)
+    seen = open_engine(declared, say).preview(declared.program, refresh=declared.looks)
     return Planned(
         environment=environment.name,
         changes=tuple(map(change, seen.changes)),
