@@ -21,6 +21,7 @@ from opsctl.cli.common import (
     say,
 )
 from opsctl.cli.guards import LiveOption, ask, guard_live
+from opsctl.cli.stack_discover import discover
 from opsctl.errors import UsageError
 from opsctl.model.tiers import LatencyTier
 
@@ -33,11 +34,16 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="The infrastructure of an environment: outputs, drift, history, export, import, repair.",
+    help="The infrastructure of an environment: outputs, drift, history, state, repair, discover.",
     epilog="Example: [bold]opsctl stack drift daily[/bold]",
 )
 
 DRIFT = 3
+
+app.command(
+    "discover",
+    epilog="Example: [bold]opsctl stack discover site/inventory.yml --to Pulumi.ny.yaml[/bold]",
+)(discover)
 
 
 @app.command("outputs", epilog="Example: [bold]opsctl stack outputs daily --output json[/bold]")

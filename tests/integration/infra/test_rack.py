@@ -12,8 +12,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from opsctl import schemas
 from opsctl.toolchain import programs
 from tests.support import fleet as fleets
 from tests.support.aws.language import language_folder
@@ -60,6 +62,24 @@ def drifted(rack: Rack) -> dict[str, dict[str, str]]:
     return {
         one["name"]: {each["path"]: each["old"] for each in one["properties"]} for one in changes
     }
+
+
+def test_servers_that_are_there_are_declared_by_what_is_read_of_them(rack: Rack) -> None:
+    inventory = rack.fleet.inventory()
+    nobody = rack.fleet.boxes[0].address.rpartition(".")[0] + ".250"
+    known = rack.fleet.boxes[0].host_key
+    more = f"    daily: {{hosts: {{gone: {{ansible_host: {nobody}, opsctl_host_key: {known}}}}}}}\n"
+    inventory.write_text(inventory.read_text() + more)
+    words = ("stack", "discover", str(inventory), "--to", "Pulumi.found.yaml")
+    found = rack.json(*words, code=1)
+    jsonschema.validate(found, schemas.schema("stack-discover"))
+    assert [one["host"] for one in found["servers"]] == ["box-01", "box-02"]
+    assert [one["host"] for one in found["missed"]] == ["gone"]
+    rack.run("env", "check", "found")
+    said = rack.run(*words, code=2).stderr
+    assert "Pulumi.found.yaml is there already" in said
+    assert (rack.home / "Pulumi.found.yaml").read_text() == found["declaration"]
+    (rack.home / "Pulumi.found.yaml").unlink()
 
 
 def test_they_are_provisioned_and_claimed_and_then_there_is_nothing_to_change(rack: Rack) -> None:
