@@ -143,6 +143,8 @@ def faults(settings: OnpremSettings, sites: tuple[str, ...]) -> Wrong:
         other = ends.setdefault((server.address, server.port), name)
         if other != name:
             yield ("servers", name, "address"), f"is that of {other} too"
+    if not settings.owner.strip():
+        yield ("owner",), "who answers for it? Name a team or an address"
 
 
 def _of_server(settings: OnpremSettings, name: str, server: Server) -> Wrong:

@@ -101,7 +101,7 @@ def _written(
     yield "  trading:target: docker"
     yield "  trading:infrastructure: onprem"
     yield "  trading:onprem:"
-    yield '    owner: ""  # who answers for it: a team or an address'
+    yield f"    owner: {_said(_usual(host.owner for _, host, _ in read))}  # who answers for it"
     if user:
         yield f"    user: {_said(user)}"
     if key.startswith(("/", "~")):

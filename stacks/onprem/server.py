@@ -50,7 +50,7 @@ class Servers(ResourceProvider):
         """Provision it again: what holds is left alone, what differs is made so."""
         moved = (olds["address"], olds["port"]) != (news["address"], news["port"])
         # At the same address another machine-id is the same box, installed anew.
-        machine = news["machine"] or (olds.get("machine_id", "") if moved else "")
+        machine = news["machine"] or (olds.get("machine_id") or "" if moved else "")
         return UpdateResult(outs=_after(news, apart.provision(news, "apply", machine)))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -114,12 +114,13 @@ def observed(props: Properties, seen: Found) -> dict[str, Any]:
     """Return the properties of a server after a reading."""
     if seen.failure is not None:
         return {**props, "drift": seen.drift}
+    known = props.get("machine_id") or seen.machine  # a killed creation never came to know it
     differences = {
         **drift.of_owner(seen.owner, str(props["owner"])),
-        **drift.of_machine(seen.machine, str(props["machine"] or props.get("machine_id", ""))),
+        **drift.of_machine(seen.machine, props["machine"] or known),
         **seen.drift,
     }
-    return {**props, "digest": seen.profile, "drift": differences}
+    return {**props, "machine_id": known, "digest": seen.profile, "drift": differences}
 
 
 def _after(props: Properties, done: ProvisionedHost) -> dict[str, Any]:

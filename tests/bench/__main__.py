@@ -20,12 +20,12 @@ from platform import processor, python_version, release
 from opsctl import environments
 from opsctl.state import images_folder
 from opsctl.targets import open_target
-from tests.bench import boxes, containers, drill_report, platform, throughput
+from tests.bench import boxes, containers, drill_report, platform, rack, throughput
 from tests.bench.row import Row
 from tests.bench.timing import OPSCTL, opsctl_json, timed
 from tests.support.servers import folder
 
-PARTS = ("daily", "throughput", "platform", "report", "containers", "boxes")
+PARTS = ("daily", "throughput", "platform", "report", "containers", "boxes", "rack")
 SETTLE_S = 10
 IDLE_S = 30
 
@@ -145,6 +145,8 @@ def main() -> int:
             rows += containers.measure(1)
         if given.only in (None, "boxes"):
             rows += boxes.measure()
+        if given.only in (None, "rack"):
+            rows += rack.measure()
     print("| figure | goal | measured |\n|---|---|---|")
     for row in rows:
         print(f"| {row.name} | {row.goal} | {row.measured} |")

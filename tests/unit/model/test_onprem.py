@@ -16,6 +16,7 @@ config:
   trading:target: docker
   trading:infrastructure: onprem
   trading:onprem:
+    owner: platform
     user: ops
     racks:
       ny4: {site: a, place: NY4}
@@ -39,7 +40,7 @@ def test_racks_of_three_sites_are_taken() -> None:
     assert found.environment is not None
     assert failure_domains(found.environment) == ("NY4", "LD4")
     assert rehearsal(found.environment) == ""
-    assert found.origins["onprem.servers.ny4-1.address"].line == 14
+    assert found.origins["onprem.servers.ny4-1.address"].line == 15
 
 
 def test_two_sites_in_one_place_rehearse() -> None:
@@ -51,6 +52,7 @@ def test_two_sites_in_one_place_rehearse() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
+        ("    owner: platform\n", "", "onprem.owner: who answers for it?"),
         ("rack: ld4,", "rack: ld5,", "servers.ld4-1.rack: there is no rack ld5: did you mean ld4?"),
         ("site: witness", "site: b", "servers: site witness has no server to run on"),
         (", role: spare", "", "servers.ny4-2.rack: site a runs on ny4-1 already"),
@@ -74,7 +76,7 @@ def test_what_does_not_fit_is_refused_with_its_line(before: str, after: str, sai
     found = assembled(FILE.replace(before, after, 1))
     told = [str(fault) for fault in found.faults if said in str(fault)]
     assert told, found.faults
-    assert ", line " in told[0] or said.startswith("servers: ")
+    assert ", line " in told[0] or said.startswith(("servers: ", "onprem.owner"))
 
 
 def test_without_servers_it_says_where_to_get_them() -> None:

@@ -24,7 +24,7 @@ def host(name: str, **more: Any) -> BoxHost:
         "user": "ops",
         "groups": (),
         "tier": None,
-        "owner": "",
+        "owner": "platform",
         "host_key": "",
         "profile": "",
         "key": "/keys/ops",
@@ -61,6 +61,7 @@ def loaded(text: str) -> Environment:
 def test_it_loads_as_it_is() -> None:
     environment = loaded(found().declaration)
     said = environment.onprem
+    assert said.owner == "platform"
     assert (environment.tier, said.user, said.key) == (LatencyTier.INTRADAY, "ops", "/keys/ops")
     assert {name: rack.site for name, rack in said.racks.items()} == {"cage-12": "a", "rack-1": "a"}
     assert {name: one.role for name, one in said.servers.items()} == {

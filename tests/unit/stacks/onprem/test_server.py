@@ -63,6 +63,14 @@ def test_what_was_read_otherwise_is_a_change_that_says_what(
     assert differs(after, STATE)
 
 
+def test_one_whose_creation_was_killed_becomes_known_by_its_reading() -> None:
+    taken_over = {key: value for key, value in STATE.items() if key != "machine_id"}
+    assert observed(taken_over, SEEN)["machine_id"] == MACHINE
+    assert observed(taken_over, SEEN)["drift"] == {}
+    pinned = {**taken_over, "machine": "e" * 32}
+    assert "machine" in observed(pinned, SEEN)["drift"]
+
+
 def test_a_server_that_does_not_answer_keeps_what_is_known_of_it() -> None:
     failure = Failure(stage="connect", message="10.0.0.1 port 22: does not answer", hint="up?")
     away = Found(machine="", owner="", profile="", drift=drift.of_failure(failure), failure=failure)
