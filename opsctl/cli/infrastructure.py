@@ -184,7 +184,7 @@ def _of_services(found: Planned) -> RenderableType:
 def _changes(changes: Sequence[Change]) -> Table | None:
     if not changes:
         return None
-    shown = Table("action", "resource", "reason")
+    shown = Table("action", "resource", Column("reason", overflow="fold"))
     for one in changes:
         shown.add_row(one.action.value, f"{one.name}\n{one.kind}", one.reason)
     return shown

@@ -39,7 +39,7 @@ COMMANDS = (
     Entry(
         "stack",
         ENVIRONMENTS,
-        "The infrastructure of an environment: outputs, drift, history, export, import, repair.",
+        "The infrastructure of an environment: outputs, drift, history, state, repair, discover.",
     ),
     Entry("status", RUNNING, "Show the services of an environment."),
     Entry("health", RUNNING, "Probe every service with real work."),

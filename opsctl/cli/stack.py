@@ -21,6 +21,7 @@ from opsctl.cli.common import (
     say,
 )
 from opsctl.cli.guards import LiveOption, ask, guard_live
+from opsctl.cli.stack_discover import discover
 from opsctl.errors import UsageError
 from opsctl.model.tiers import LatencyTier
 
@@ -33,11 +34,16 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="The infrastructure of an environment: outputs, drift, history, export, import, repair.",
+    help="The infrastructure of an environment: outputs, drift, history, state, repair, discover.",
     epilog="Example: [bold]opsctl stack drift daily[/bold]",
 )
 
 DRIFT = 3
+
+app.command(
+    "discover",
+    epilog="Example: [bold]opsctl stack discover site/inventory.yml --to Pulumi.ny.yaml[/bold]",
+)(discover)
 
 
 @app.command("outputs", epilog="Example: [bold]opsctl stack outputs daily --output json[/bold]")
@@ -246,7 +252,8 @@ def _emit_fields(result: BaseModel, output: Output) -> None:
 def _drift_table(found: StackDrift) -> RenderableType:
     if not found.resources:
         return f"{found.environment}: {found.looked_at} resources are as they were declared"
-    shown = Table("resource", "what", "property", "declared", "there")
+    folds = (Column(name, overflow="fold") for name in ("property", "declared", "there"))
+    shown = Table("resource", "what", *folds)
     for each in found.resources:
         what = "is gone" if each.action == "delete" else "is another"
         shown.add_row(f"{each.name} ({each.type})", what, "", "", "")

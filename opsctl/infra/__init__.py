@@ -32,6 +32,10 @@ def program(environment: Environment) -> Declared:
             hint="trading:infrastructure in its file names one; "
             f"what runs on this machine is shown by: opsctl status {environment.name}",
         )
+    if environment.infrastructure == "onprem":
+        from opsctl.infra import onprem
+
+        return onprem.declared(environment)
     from opsctl.infra.aws import declared
 
     return declared(environment)

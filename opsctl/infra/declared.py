@@ -29,3 +29,5 @@ class Declared:
     """What stands against an update, as the account has it."""
     lookup: Lookup = nowhere
     """Finds what a killed update may have made."""
+    looks: bool = False
+    """Whether a plan looks at what is there, not only at what was declared last."""

@@ -52,10 +52,14 @@ class Engine:
         self._say, self._lookup = say, lookup
         self._driver = Driver(workspace, say=say)
 
-    def preview(self, program: Program) -> Preview:
-        """Return what an update would do; nothing is changed."""
+    def preview(self, program: Program, *, refresh: bool = False) -> Preview:
+        """Return what an update would do; nothing is changed. With `refresh` it looks first."""
         steps = Steps()
-        self._driver.run(lambda stack: stack.preview(on_event=steps, color="never"), steps, program)
+
+        def run(stack: Stack) -> None:
+            stack.preview(on_event=steps, color="never", refresh=refresh)
+
+        self._driver.run(run, steps, program)
         return Preview(environment=self.workspace.environment, resources=steps.resources)
 
     def preview_destroy(self) -> Preview:

@@ -63,7 +63,7 @@ def plan(
     facts = declared.facts(replace_data)  # refuses what cannot be, before the engine is started
     engine = open_engine(declared, say)
     with engine.letting_go(replace_data):
-        seen = engine.preview(declared.program)
+        seen = engine.preview(declared.program, refresh=declared.looks)
     return Planned(
         environment=environment.name,
         changes=tuple(map(change, seen.changes)),

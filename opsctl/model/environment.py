@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from opsctl.model import window
 from opsctl.model.aws import AwsSettings
 from opsctl.model.hosts import Hosts
+from opsctl.model.onprem import OnpremSettings
 from opsctl.model.resources import DEFAULTS, Asked
 from opsctl.model.tiers import DR, LATENCY, DrPromise, DrTier, LatencyPromise, LatencyTier
 from opsctl.model.value import Value
@@ -209,11 +210,14 @@ class Environment(Value):
     tier: LatencyTier = Field(description="latency tier: how fast an order follows a tick")
     dr: DrTier = Field(description="disaster-recovery tier; by default the one of the tier")
     target: TargetName = Field(TargetName.LOCAL, description="what runs the services")
-    infrastructure: Literal["none", "aws"] = Field(
+    infrastructure: Literal["none", "aws", "onprem"] = Field(
         "none", description="what a Pulumi stack declares for it"
     )
     aws: AwsSettings = Field(
         AwsSettings(), description="account, places and hosts, where infrastructure is aws"
+    )
+    onprem: OnpremSettings = Field(
+        OnpremSettings(), description="racks and servers, where infrastructure is onprem"
     )
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "America/New_York", description="IANA time zone of windows and trading days"

@@ -14,6 +14,8 @@ from opsctl.model.aws import AwsSettings, needed
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.faults import Path
 from opsctl.model.hosts import faults, host_of
+from opsctl.model.onprem import OnpremSettings, domains
+from opsctl.model.onprem import faults as faults_of_racks
 from opsctl.model.tiers import DrTier, LatencyTier
 
 GIVEN: dict[TargetName, frozenset[DrTier]] = {
@@ -65,14 +67,20 @@ def rehearsal(environment: Environment) -> str:
     if environment.dr is not DrTier.HOT or not _share_a_host(environment):
         return ""
     sites = " and ".join(environment.trading_sites)
+    if environment.infrastructure != "none":
+        shared = lost = failure_domains(environment)[0]
+    else:
+        shared, lost = "one host", "the host"
     return (
-        f"sites {sites} share one host: dr {environment.dr} is rehearsed here, not met; "
-        "what loses the host loses both"
+        f"sites {sites} share {shared}: dr {environment.dr} is rehearsed here, not met; "
+        f"what loses {lost} loses both"
     )
 
 
 def failure_domains(environment: Environment) -> tuple[str, ...]:
     """Return what the sites that trade are on, each named once: what falls as a whole."""
+    if environment.infrastructure == "onprem":
+        return domains(environment.onprem, environment.trading_sites)
     if environment.infrastructure != "none":  # each site has its own host, zone and network
         return environment.trading_sites
     match environment.target:
@@ -92,11 +100,10 @@ def _share_a_host(environment: Environment) -> bool:
 def not_yet(environment: Environment) -> Iterator[Reason]:
     """Yield the setting and the reason of each thing that this release cannot give."""
     target, dr = environment.target, environment.dr
+    yield from _of_no_use(environment)
     if environment.infrastructure != "none":
         yield from _declared(environment)
         return
-    if environment.aws != AwsSettings():
-        yield ("aws",), "is of no use without `trading:infrastructure: aws`: write that too"
     yield from ((("hosts", at), why) for at, why in faults(environment.hosts, target, environment))
     if target not in GIVEN:
         known = ", ".join(sorted(GIVEN))
@@ -120,10 +127,27 @@ def not_yet(environment: Environment) -> Iterator[Reason]:
         )
 
 
+def _of_no_use(environment: Environment) -> Iterator[Reason]:
+    """Yield what is said of an infrastructure that the environment does not declare."""
+    for kind, said in (
+        ("aws", environment.aws != AwsSettings()),
+        ("onprem", environment.onprem != OnpremSettings()),
+    ):
+        if said and environment.infrastructure != kind:
+            yield (
+                (kind,),
+                f"is of no use without `trading:infrastructure: {kind}`: write that too",
+            )
+
+
 def _declared(environment: Environment) -> Iterator[Reason]:
     """Yield what an environment must say, and may not, whose hosts a stack declares."""
-    yield from ((("aws", key), why) for key, why in needed(environment.aws))
+    if environment.infrastructure == "aws":
+        yield from ((("aws", key), why) for key, why in needed(environment.aws))
+    else:
+        for path, why in faults_of_racks(environment.onprem, environment.sites):
+            yield ("onprem", *path), why
     if environment.target is not TargetName.DOCKER:
-        yield ("target",), "services run in containers on hosts of a cloud: write `docker`"
+        yield ("target",), "services run in containers on the hosts of a stack: write `docker`"
     if environment.hosts:
         yield ("hosts",), "its hosts are those that the stack declares: leave it out"

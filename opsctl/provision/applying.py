@@ -73,17 +73,21 @@ class _Work:
     boxes: dict[str, _Box] = field(default_factory=dict)
 
 
-def provision(asked: Asked, progress: Progress, go: Go) -> Provisioned:
+def provision(
+    asked: Asked, progress: Progress, go: Go, selection: Selection | None = None
+) -> Provisioned:
     """Provision boxes, leave evidence, and return what became of each.
 
-    What goes wrong on one box ends with that box; the others go on.
+    What goes wrong on one box ends with that box; the others go on. A `selection` is of boxes
+    that no inventory of a person's names.
 
     Raises:
         UsageError: of the inventory, a name, a tier or a profile.
         Locked: another opsctl works on one of the boxes.
         Interrupted: a signal came; the next run continues.
     """
-    selection = select(asked.reach, asked.names, asked.tier, asked.profile)
+    if selection is None:
+        selection = select(asked.reach, asked.names, asked.tier, asked.profile)
     arguments = {
         "hosts": list(selection.boxes),
         "inventory": selection.inventory.file,

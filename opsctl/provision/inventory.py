@@ -49,6 +49,8 @@ class BoxHost(Value):
     """`opsctl_host_key`: its public key; empty: the one that was pinned at first contact."""
     profile: str
     """`opsctl_profile_name`: the firm's own profile; empty: that of its tier."""
+    key: str = ""
+    """The file of the private key that lets us in; empty: as SSH or its agent says."""
     by_ssh: bool = True
     """False of the machine that opsctl runs on: `ansible_connection: local`."""
 
@@ -231,6 +233,7 @@ def _host(
         owner=str(variables.get(OWNER) or path.parent.name + "/" + path.stem),
         host_key=str(variables.get(HOST_KEY, "")).strip(),
         profile=str(variables.get(PROFILE_NAME, "")),
+        key=str(variables.get("ansible_ssh_private_key_file", "")),
         by_ssh=variables.get("ansible_connection") != "local",
     )
 

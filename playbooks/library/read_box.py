@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.opsctl_box import claim
+from ansible.module_utils.opsctl_box.system import Refused, System
 from ansible.module_utils.opsctl_read import reading
 
 DOCUMENTATION = r"""
@@ -45,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 box:
-  description: What the server is.
+  description: What the server is, and in C(owner) whose.
   type: dict
   returned: always
 readings:
@@ -73,10 +75,19 @@ def main() -> None:
     options = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule({"asks": ask, "options": options}, supports_check_mode=True)
     begun = time.monotonic()
-    box = reading.facts(module.params["options"])
+    box = {**reading.facts(module.params["options"]), "owner": _owner()}
     readings = reading.of([(one["means"], one["at"]) for one in module.params["asks"]])
     took_s = round(time.monotonic() - begun, 3)
     module.exit_json(changed=False, box=box, readings=readings, took_s=took_s)
+
+
+def _owner() -> str:
+    """Return whose it is, as its claim says; empty where it is nobody's."""
+    try:
+        owner = claim.owner(System())
+    except Refused as refusal:
+        return str(refusal)
+    return "" if owner is None else owner or "nobody in particular"
 
 
 if __name__ == "__main__":

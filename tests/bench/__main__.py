@@ -20,12 +20,14 @@ from platform import processor, python_version, release
 from opsctl import environments
 from opsctl.state import images_folder
 from opsctl.targets import open_target
-from tests.bench import boxes, containers, drill_report, infrastructure, platform, throughput
+from tests.bench import boxes, containers, drill_report, infrastructure, platform, rack, throughput
 from tests.bench.row import Row
 from tests.bench.timing import OPSCTL, opsctl_json, timed
 from tests.support.servers import folder
 
-PARTS = ("daily", "throughput", "platform", "report", "containers", "boxes", "infrastructure")
+PARTS = (
+    "daily", "throughput", "platform", "report", "containers", "boxes", "infrastructure", "rack",
+)  # fmt: skip
 SETTLE_S = 10
 IDLE_S = 30
 
@@ -147,6 +149,8 @@ def main() -> int:
             rows += boxes.measure()
         if given.only in (None, "infrastructure"):
             rows += infrastructure.measure()
+        if given.only in (None, "rack"):
+            rows += rack.measure()
     print("| figure | goal | measured |\n|---|---|---|")
     for row in rows:
         print(f"| {row.name} | {row.goal} | {row.measured} |")

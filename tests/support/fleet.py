@@ -3,7 +3,9 @@
 All share one read-only tree of Debian 12; what a box writes lies over it, in memory. Its kernel is
 this machine's, so what it shows of that is read-only there: nothing that is done to a box touches
 this machine's files, users, units or settings. There is no systemd in it: it can be read, and
-provisioning refuses it, as it refuses a container.
+provisioning refuses it, as it refuses a container; but for a `taken` one, which shows what a
+server that boots shows. What such a box takes is what is its own: files, accounts, limits, and the
+sysctls of its network.
 """
 
 from __future__ import annotations
@@ -51,9 +53,16 @@ ln -s pts/ptmx {root}/dev/ptmx
 ln -s /proc/self/fd {root}/dev/fd
 mount -t tmpfs -o mode=755 run {root}/run
 mkdir {root}/run/sshd
-hostname {name}
+{taken}hostname {name}
 exec chroot {root} /usr/sbin/sshd -D -e
 """
+
+TAKEN = """\
+mkdir -p {root}/run/systemd/system
+mount -o bind {root}/proc/sys/net/ipv4/conf {root}/proc/sys/net/ipv4/conf
+mount -o remount,bind,rw {root}/proc/sys/net/ipv4/conf
+"""
+"""Of a box that provisioning takes."""
 
 
 def lacking() -> str:
@@ -73,6 +82,8 @@ class Kind:
     sudo: bool = True
     release: str = ""
     """Its /etc/os-release; empty: Debian 12's."""
+    taken: bool = False
+    """Whether provisioning takes it."""
 
 
 @dataclass
@@ -85,6 +96,7 @@ class FakeBox:
     folder: Path
     host_key: str
     process: Process
+    taken: bool = False
 
     def run(self, *words: str) -> str:
         """Run a command in it as root; return what it prints."""
@@ -207,7 +219,10 @@ def _made(memory: Path, number: int, kind: Kind, user: str, address: str) -> Fak
     argv = ["nsenter", f"--net=/var/run/netns/{namespace}", "unshare", "--mount", "--uts", "--pid"]
     argv += ["--ipc", "--fork", "--kill-child", "sh", str(place / "start.sh")]
     process = Process(argv, place / "log")
-    return FakeBox(name, address, namespace, place, host_key, process)
+    if kind.taken:
+        (upper / "boot/grub").mkdir(parents=True)
+        (upper / "boot/grub/grub.cfg").write_text("# Its entries\n")
+    return FakeBox(name, address, namespace, place, host_key, process, kind.taken)
 
 
 def _cable(box: FakeBox, bridge: str, number: int, undo: contextlib.ExitStack) -> None:
@@ -222,7 +237,9 @@ def _cable(box: FakeBox, bridge: str, number: int, undo: contextlib.ExitStack) -
 
 
 def _start(box: FakeBox, lower: Path) -> None:
-    text = SCRIPT.format(tree=lower, over=box.folder, root=box.folder / "root", name=box.name)
+    root = box.folder / "root"
+    taken = TAKEN.format(root=root) if box.taken else ""
+    text = SCRIPT.format(tree=lower, over=box.folder, root=root, name=box.name, taken=taken)
     (box.folder / "start.sh").write_text(text)
     box.process.start()
 

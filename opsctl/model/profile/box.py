@@ -63,6 +63,8 @@ class Box(Value):
     """`grub`; empty where it is another."""
     nics: tuple[Nic, ...]
     disks: tuple[Disk, ...]
+    owner: str = ""
+    """Whose it is, by the claim that lies on it; empty: nobody's."""
 
 
 class Ask(Value):
