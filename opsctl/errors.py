@@ -8,6 +8,7 @@ or objective missed).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from signal import SIGINT
 
 
 class OpsctlError(Exception):
@@ -53,3 +54,10 @@ class DeployFailed(OpsctlError):
 
 class Interrupted(OpsctlError):
     """A signal stopped a change at a safe point: the message says how far it came."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", details: Sequence[str] = (), signal: int = SIGINT
+    ) -> None:
+        """Keep the number of the signal."""
+        super().__init__(message, hint=hint, details=details)
+        self.signal = signal

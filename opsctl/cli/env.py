@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from opsctl.cli import env_reap, env_up
 from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, YesOption, emit
 from opsctl.cli.guards import LiveOption, guard_live
 from opsctl.cli.selection import (
@@ -33,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="List, show, make and check environments.",
+    help="List, show, make and check environments; up, down and reap those that end.",
     epilog="Example: [bold]opsctl env show daily[/bold]",
 )
 
@@ -209,3 +210,11 @@ def _rotated_table(result: Rotated) -> Table:
     shown.add_row("valid until", f"{result.expires:%Y-%m-%d}")
     shown.add_row("took", f"{result.duration_s:.1f} s")
     return shown
+
+
+app.command(
+    "up",
+    epilog="Example: [bold]opsctl env up --from daily --name pr-123 --ttl 2h -- pytest[/bold]",
+)(env_up.up)
+app.command("down", epilog="Example: [bold]opsctl env down pr-123[/bold]")(env_reap.down)
+app.command("reap", epilog="Example: [bold]opsctl env reap --dry-run[/bold]")(env_reap.reap)

@@ -29,7 +29,11 @@ class Entry:
 ENVIRONMENTS, RUNNING, RECOVERY, MACHINES = "Environments", "Running", "Recovery", "Machines"
 
 COMMANDS = (
-    Entry("env", ENVIRONMENTS, "List, show, make and check environments."),
+    Entry(
+        "env",
+        ENVIRONMENTS,
+        "List, show, make and check environments; up, down and reap those that end.",
+    ),
     Entry("plan", ENVIRONMENTS, "Show what deploy would change."),
     Entry(
         "deploy", ENVIRONMENTS, "Bring an environment up, wait for health, verify, leave evidence."

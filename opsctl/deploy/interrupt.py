@@ -32,10 +32,13 @@ class Interruption:
             self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Give the signals back."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Give the signals back, with one that no safe point has met, to who had them before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        before = self._before.get(self.requested) if self.requested and kind is None else None
+        if callable(before) and before is not signal.default_int_handler:
+            before(self.requested, None)
 
     def check(self, reached: str) -> None:
         """Be a safe point: raise `Interrupted` where a stop was requested; `reached` says how far.
@@ -47,6 +50,7 @@ class Interruption:
             raise Interrupted(
                 f"stopped by {self.requested.name}: {reached}",
                 hint="the next deploy or destroy continues from here",
+                signal=self.requested,
             )
 
     def _note(self, number: int, _frame: FrameType | None) -> None:

@@ -25,14 +25,14 @@ class Means:
     order_path: OrderPath = field(default_factory=ByRecovery)
 
 
-def means() -> Means:
-    """Return the real ones."""
+def means(probes: int = PROBES) -> Means:
+    """Return the real ones; `probes` measure the tier."""
     from opsctl.health.report import probe_all
     from opsctl.targets import open_target
 
     def verify(environment: Environment, target: Target) -> Verification:
         from opsctl.health import verify as verification
 
-        return verification.verify(environment, target, probes=PROBES, rate_per_s=PROBES_PER_S)
+        return verification.verify(environment, target, probes=probes, rate_per_s=PROBES_PER_S)
 
     return Means(open_target=open_target, probe_all=probe_all, verify=verify)

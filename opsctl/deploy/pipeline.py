@@ -84,6 +84,7 @@ class Pipeline:
             if unfinished and unfinished.command == "destroy" and not unfinished.keep_data:
                 self._finish(unfinished, change)
                 former = None
+            refusals.another(environment, records.environment(name))
             refusals.far_release(former)
             refusals.other_target(environment, former)
             refusals.other_sites(environment, former)
@@ -204,6 +205,7 @@ class Pipeline:
         with self._holding(environment, "destroy") as (lock, change):
             # A newer opsctl's records are refused here, before anything is stopped.
             former = records.applied(name)
+            refusals.another(environment, records.environment(name))
             self._unfinished(name)
             with evidence.recorded(
                 command="destroy",

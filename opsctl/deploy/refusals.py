@@ -53,5 +53,16 @@ def other_sites(environment: Environment, former: Deployment | None) -> None:
         )
 
 
+def another(environment: Environment, standing: Environment | None) -> None:
+    """Refuse to take one environment for another that bears its name, where either one ends."""
+    if standing is not None and standing.ephemeral != environment.ephemeral:
+        raise UsageError(
+            f"the name {environment.name} is taken: an environment {standing.ephemeral}"
+            if standing.ephemeral.owner
+            else f"the name {environment.name} is taken, by an environment that stays",
+            hint=f"choose another name; or take that one away: opsctl destroy {environment.name}",
+        )
+
+
 def _sites(environment: Environment) -> str:
     return f"dr {environment.dr} (sites {', '.join(environment.sites)})"

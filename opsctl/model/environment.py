@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from opsctl.model import window
 from opsctl.model.aws import AwsSettings
+from opsctl.model.ephemeral import Ephemeral
 from opsctl.model.hosts import Hosts
 from opsctl.model.onprem import OnpremSettings
 from opsctl.model.resources import DEFAULTS, Asked
@@ -218,6 +219,9 @@ class Environment(Value):
     )
     onprem: OnpremSettings = Field(
         OnpremSettings(), description="racks and servers, where infrastructure is onprem"
+    )
+    ephemeral: Ephemeral = Field(
+        Ephemeral(), description="whose it is and when it ends, where it is made to be taken away"
     )
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "America/New_York", description="IANA time zone of windows and trading days"

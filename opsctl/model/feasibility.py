@@ -101,6 +101,8 @@ def not_yet(environment: Environment) -> Iterator[Reason]:
     """Yield the setting and the reason of each thing that this release cannot give."""
     target, dr = environment.target, environment.dr
     yield from _of_no_use(environment)
+    if environment.ephemeral.owner and environment.live:
+        yield ("ephemeral",), "trades real money (trading:live): it is taken away by nobody's clock"
     if environment.infrastructure != "none":
         yield from _declared(environment)
         return

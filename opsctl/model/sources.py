@@ -19,7 +19,7 @@ FIELDS = {key_of(field): field for field in Environment.model_fields if field !=
 """The keys of an environment file, and the fields of the model that they set."""
 STRUCTURED = frozenset(
     {
-        *("aws", "onprem", "limits", "venue", "replay", "strategy", "drills"),
+        *("aws", "onprem", "ephemeral", "limits", "venue", "replay", "strategy", "drills"),
         *("images", "hosts", "services", "settings"),
     }
 )

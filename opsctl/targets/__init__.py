@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opsctl.custody import Backend
 from opsctl.errors import UsageError
@@ -12,7 +13,18 @@ from opsctl.model.feasibility import GIVEN
 from opsctl.model.results import FoundEnvironment
 from opsctl.targets.base import Target
 
-__all__ = ["Target", "composed", "find_backend", "found_here", "open_backend", "open_target"]
+if TYPE_CHECKING:
+    from opsctl.targets.docker.finding import Marked
+
+__all__ = [
+    "Target",
+    "composed",
+    "find_backend",
+    "found_here",
+    "marked_here",
+    "open_backend",
+    "open_target",
+]
 
 
 def open_target(environment: Environment) -> Target:
@@ -59,13 +71,14 @@ def open_backend(environment: Environment) -> Backend | None:
     """
     if environment.target is not TargetName.DOCKER:
         return None
+    from opsctl.targets.docker import naming
     from opsctl.targets.docker.backend import DockerBackend
     from opsctl.targets.docker.hosts import Hosts
 
     up, down = Hosts(environment).answering()
     if not up:
         raise next(iter(down.values()))
-    return DockerBackend(environment.name, tuple(up.values()))
+    return DockerBackend(environment.name, tuple(up.values()), naming.marks(environment.ephemeral))
 
 
 def found_here() -> tuple[FoundEnvironment, ...]:
@@ -80,6 +93,20 @@ def found_here() -> tuple[FoundEnvironment, ...]:
             return environments(engine)
     except EngineRefused:
         return ()
+
+
+def marked_here() -> tuple[Marked, ...]:
+    """Return what the engine of this machine has that says when it ends; none without an engine.
+
+    Raises `EngineRefused` where it does not answer.
+    """
+    if not os.environ.get("DOCKER_HOST") and not Path("/var/run/docker.sock").is_socket():
+        return ()
+    from opsctl.images.engine import connected
+    from opsctl.targets.docker.finding import marked
+
+    with connected() as engine:
+        return marked(engine)
 
 
 def find_backend(name: str) -> Backend:

@@ -8,13 +8,14 @@ places, as what carries the links does, has an address in each.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from opsctl.errors import OpsctlError
 from opsctl.services.base import Address
 from opsctl.targets.files import write
+from opsctl.targets.reserving import Reservation, reserve
 
 POOL = IPv4Network("10.219.0.0/16")
 """Where environments have their addresses, a block each."""
@@ -30,10 +31,11 @@ Kept = dict[str, int]
 class Addresses:
     """The addresses of one environment; what is asked for and not known is chosen."""
 
-    def __init__(self, path: Path, used: Iterable[IPv4Network]) -> None:
-        """Read what was chosen before; `used` are the networks that others have."""
+    def __init__(self, path: Path, used: Callable[[], Iterable[IPv4Network]]) -> None:
+        """Read what was chosen before; `used` looks up the networks that others have."""
         self._path = path
-        self._used = tuple(used)
+        self._used = used
+        self._claim: Reservation | None = None
         self._block, self._numbers = _read(path)
         self._kept = (self._block, dict(self._numbers))
 
@@ -44,18 +46,29 @@ class Addresses:
         Raises `OpsctlError` where none is free.
         """
         if self._block is None:
-            free = (
-                one
-                for one in POOL.subnets(new_prefix=BLOCK)
-                if not any(one.overlaps(other) for other in self._used)
-            )
-            self._block = next(free, None)
+            self._block = self._chosen()
         if self._block is None:
             raise OpsctlError(
                 f"no block of addresses is free in {POOL}",
                 hint="destroy environments that nobody needs; docker network ls shows them",
             )
         return self._block
+
+    def _chosen(self) -> IPv4Network | None:
+        """Return a block that is free, held until its networks are made; None where none is."""
+        used = tuple(self._used())
+        for one in POOL.subnets(new_prefix=BLOCK):
+            if any(one.overlaps(other) for other in used):
+                continue
+            claim = reserve(f"block-{one}")
+            if claim is None:
+                continue
+            # Held first and then looked at: who held it before may have its networks by now.
+            if not any(one.overlaps(other) for other in self._used()):
+                self._claim = claim
+                return one
+            claim.give_up()
+        return None
 
     def network(self, place: str) -> IPv4Network:
         """Return the network of a place."""

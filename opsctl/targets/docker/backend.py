@@ -115,10 +115,15 @@ class DockerSession:
 class DockerBackend:
     """The lock and the state of an environment in its engines."""
 
-    def __init__(self, environment: str, engines: Sequence[Engine]) -> None:
+    def __init__(
+        self,
+        environment: str,
+        engines: Sequence[Engine],
+        marks: Mapping[str, str] | None = None,
+    ) -> None:
         """Name them; touch nothing. An engine that is named twice counts once."""
         known = {_identity(engine): engine for engine in engines}
-        self._custodians = [Custodian(known[one], environment) for one in sorted(known)]
+        self._custodians = [Custodian(known[one], environment, marks) for one in sorted(known)]
 
     @property
     def where(self) -> str:

@@ -31,9 +31,16 @@ DETACHED_WITHIN_S, AGAIN_S = 10.0, 0.2
 class Containers:
     """The containers of one environment in an engine."""
 
-    def __init__(self, engine: Engine, environment: str, identity: str) -> None:
-        """Work in an engine; touch nothing."""
+    def __init__(
+        self,
+        engine: Engine,
+        environment: str,
+        identity: str,
+        marks: Mapping[str, str] | None = None,
+    ) -> None:
+        """Work in an engine; touch nothing. `marks` are labels of all that is made."""
         self.engine, self.environment, self.identity = engine, environment, identity
+        self.marks = dict(marks or {})
 
     @property
     def api(self) -> Any:
@@ -91,7 +98,7 @@ class Containers:
                 hostname=wanted.name,
                 environment=wanted.environment,
                 working_dir=wanted.environment.get("HOME"),
-                labels=wanted.labels,
+                labels={**wanted.labels, **self.marks},
                 stop_signal=wanted.stop_signal,
                 stop_timeout=wanted.stop_within_s,
                 networking_config=self._attached(*first) if first[0] != "none" else None,

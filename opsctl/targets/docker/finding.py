@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from opsctl.images.engine import Engine, errors
+from opsctl.model.ephemeral import Ephemeral
 from opsctl.model.results import FoundEnvironment
+from opsctl.model.value import Value
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.holding import holder_of
 
@@ -44,6 +46,37 @@ def environments(engine: Engine) -> tuple[FoundEnvironment, ...]:
         for name, identity in sorted({*running, *data})
         if identity or name not in known
     )
+
+
+class Marked(Value):
+    """Something by one name in an engine that says when it ends."""
+
+    environment: str
+    identity: str
+    """Empty where nothing but its state's volume is there."""
+    ephemeral: Ephemeral
+    where: str
+
+
+def marked(engine: Engine) -> tuple[Marked, ...]:
+    """Return what says by its labels whose it is and when it ends, by name; changes nothing."""
+    of = {"label": [naming.ENVIRONMENT, naming.EXPIRES]}
+    with errors(engine.address):
+        labels = [
+            *(one["Labels"] for one in engine.client.api.containers(all=True, filters=of)),
+            *(one["Labels"] for one in engine.client.api.volumes(filters=of)["Volumes"] or ()),
+            *(one["Labels"] for one in engine.client.api.networks(filters=of)),
+        ]
+    found: dict[str, Marked] = {}
+    for one in labels:
+        name, identity = _of(one)
+        ephemeral = naming.ephemeral_of(one)
+        if not ephemeral.owner or (name in found and not identity):
+            continue
+        found[name] = Marked(
+            environment=name, identity=identity, ephemeral=ephemeral, where=engine.address
+        )
+    return tuple(found[name] for name in sorted(found))
 
 
 def _of(labels: Labels) -> tuple[str, str]:

@@ -40,9 +40,12 @@ _logger = logging.getLogger(__name__)
 class Custodian:
     """The lock and the copy of the state in one engine."""
 
-    def __init__(self, engine: Engine, environment: str) -> None:
-        """Name them; touch nothing."""
+    def __init__(
+        self, engine: Engine, environment: str, marks: Mapping[str, str] | None = None
+    ) -> None:
+        """Name them; touch nothing. `marks` are labels of the state's volume besides its own."""
         self.engine, self.environment = engine, environment
+        self._marks = dict(marks or {})
         self.lock = naming.lock(environment)
         self.volume = naming.state(environment)
 
@@ -173,7 +176,11 @@ class Custodian:
                 self.volume,
                 type="volume",
                 no_copy=True,
-                labels={naming.ENVIRONMENT: self.environment, naming.ROLE: naming.STATE},
+                labels={
+                    naming.ENVIRONMENT: self.environment,
+                    naming.ROLE: naming.STATE,
+                    **self._marks,
+                },
             )
             made: str = self._api.create_container(
                 image.id,

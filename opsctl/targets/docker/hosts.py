@@ -91,13 +91,20 @@ def engines(environment: Environment) -> Iterator[tuple[DockerHost, Engine]]:
 class Fleet:
     """The containers of one environment on all of its hosts."""
 
-    def __init__(self, hosts: Hosts, environment: str, identity: str) -> None:
-        """Work on these hosts; touch nothing."""
+    def __init__(
+        self,
+        hosts: Hosts,
+        environment: str,
+        identity: str,
+        marks: Mapping[str, str] | None = None,
+    ) -> None:
+        """Work on these hosts; touch nothing. `marks` are labels of all that is made."""
         self.hosts, self.environment, self.identity = hosts, environment, identity
+        self._marks = marks
 
     def on(self, host: DockerHost) -> Containers:
         """Return the containers of one host."""
-        return Containers(self.hosts.engine(host), self.environment, self.identity)
+        return Containers(self.hosts.engine(host), self.environment, self.identity, self._marks)
 
     def at(self, place: str) -> Containers:
         """Return the containers of the host of a place."""

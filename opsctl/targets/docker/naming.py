@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from opsctl.model.ephemeral import Ephemeral
 from opsctl.services.base import Service
 
 ENVIRONMENT = "dev.opsctl.environment"
@@ -21,6 +26,8 @@ LOCK, READER, STATE = "lock", "reader", "state"
 """Roles: the container that is the lock, one that the state is read by, the state's volume."""
 HOLDER = "dev.opsctl.holder"
 """Who holds the lock."""
+OWNER, EXPIRES = "dev.opsctl.owner", "dev.opsctl.expires"
+"""Whose an environment is that ends, and when: any machine can take it away by these."""
 
 
 DATA, VAULT = "-data", "-vault"
@@ -80,6 +87,21 @@ def state(environment: str) -> str:
 def labels(environment: str, identity: str, **more: str) -> dict[str, str]:
     """Return the labels of anything of an environment."""
     return {ENVIRONMENT: environment, IDENTITY: identity, **more}
+
+
+def marks(ephemeral: Ephemeral) -> dict[str, str]:
+    """Return the labels of anything of an environment that ends; none of one that stays."""
+    if not ephemeral.owner:
+        return {}
+    return {OWNER: ephemeral.owner, EXPIRES: ephemeral.expires}
+
+
+def ephemeral_of(labels: Mapping[str, str]) -> Ephemeral:
+    """Return what the labels say: one that stays, where they do not say both as we write them."""
+    try:
+        return Ephemeral(owner=labels.get(OWNER, ""), expires=labels.get(EXPIRES, ""))
+    except ValidationError:
+        return Ephemeral()
 
 
 def of_service(environment: str, identity: str, service: Service, level: int) -> dict[str, str]:

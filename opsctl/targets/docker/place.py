@@ -53,7 +53,9 @@ class Place:
             for volume in fabric.volumes(*of, self._services):
                 if volume.name not in known:
                     self._api.create_volume(
-                        volume.name, driver_opts=volume.options or None, labels=volume.labels
+                        volume.name,
+                        driver_opts=volume.options or None,
+                        labels={**volume.labels, **where.marks},
                     )
         self._keep(fabric.keeper(*of, self._services, image))
 
@@ -72,7 +74,7 @@ class Place:
             wanted.name,
             driver="bridge",
             ipam={"Driver": "default", "Config": [pool]},
-            labels=wanted.labels,
+            labels={**wanted.labels, **self._containers.marks},
             internal=wanted.internal,
         )
 

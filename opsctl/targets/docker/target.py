@@ -72,12 +72,13 @@ class DockerTarget:
         from opsctl.targets import open_backend
 
         custody.lend(self._environment.name, lambda: open_backend(self._environment))
-        addresses = Addresses(self._root / "addresses.json", self._foreign())
+        addresses = Addresses(self._root / "addresses.json", self._foreign)
         return Outside(addresses, self._root, self._ways.to)
 
     @property
     def _fleet(self) -> Fleet:
-        return Fleet(self._hosts, self._environment.name, self.host.identity)
+        of = self._environment
+        return Fleet(self._hosts, of.name, self.host.identity, naming.marks(of.ephemeral))
 
     def _foreign(self) -> Iterator[IPv4Network]:
         """Yield the networks of the engines that are not this environment's, and the machine's.

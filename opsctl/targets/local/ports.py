@@ -14,6 +14,7 @@ from pathlib import Path
 
 from opsctl.errors import OpsctlError
 from opsctl.targets.files import write
+from opsctl.targets.reserving import Reservation, reserve
 
 FIRST, LAST = 20_000, 29_999
 LOOPBACK = "127.0.0.1"
@@ -28,6 +29,7 @@ class Ports:
         self._kept = read(path)
         self._known = dict(self._kept)
         self._taken: set[int] | None = None
+        self._claims: list[Reservation] = []
         self._next = random.randrange(FIRST, LAST)
 
     def port(self, name: str) -> int:
@@ -51,9 +53,13 @@ class Ports:
             if (
                 self._next not in self._taken
                 and self._next not in self._known.values()
-                and free(self._next)
+                and (claim := reserve(f"port-{self._next}")) is not None
             ):
-                return self._next
+                # Held first and then looked at: who held it before may listen on it by now.
+                if free(self._next):
+                    self._claims.append(claim)
+                    return self._next
+                claim.give_up()
         raise OpsctlError(
             f"no port between {FIRST} and {LAST} is free",
             hint="stop what uses them; `ss -ltnp` lists it",

@@ -23,7 +23,7 @@ Built = dict[str, BuiltImage]
 def strategy(home: Path, image: str, **settings: str) -> Service:
     """Return the strategy as an image of a firm's own is to run it, settings included."""
     environment = environments.load("daily").environment
-    inside = Inside(Addresses(home / "addresses.json", ()), "identity")
+    inside = Inside(Addresses(home / "addresses.json", tuple), "identity")
     (found,) = (s for s in services(environment, inside) if s.name == "strategy")
     variables = {**found.environment, **settings}
     return found.model_copy(update={"argv": (), "image": image, "environment": variables})

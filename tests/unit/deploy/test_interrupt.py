@@ -36,3 +36,20 @@ def test_the_handlers_are_given_back() -> None:
     with Interruption(lambda _: None):
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_signal_that_no_safe_point_met_goes_to_who_had_them_before() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        with Interruption(lambda _: None):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+        with Interruption(lambda _: None) as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(Interrupted) as stopped:
+                interruption.check("here")
+        assert stopped.value.signal == signal.SIGINT
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)

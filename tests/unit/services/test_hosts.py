@@ -31,7 +31,7 @@ def found(tmp_path: Path) -> dict[str, Service]:
             "hosts": {"a": HERE, "b": THERE, "witness": HERE},
         }
     )
-    host = Inside(Addresses(tmp_path / "addresses.json", ()), "00000000")
+    host = Inside(Addresses(tmp_path / "addresses.json", tuple), "00000000")
     return {s.key: s for s in services(environment, host)}
 
 

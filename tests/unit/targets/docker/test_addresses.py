@@ -11,7 +11,7 @@ from opsctl.targets.docker.target import routed
 
 
 def addresses(tmp_path: Path, *used: str) -> Addresses:
-    return Addresses(tmp_path / "addresses.json", map(IPv4Network, used))
+    return Addresses(tmp_path / "addresses.json", lambda: map(IPv4Network, used))
 
 
 def test_what_was_chosen_is_kept_whoever_asks_first_the_next_time(tmp_path: Path) -> None:
@@ -28,8 +28,23 @@ def test_what_was_chosen_is_kept_whoever_asks_first_the_next_time(tmp_path: Path
 
 
 def test_a_block_that_overlaps_what_others_have_is_passed_over(tmp_path: Path) -> None:
-    found = addresses(tmp_path, "10.219.0.0/24", "10.219.2.128/25", "192.168.0.0/16")
-    assert found.block == IPv4Network("10.219.4.0/23")
+    used = ("10.219.0.0/24", "10.219.2.128/25", "192.168.0.0/16")
+    found = addresses(tmp_path, *used)
+    assert found.block.subnet_of(POOL)
+    assert not any(found.block.overlaps(IPv4Network(one)) for one in used)
+
+
+def test_two_that_choose_at_once_get_blocks_of_their_own(tmp_path: Path) -> None:
+    first, second = addresses(tmp_path / "1"), addresses(tmp_path / "2")
+    assert first.block != second.block
+
+
+def test_a_block_that_another_took_while_we_chose_is_passed_over(tmp_path: Path) -> None:
+    looks = iter([[], [POOL.supernet()], [], [], []])
+    found = Addresses(tmp_path / "addresses.json", lambda: next(looks))
+    free = addresses(tmp_path).block
+    assert found.block.subnet_of(POOL)
+    assert found.block != free
 
 
 def test_without_a_free_block_it_says_what_to_do(tmp_path: Path) -> None:

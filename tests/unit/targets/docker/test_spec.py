@@ -26,7 +26,7 @@ class Made:
         self.environment: Environment = environments.load(name).environment.model_copy(
             update={"target": TargetName.DOCKER}
         )
-        self.addresses = Addresses(home / "addresses.json", ())
+        self.addresses = Addresses(home / "addresses.json", tuple)
         self.services = {
             s.key: s for s in services(self.environment, Inside(self.addresses, IDENTITY))
         }

@@ -1,0 +1,104 @@
+"""Which ephemeral environments there are: by this machine's records, and by labels in an engine.
+
+A record says all of an environment. Where there is none (its runner died with its state
+folder, or another machine made it), its labels say whose it is and when it ends, and its state,
+if it got so far, lies beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from opsctl import custody
+from opsctl.custody import State
+from opsctl.deploy import identity, lock, records
+from opsctl.deploy.records import Deployment, InProgress
+from opsctl.errors import OpsctlError
+from opsctl.model.environment import Environment, TargetName
+from opsctl.model.ephemeral import Ephemeral
+from opsctl.model.tiers import DrTier, LatencyTier
+from opsctl.model.value import Value
+from opsctl.state import state_root
+from opsctl.targets import find_backend, marked_here
+
+
+class Found(Value):
+    """An ephemeral environment, as far as anything is known of it."""
+
+    environment: Environment
+    identity: str
+    """Its UUID; empty where it was killed before it had one."""
+    where: str
+
+
+class Looked(Value):
+    """What was found, and which engine could not be asked, with the reason."""
+
+    found: tuple[Found, ...]
+    unreachable: tuple[str, ...] = ()
+
+
+def look() -> Looked:
+    """Return every ephemeral environment of this machine's state folder and of its engine."""
+    here = {one.environment.name: one for one in _recorded()}
+    unreachable = []
+    try:
+        marked = marked_here()
+    except OpsctlError as fault:
+        marked = ()
+        if os.environ.get("DOCKER_HOST"):  # an engine that nobody has named need not be there
+            unreachable.append(fault.message)
+    for one in marked:
+        if one.environment not in here:
+            here[one.environment] = _marked(one.environment, one.ephemeral, one.identity, one.where)
+    return Looked(found=tuple(here[name] for name in sorted(here)), unreachable=tuple(unreachable))
+
+
+def _recorded() -> Iterator[Found]:
+    """Yield those of which this machine has a record."""
+    folder = state_root() / "environments"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        known = None
+        with contextlib.suppress(OpsctlError):  # damaged, or a newer opsctl's: not ours to judge
+            known = records.environment(path.name)
+        if known is not None and known.ephemeral.owner:
+            yield Found(
+                environment=known, identity=identity.known(path.name) or "", where=str(path)
+            )
+
+
+def _marked(name: str, ephemeral: Ephemeral, known_as: str, where: str) -> Found:
+    """Return what an engine has, as its state says, else by its labels alone."""
+    whole = None
+    with contextlib.suppress(OpsctlError):
+        whole = of_state(find_backend(name).read())
+    environment = whole or Environment(
+        name=name,
+        tier=LatencyTier.WEEKLY,
+        dr=DrTier.COLD,
+        target=TargetName.DOCKER,
+        ephemeral=ephemeral,
+    )
+    return Found(environment=environment, identity=known_as, where=where)
+
+
+def of_state(state: State | None) -> Environment | None:
+    """Return the environment that a state is of; None where it does not say."""
+    for name, kind in (("applied.json", Deployment), ("in_progress.json", InProgress)):
+        if state is not None and name in state.files:
+            record: Deployment | InProgress = kind.model_validate_json(state.files[name])
+            return record.environment
+    return None
+
+
+def take_over(name: str) -> None:
+    """Have what an engine holds of an environment here, so that it can be destroyed."""
+    custody.refresh(name, find_backend(name), lock.idle(name))
+
+
+def folder_of(name: str) -> Path:
+    """Return where this machine has an environment."""
+    return state_root() / "environments" / name
