@@ -74,7 +74,7 @@ def test_what_cannot_be_is_refused_before_anything_is_made(firm: Firm) -> None:
     assert "log in first" in said
     assert firm.networks() == []
     firm.variables["AWS_ACCESS_KEY_ID"] = KEY
-    firm.write(aws="database: {kind: rds}")
+    firm.write_cloud(aws={"database": {"kind": "rds"}})
     said = firm.run("deploy", "cloud", code=2).stderr
     assert "opsctl deploy cloud --only infrastructure" in said
     assert firm.networks() == []
