@@ -159,6 +159,12 @@ def refuse(environment: Environment) -> None:
         open_target(environment)
     except UsageError as fault:
         raise UsageError(fault.message, hint=f"{fault.hint}; {only}") from fault
+    if environment.infrastructure != "aws":
+        raise UsageError(
+            f"services are not deployed on the servers that the stack of {name} declares so far",
+            hint=f"{only.removeprefix('or ')}; then name them under trading:hosts of another "
+            "environment",
+        )
     if aws.database.kind != "self":
         raise UsageError(
             f"{name} has a managed database, and services keep their books on the hosts so far",

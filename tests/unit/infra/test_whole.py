@@ -45,6 +45,10 @@ def environment(dr: DrTier = DrTier.COLD, **aws: object) -> Environment:
         (environment(DrTier.WARM, ssh_keys=[KEY]), "cannot give dr: warm yet"),
         (environment(ssh_keys=[KEY], database={"kind": "rds"}), "has a managed database"),
         (environment(), "nobody could log in to the hosts of books"),
+        (
+            environment().model_copy(update={"infrastructure": "onprem"}),
+            "services are not deployed on the servers that the stack of books declares so far",
+        ),
     ],
 )
 def test_what_cannot_run_on_hosts_is_refused_before_there_are_any(
