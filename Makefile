@@ -45,8 +45,8 @@ test: setup ## run every check and the whole suite
 	@$(RUN) python -m tests.support.prepare
 	@$(MAKE) check
 	@$(RUN) pytest --numprocesses 2 --dist worksteal --ignore tests/e2e
-	@$(RUN) pytest tests/e2e --ignore tests/e2e/docker --ignore tests/e2e/hosts --ignore tests/e2e/machines --ignore tests/e2e/boxes
-	@$(RUN) pytest tests/e2e/docker tests/e2e/machines tests/e2e/hosts
+	@$(RUN) pytest tests/e2e --ignore tests/e2e/docker --ignore tests/e2e/cloud --ignore tests/e2e/hosts --ignore tests/e2e/machines --ignore tests/e2e/boxes
+	@$(RUN) pytest tests/e2e/docker tests/e2e/machines tests/e2e/hosts tests/e2e/cloud
 
 .PHONY: boxes
 boxes: setup ## provision a booted server from rack to trading and back, and cut its power on the way

@@ -191,11 +191,18 @@ def test_faults_of_flags_send_nobody_to_the_file(folder: Path) -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
     row = r"^\| `(?:trading:)?([a-z_-]+)` \|.*\|([^|]*)\|$"
-    rows = dict(re.findall(row, page, re.MULTILINE))
+    # What a mapping holds stands below its name: "`trading:aws`: the cloud of …".
+    head, *parts = re.split(r"^`trading:([a-z-]+)`:", page, flags=re.MULTILINE)
+    tables = {"": head, **dict(zip(parts[::2], parts[1::2], strict=True))}
+    rows = {
+        (name, key): default
+        for name, text in tables.items()
+        for key, default in re.findall(row, text, re.MULTILINE)
+    }
     environment = Environment(name="x", tier=LatencyTier.WEEKLY, dr=DrTier.COLD)
     chosen = {"name", "tier", "dr"}
     for path, value in leaves(environment.model_dump(mode="json", exclude=chosen)):
-        key = path[-1] if len(path) > 1 else key_of(path[0])
+        key = (path[0], path[-1]) if len(path) > 1 else ("", key_of(path[0]))
         shown = "" if value == {} else str(value).lower() if isinstance(value, bool) else str(value)
         assert rows[key].strip("` ") == shown, path
-    assert {"tier", "dr", "extends", "format"} <= set(rows)
+    assert {("", key) for key in ("tier", "dr", "extends", "format")} <= set(rows)
