@@ -358,7 +358,15 @@ class _Deciding:
         self._log(DoubtOpened(orders=ids, cause="disconnect", at_ns=now_ns, session=session))
 
     def _logged_on(self) -> None:
-        """Ask for everything that is open, and repeat the cancels that may be lost."""
+        """Ask for everything that is open, and repeat the cancels that may be lost.
+
+        What was to leave on our session before has left on a connection that is gone, or never
+        did: its logout may have been seen before the order was there.
+        """
+        own = self.context.session
+        before = [o for o in self.state.open_orders() if o.unanswered and own in o.ways]
+        if before:
+            self._cut(own, before)
         orders = self.state.open_orders()
         self._ask(orders)
         self._cancel([order for order in orders if order.cancel and order.exists], "repeat")

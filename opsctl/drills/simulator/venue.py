@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from apps.core.fix import Pair, Received
-from opsctl.drills.simulator.plan import Leg, Plan
+from opsctl.drills.simulator.plan import SITES, Leg, Plan
 from opsctl.drills.simulator.world import World
 
 SENDS_ORDERS = "-ORD"
+DROP_COPIES = tuple(f"OPS-{site.upper()}-DROP" for site in SITES)
 
 
 class Engine(Protocol):
@@ -93,7 +94,8 @@ class VirtualVenue:
         A process that freezes inside that write lets it go when it wakes: no check of its own
         can prevent it, and the venue's fence is what it is for.
         """
-        self.sessions: dict[str, Session] = {}
+        # A venue knows whom it owes drop copies before they ever log on.
+        self.sessions = {name: Session(name) for name in DROP_COPIES}
         self.on_change: Callable[[], None] = lambda: None
         """Told whenever an order was accepted or traded, before anybody hears of it."""
         self._own: dict[tuple[str, str], AtVenue] = {}

@@ -26,6 +26,7 @@ from apps.execution.events import (
     Dispatched,
     Event,
     KillSeen,
+    Renewed,
     Reported,
     SessionChanged,
     Silent,
@@ -160,6 +161,36 @@ def test_a_disconnect_puts_what_is_unanswered_in_doubt_and_a_logon_asks() -> Non
     assert opened.orders == ("b",)
     state, up = took(UP, state=state)
     assert actions(up, AskStatus) == [AskStatus("a"), AskStatus("b")]
+
+
+def test_an_order_that_was_journaled_behind_a_logout_is_cut_off_by_the_next_logon() -> None:
+    """Found by the simulator: nothing had put it in doubt, and it stayed open for good."""
+    state, _ = took(UP, DOWN, arrived())
+    state, up = took(UP, state=state)
+    (opened,) = [r for r in up.records if isinstance(r, DoubtOpened)]
+    assert (opened.orders, opened.session) == (("s-7-AAPL-0",), SESSION)
+    later = context(market=msgspec.structs.replace(context().market, seq=99))
+    _, stepped = took(Reported(unknown(asked=1)), state=state, given=later)
+    assert [r.step for r in stepped.records if isinstance(r, DoubtSettled)] == ["decline"]
+
+
+def test_what_left_on_two_sessions_is_absent_where_both_were_cut() -> None:
+    state, _ = took(UP, arrived(), DOWN, UP, Reported(unknown()))
+    taken = EpochTaken(epoch=2, owner="y", site="b", capital_usd=state.capital_usd, at_ns=0)
+    apply(state, taken)
+    there = "OPS-B-ORD"
+    later = msgspec.structs.replace(context().market, seq=99)
+    given, now = context(site="b"), context(site="b", market=later)
+    on = SessionChanged(there, up=True)
+    state, _ = took(on, Reported(unknown(session=there, asked=2)), state=state, given=given)
+    assert state.orders["s-7-AAPL-0"].ways == (SESSION, there)
+    off = SessionChanged(there, up=False)
+    state, _ = took(off, on, state=state, given=now)
+    state, held = took(Reported(unknown(session=there, seq=3, asked=3)), state=state, given=now)
+    assert [r.step for r in held.records if isinstance(r, DoubtSettled)] == ["hold"]
+    state, _ = took(Renewed(SESSION), state=state, given=now)
+    _, closed = took(Reported(unknown(session=there, seq=4, asked=3)), state=state, given=now)
+    assert [r.step for r in closed.records if isinstance(r, DoubtSettled)] == ["decline"]
 
 
 def test_unknown_is_entered_again_under_the_same_id_and_a_stale_answer_ignored() -> None:
