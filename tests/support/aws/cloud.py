@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,58 @@ from botocore.exceptions import ClientError
 
 GONE = ("NotFound", "NoSuch", "DoesNotExist", "ResourceNotFound", "404")
 """Parts of the codes by which AWS's services say that there is no such thing."""
+
+
+TAGGED_AS = {
+    "AllocateAddress": "elastic-ip",
+    "AuthorizeSecurityGroupEgress": "security-group-rule",
+    "AuthorizeSecurityGroupIngress": "security-group-rule",
+    "CreateFlowLogs": "vpc-flow-log",
+    "CreateInternetGateway": "internet-gateway",
+    "CreateLaunchTemplate": "launch-template",
+    "CreateNatGateway": "natgateway",
+    "CreateRouteTable": "route-table",
+    "CreateSecurityGroup": "security-group",
+    "CreateSubnet": "subnet",
+    "CreateVolume": "volume",
+    "CreateVpc": "vpc",
+    "CreateVpcEndpoint": "vpc-endpoint",
+    "CreateVpcPeeringConnection": "vpc-peering-connection",
+    "RunInstances": "instance",
+}
+"""What EC2 calls the thing that an operation makes, where it takes tags with it."""
+
+_tags: ContextVar[Mapping[str, str] | None] = ContextVar("tags", default=None)
+
+
+@contextlib.contextmanager
+def tagging(tags: Mapping[str, str]) -> Iterator[None]:
+    """Have what is made within the block bear tags from its first instant, as the real provider's.
+
+    Where AWS takes none with the call that makes a thing, it has none until they are put on it.
+    """
+    before = _tags.set(tags)
+    try:
+        yield
+    finally:
+        _tags.reset(before)
+
+
+def _with_tags(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any] | None:
+    """Return a call's arguments with the tags of the block that it is made in."""
+    tags, takes = _tags.get(), model.input_shape.members if model.input_shape else {}
+    if not tags or not model.name.startswith(("Create", "Run", "Allocate", "Authorize")):
+        return None
+    if "TagSpecifications" in takes and model.name in TAGGED_AS:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        made = {"ResourceType": TAGGED_AS[model.name], "Tags": listed}
+        return {**params, "TagSpecifications": [made, *params.get("TagSpecifications", ())]}
+    for name in takes.keys() & {"Tags", "tags"} - params.keys():
+        if takes[name].type_name == "map":
+            return {**params, name: dict(tags)}
+        key, value = list(takes[name].member.members)[:2]
+        return {**params, name: [{key: one, value: tags[one]} for one in tags]}
+    return None
 
 
 class Refused(Exception):
@@ -89,12 +143,13 @@ class Cloud:
         with self._making:  # neither sessions nor the dictionary may be shared while it makes
             if (service, region) not in self._clients:
                 make: Any = self._session.client
-                self._clients[service, region] = make(
+                client = self._clients[service, region] = make(
                     service,
                     endpoint_url=self._endpoint,
                     region_name=region,
                     config=Config(retries={"total_max_attempts": 1}),
                 )
+                client.meta.events.register("provide-client-params.*.*", _with_tags)
             return self._clients[service, region]
 
     def elsewhere(self, region: str) -> Cloud:

@@ -16,7 +16,7 @@ from google.protobuf import any_pb2, empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from tests.support.aws import checks, faults, functions, kinds, schema, wire
-from tests.support.aws.cloud import Cloud, Refused, is_gone
+from tests.support.aws.cloud import Cloud, Refused, is_gone, tagging
 from tests.support.aws.kind import KINDS, Kind, look_up
 from tests.support.aws.wire import UNKNOWN, Properties
 
@@ -118,7 +118,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(properties=wire.dump(_foreseen(kind, inputs)))
         with self._injected("create", request.urn):
             look_up(kind, inputs)
-            id_ = kind.create(inputs)
+            with tagging(inputs.get("tagsAll") or {}):
+                id_ = kind.create(inputs)
             try:
                 self._configure(kind, id_, {}, inputs)
                 outputs = _outputs(kind, id_, inputs)

@@ -115,6 +115,7 @@ def from_aws(data: dict[str, Any]) -> Properties:
         found["tagSpecifications"] = [
             {"resourceType": one["ResourceType"], "tags": tag_map(one["Tags"])}
             for one in data["TagSpecifications"]
+            if one["ResourceType"] != "launch-template"  # its own: moto lists them with its data's
         ]
     return {name: value for name, value in found.items() if name in TEMPLATE}
 
