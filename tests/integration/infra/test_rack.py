@@ -1,7 +1,4 @@
-"""Servers of one's own as resources, from their file to handed back: real sshd, real Ansible.
-
-The tests are one story, in order; each leaves what the next begins with.
-"""
+"""Servers of one's own as resources, from their file to handed back: real sshd, real Ansible."""
 
 from __future__ import annotations
 
@@ -40,6 +37,14 @@ def rack() -> Iterator[Rack]:
         made = Rack(home / "firm", fleet)
         made.write()
         yield made
+
+
+@pytest.fixture
+def deployed(rack: Rack) -> Rack:
+    """The rack after its first deploy, wherever its tests are run: they may be on two workers."""
+    if not (rack.home / "state/environments/rack").exists():
+        rack.run(*DEPLOY)
+    return rack
 
 
 def by_hand(box: FakeBox) -> None:
@@ -105,72 +110,74 @@ def test_they_are_provisioned_and_claimed_and_then_there_is_nothing_to_change(ra
     assert drifted(rack) == {}
 
 
-def test_a_setting_that_was_changed_by_hand_is_named(rack: Rack) -> None:
-    by_hand(rack.fleet.boxes[1])
-    assert drifted(rack) == {"box-02": {f'drift["{SETTING}"]': "1 (wanted 0)"}}
-    said = rack.run(*DEPLOY, code=1).stderr
+def test_a_setting_that_was_changed_by_hand_is_named(deployed: Rack) -> None:
+    by_hand(deployed.fleet.boxes[1])
+    assert drifted(deployed) == {"box-02": {f'drift["{SETTING}"]': "1 (wanted 0)"}}
+    said = deployed.run(*DEPLOY, code=1).stderr
     assert f'box-02: drift["{SETTING}"]: declared none, is 1 (wanted 0)' in said
-    assert not holds(rack.fleet.boxes[1])
+    assert not holds(deployed.fleet.boxes[1])
 
 
-def test_plain_pulumi_names_it_as_well(rack: Rack) -> None:
-    said = plain(rack, "preview", "--refresh", "--diff")
+def test_plain_pulumi_names_it_as_well(deployed: Rack) -> None:
+    by_hand(deployed.fleet.boxes[1])
+    said = plain(deployed, "preview", "--refresh", "--diff")
     assert SETTING in said
     assert "1 (wanted 0)" in said
     assert re.search(r"~ 1 to update", said), said
 
 
-def test_killed_while_it_mends_the_next_command_goes_on(rack: Rack) -> None:
-    box = rack.fleet.boxes[1]
-    mending = rack.start(*DEPLOY, "--overwrite-drift")
-    state = str(rack.home / "state")
+def test_killed_while_it_mends_the_next_command_goes_on(deployed: Rack) -> None:
+    box = deployed.fleet.boxes[1]
+    by_hand(box)
+    mending = deployed.start(*DEPLOY, "--overwrite-drift")
+    state = str(deployed.home / "state")
     try:
         wait_for(lambda: bool(processes("ansible-playbook", state, "provision")), "it", 60)
     finally:
         mending.kill()
-    done = rack.json(*DEPLOY, "--overwrite-drift")
+    done = deployed.json(*DEPLOY, "--overwrite-drift")
     assert holds(box)
-    assert drifted(rack) == {}, done
+    assert drifted(deployed) == {}, done
 
 
-def test_a_server_that_does_not_answer_is_told_and_stays(rack: Rack) -> None:
-    box = rack.fleet.boxes[1]
+def test_a_server_that_does_not_answer_is_told_and_stays(deployed: Rack) -> None:
+    box = deployed.fleet.boxes[1]
     box.process.kill()
-    ((name, differs),) = drifted(rack).items()
+    ((name, differs),) = drifted(deployed).items()
     assert name == "box-02"
     assert "unknown: " in differs["drift.reached"]
     assert f"{box.address} port 22" in differs["drift.reached"]
-    said = rack.run(*DEPLOY, "--overwrite-drift", code=1).stderr
+    said = deployed.run(*DEPLOY, "--overwrite-drift", code=1).stderr
     assert "box-02" in said
     assert "cannot be changed" in said
     box.process.start()
     wait_for(lambda: box.process.log().count("Server listening") >= 4, "its sshd", 60)
 
 
-def test_what_another_environment_holds_is_refused_by_name(rack: Rack) -> None:
-    rack.write("other")
-    said = rack.run("deploy", "other", "--only", "infrastructure", code=1).stderr
-    assert f"this server was provisioned for '{owner(rack.fleet.boxes[0])}'" in said
+def test_what_another_environment_holds_is_refused_by_name(deployed: Rack) -> None:
+    deployed.write("other")
+    said = deployed.run("deploy", "other", "--only", "infrastructure", code=1).stderr
+    assert f"this server was provisioned for '{owner(deployed.fleet.boxes[0])}'" in said
     assert "for 'other " in said
-    assert owner(rack.fleet.boxes[0]).startswith("rack ")
+    assert owner(deployed.fleet.boxes[0]).startswith("rack ")
 
 
-def test_one_that_was_installed_anew_is_told(rack: Rack) -> None:
-    box = rack.fleet.boxes[1]
+def test_one_that_was_installed_anew_is_told(deployed: Rack) -> None:
+    box = deployed.fleet.boxes[1]
     before = box.run("cat", "/etc/machine-id").strip()
     box.run("rm", "-r", "/var/lib/opsctl")
     box.run("sh", "-c", f"echo {'f' * 32} > /etc/machine-id")
-    differs = drifted(rack)["box-02"]
+    differs = drifted(deployed)["box-02"]
     assert differs["drift.claim"] == "nobody's: given back, or installed anew"
     assert differs["drift.machine"].startswith(f"{'f' * 32} (was {before})")
-    rack.run(*DEPLOY, "--overwrite-drift")
-    assert owner(box) == owner(rack.fleet.boxes[0])
+    deployed.run(*DEPLOY, "--overwrite-drift")
+    assert owner(box) == owner(deployed.fleet.boxes[0])
 
 
-def test_destroyed_they_are_handed_back_as_they_were(rack: Rack) -> None:
-    done = rack.json("destroy", "rack", "--yes")
+def test_destroyed_they_are_handed_back_as_they_were(deployed: Rack) -> None:
+    done = deployed.json("destroy", "rack", "--yes")
     assert sorted(done["deleted"]) == ["box-01", "box-02", "claim"]
-    box = rack.fleet.boxes[0]
+    box = deployed.fleet.boxes[0]
     assert not holds(box)
     assert "trading" not in box.run("cat", "/etc/passwd")
     assert "opsctl" not in box.run("ls", "/var/lib", "/etc/sysctl.d")
