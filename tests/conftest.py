@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from opsctl.state import images_folder, toolchain_folder
 from tests.support.servers import folder
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # how long an example takes is no matter of a test's: machines vary
 
 TOOLCHAIN = toolchain_folder()
 """The programs of this user, obtained by `tests.support.prepare`; tests share them."""

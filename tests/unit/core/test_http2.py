@@ -93,7 +93,7 @@ def fields(block: bytes) -> dict[str, str]:
     cut=st.sampled_from([1 << 30, 5_000, 37]),
     pad=st.sampled_from([None, 0, 200]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_requests_of_any_size_arrive_whole_under_any_window(
     bodies: list[int], window: int, frame: int, cut: int, pad: int | None
 ) -> None:

@@ -342,7 +342,7 @@ class OrderPathWithoutStatus(OrderPath):
     profile = Profile(status_request=False)
 
 
-BOUNDS = settings(max_examples=150, stateful_step_count=30, deadline=None)
+BOUNDS = settings(max_examples=150, stateful_step_count=30)
 OrderPath.TestCase.settings = BOUNDS
 OrderPathWithoutStatus.TestCase.settings = BOUNDS
 TestOrderPath = OrderPath.TestCase

@@ -79,7 +79,7 @@ def test_supervisord_listens_on_its_socket_alone_with_a_password() -> None:
 AWKWARD = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(value=AWKWARD, argument=AWKWARD.filter(bool))
 def test_a_shell_reads_every_setting_and_argument_as_it_was(value: str, argument: str) -> None:
     report = "import json,os,sys;print(json.dumps([os.environ['TRADING_X'],sys.argv[1]]))"

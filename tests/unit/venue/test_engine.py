@@ -221,4 +221,4 @@ class Trading(RuleBasedStateMachine):
 
 
 TestTrading = Trading.TestCase
-TestTrading.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestTrading.settings = settings(max_examples=120, stateful_step_count=40)
