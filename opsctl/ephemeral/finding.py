@@ -1,8 +1,8 @@
 """Which ephemeral environments there are: by this machine's records, and by labels in an engine.
 
-A record says all of an environment. Where there is none (its runner died with its state
-folder, or another machine made it), its labels say whose it is and when it ends, and its state,
-if it got so far, lies beside it.
+A record says all of an environment; one that lives in an engine is first made equal to what that
+has. Where there is none (its runner died with its state folder, or another machine made it), its
+labels say whose it is and when it ends, and its state, if it got so far, lies beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from opsctl.model.ephemeral import Ephemeral
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.model.value import Value
 from opsctl.state import state_root
-from opsctl.targets import find_backend, marked_here
+from opsctl.targets import find_backend, marked_here, open_backend
 
 
 class Found(Value):
@@ -63,11 +63,33 @@ def _recorded() -> Iterator[Found]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         known = None
         with contextlib.suppress(OpsctlError):  # damaged, or a newer opsctl's: not ours to judge
-            known = records.environment(path.name)
+            known = _as_it_stands(records.environment(path.name))
         if known is not None and known.ephemeral.owner:
             yield Found(
                 environment=known, identity=identity.known(path.name) or "", where=str(path)
             )
+
+
+def _as_it_stands(known: Environment | None) -> Environment | None:
+    """Return what a record is of, as its engine has it: another machine may have reaped it.
+
+    An engine that does not answer leaves it as it was written down.
+    """
+    if known is None or not known.ephemeral.owner or not custody.is_copy(known.name):
+        return known
+    name, mine = known.name, identity.known(known.name)
+    try:
+        backend = open_backend(known)
+        if backend is None:
+            return known
+        theirs = backend.left()
+        with lock.idle(name) as free:
+            if free and mine and theirs and mine not in theirs:  # the name is another's by now
+                custody.forget(name)
+        custody.refresh(name, backend, lock.idle(name))
+    except OpsctlError:
+        return known
+    return records.environment(name)
 
 
 def _marked(name: str, ephemeral: Ephemeral, known_as: str, where: str) -> Found:
