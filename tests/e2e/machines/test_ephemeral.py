@@ -37,6 +37,8 @@ def labels(engine: DockerClient) -> list[dict[str, str]]:
 def reaper(second: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """Return a machine that reaps, and in whose state this process acts as well."""
     monkeypatch.setenv("OPSCTL_STATE", str(second.state))
+    # Its clock is ahead: what else runs on this machine is not to be judged by it.
+    monkeypatch.setattr("opsctl.ephemeral.finding.orphans_here", tuple)
     yield second
     reap(means(), Recorded(), datetime.now(UTC) + LATER)
 
@@ -80,7 +82,7 @@ def test_all_of_it_says_when_it_ends_and_what_stays_is_never_touched(
     assert labels(engine) == []
     stays.reload()
     # What the first one has written down is a copy, and what it is of is gone.
-    assert first.json("env", "reap")["environments"] == []
+    assert JOB not in {one["environment"] for one in first.json("env", "reap")["environments"]}
 
 
 def test_a_copy_gives_way_to_what_another_machine_made_by_the_name(
@@ -91,7 +93,8 @@ def test_a_copy_gives_way_to_what_another_machine_made_by_the_name(
     until = written(datetime.now(UTC) + LATER)
     others = naming.labels(JOB, "another") | {naming.OWNER: "another", naming.EXPIRES: until}
     engine.networks.create(naming.network(JOB, "a"), internal=True, labels=others)
-    (kept,) = first.json("env", "reap")["environments"]
+    found = first.json("env", "reap")["environments"]
+    (kept,) = (one for one in found if one["environment"] == JOB)
     assert (kept["owner"], kept["verdict"]) == ("another", "kept")
     _, err = first.run(*UP, code=2)
     assert "the name pr-1 is taken: an environment of another until 20" in err
