@@ -52,6 +52,10 @@ class DeployFailed(OpsctlError):
     """A deployment did not become healthy: what ran before runs again, details hold the log."""
 
 
+class Contended(OpsctlError):
+    """Another took what was chosen before it was in use: nothing was made, another choice helps."""
+
+
 class Interrupted(OpsctlError):
     """A signal stopped a change at a safe point: the message says how far it came."""
 

@@ -27,7 +27,7 @@ from opsctl.deploy.records import Deployment, InProgress
 from opsctl.deploy.rollout import Planned, rollout
 from opsctl.deploy.store import store_of
 from opsctl.deploy.update import Recorded
-from opsctl.errors import Interrupted, Locked, OpsctlError, UsageError
+from opsctl.errors import Contended, Interrupted, Locked, OpsctlError, UsageError
 from opsctl.model.environment import Environment
 from opsctl.model.feasibility import rehearsal
 from opsctl.state import environment_folder
@@ -36,6 +36,8 @@ from opsctl.targets.base import Plan, difference
 from opsctl.targets.rotation import bearing
 
 Arguments = Mapping[str, object]
+CHOICES = 8
+"""How often something else is chosen where another took it: more than ever begin at once."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +90,23 @@ class Pipeline:
             refusals.far_release(former)
             refusals.other_target(environment, former)
             refusals.other_sites(environment, former)
-            target = self.means.open_target(environment)
-            wanted = Wanted(
-                "deploy", environment, target, target.deployable(), former, at_once=at_once
-            )
-            refusals.foreign(wanted)
-            plan = difference(name, wanted.services, target.observe())
-            self.progress.planned(plan)
-            if plan.empty and wanted.same and unfinished is None:
-                return _confirm(wanted, change, began)
-            return _carry_out(wanted, plan, change, began, arguments, verify=verify)
+            choices = CHOICES
+            while True:
+                target = self.means.open_target(environment)
+                wanted = Wanted(
+                    "deploy", environment, target, target.deployable(), former, at_once=at_once
+                )
+                refusals.foreign(wanted)
+                plan = difference(name, wanted.services, target.observe())
+                self.progress.planned(plan)
+                if plan.empty and wanted.same and unfinished is None:
+                    return _confirm(wanted, change, began)
+                try:
+                    return _carry_out(wanted, plan, change, began, arguments, verify=verify)
+                except Contended as taken:
+                    if not (choices := choices - 1):
+                        raise
+                    self.progress.say(f"{taken.message}: choosing again")
 
     def rollback(
         self,

@@ -1,8 +1,9 @@
-"""Which ephemeral environments there are: by this machine's records, and by labels in an engine.
+"""Which ephemeral environments there are: by records, by labels in an engine, by processes.
 
-A record says all of an environment. Where there is none (its runner died with its state
-folder, or another machine made it), its labels say whose it is and when it ends, and its state,
-if it got so far, lies beside it.
+A record says all of an environment; one that lives in an engine is first made equal to what that
+has. Where there is none (its runner died with its state folder, or another machine made it), its
+labels say whose it is and when it ends, and its state, if it got so far, lies beside it. Processes
+of this machine say it by their variables.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from opsctl.model.ephemeral import Ephemeral
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.model.value import Value
 from opsctl.state import state_root
-from opsctl.targets import find_backend, marked_here
+from opsctl.targets import find_backend, marked_here, open_backend, orphans_here
+from opsctl.targets.local.orphans import Orphan
 
 
 class Found(Value):
@@ -32,12 +34,16 @@ class Found(Value):
     identity: str
     """Its UUID; empty where it was killed before it had one."""
     where: str
+    orphan: Orphan | None = None
+    """Its processes, where they are all that is left of it."""
 
 
 class Looked(Value):
     """What was found, and which engine could not be asked, with the reason."""
 
     found: tuple[Found, ...]
+    orphans: tuple[Found, ...] = ()
+    """Those of which nothing but processes is left; they keep no name from another."""
     unreachable: tuple[str, ...] = ()
 
 
@@ -54,7 +60,11 @@ def look() -> Looked:
     for one in marked:
         if one.environment not in here:
             here[one.environment] = _marked(one.environment, one.ephemeral, one.identity, one.where)
-    return Looked(found=tuple(here[name] for name in sorted(here)), unreachable=tuple(unreachable))
+    return Looked(
+        found=tuple(here[name] for name in sorted(here)),
+        orphans=tuple(map(_orphaned, orphans_here())),
+        unreachable=tuple(unreachable),
+    )
 
 
 def _recorded() -> Iterator[Found]:
@@ -63,11 +73,33 @@ def _recorded() -> Iterator[Found]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         known = None
         with contextlib.suppress(OpsctlError):  # damaged, or a newer opsctl's: not ours to judge
-            known = records.environment(path.name)
+            known = _as_it_stands(records.environment(path.name))
         if known is not None and known.ephemeral.owner:
             yield Found(
                 environment=known, identity=identity.known(path.name) or "", where=str(path)
             )
+
+
+def _as_it_stands(known: Environment | None) -> Environment | None:
+    """Return what a record is of, as its engine has it: another machine may have reaped it.
+
+    An engine that does not answer leaves it as it was written down.
+    """
+    if known is None or not known.ephemeral.owner or not custody.is_copy(known.name):
+        return known
+    name, mine = known.name, identity.known(known.name)
+    try:
+        backend = open_backend(known)
+        if backend is None:
+            return known
+        theirs = backend.left()
+        with lock.idle(name) as free:
+            if free and mine and theirs and mine not in theirs:  # the name is another's by now
+                custody.forget(name)
+        custody.refresh(name, backend, lock.idle(name))
+    except OpsctlError:
+        return known
+    return records.environment(name)
 
 
 def _marked(name: str, ephemeral: Ephemeral, known_as: str, where: str) -> Found:
@@ -75,14 +107,20 @@ def _marked(name: str, ephemeral: Ephemeral, known_as: str, where: str) -> Found
     whole = None
     with contextlib.suppress(OpsctlError):
         whole = of_state(find_backend(name).read())
-    environment = whole or Environment(
-        name=name,
-        tier=LatencyTier.WEEKLY,
-        dr=DrTier.COLD,
-        target=TargetName.DOCKER,
-        ephemeral=ephemeral,
-    )
+    environment = whole or _by_name(name, TargetName.DOCKER, ephemeral)
     return Found(environment=environment, identity=known_as, where=where)
+
+
+def _orphaned(one: Orphan) -> Found:
+    environment = _by_name(one.environment, TargetName.LOCAL, one.ephemeral)
+    return Found(environment=environment, identity=one.identity, where=one.where, orphan=one)
+
+
+def _by_name(name: str, target: TargetName, ephemeral: Ephemeral) -> Environment:
+    """Return an environment of which no more is known; what its tiers were changes nothing."""
+    return Environment(
+        name=name, tier=LatencyTier.WEEKLY, dr=DrTier.COLD, target=target, ephemeral=ephemeral
+    )
 
 
 def of_state(state: State | None) -> Environment | None:

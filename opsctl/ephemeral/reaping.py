@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from opsctl import evidence
 from opsctl.deploy import refusals
 from opsctl.deploy.lock import held
 from opsctl.deploy.means import Means
@@ -13,8 +14,8 @@ from opsctl.ephemeral.outcome import Reaped, Reaping
 from opsctl.ephemeral.removing import remove
 from opsctl.errors import Locked, OpsctlError
 from opsctl.model.environment import Environment, TargetName
-from opsctl.model.ephemeral import shown
-from opsctl.targets import find_backend
+from opsctl.model.ephemeral import Ephemeral, shown
+from opsctl.targets import end_orphan, find_backend
 
 
 def reap(means: Means, progress: Progress, now: datetime, *, dry_run: bool = False) -> Reaping:
@@ -24,7 +25,8 @@ def reap(means: Means, progress: Progress, now: datetime, *, dry_run: bool = Fal
     lock, the other finds it held or nothing left.
     """
     found = look()
-    done = tuple(_judged(one, means, progress, now, dry_run=dry_run) for one in found.found)
+    every = (*found.found, *found.orphans)
+    done = tuple(_judged(one, means, progress, now, dry_run=dry_run) for one in every)
     return Reaping(at=now, dry_run=dry_run, environments=done, unreachable=found.unreachable)
 
 
@@ -46,7 +48,7 @@ def make_room(wanted: Environment, means: Means, progress: Progress, now: dateti
         standing = one.environment
         if standing.name == wanted.name and standing.ephemeral.over(now):
             progress.say(f"{standing.name} was {standing.ephemeral}: taking it away first")
-            done = _removed(one, means, progress, why=_over(standing))
+            done = _removed(one, means, progress, why=_over(standing.ephemeral))
             if done.verdict != "removed":
                 raise OpsctlError(
                     f"the name {wanted.name} is taken by what is past its time, and that could "
@@ -60,12 +62,12 @@ def make_room(wanted: Environment, means: Means, progress: Progress, now: dateti
 def _judged(
     found: Found, means: Means, progress: Progress, now: datetime, *, dry_run: bool
 ) -> Reaped:
-    ephemeral = found.environment.ephemeral
-    if not ephemeral.over(now):
-        return _answer(found, "kept", f"its time is over at {shown(ephemeral.until or now)}")
+    of = found.environment.ephemeral
+    if not of.over(now):
+        return _answer(found, "kept", f"its time is over at {shown(of.until or now)}")
     if dry_run:
-        return _answer(found, "would remove", _over(found.environment))
-    return _removed(found, means, progress, why=_over(found.environment))
+        return _answer(found, "would remove", _over(of))
+    return _removed(found, means, progress, why=_over(of))
 
 
 def _removed(found: Found, means: Means, progress: Progress, *, why: str) -> Reaped:
@@ -83,6 +85,12 @@ def _removed(found: Found, means: Means, progress: Progress, *, why: str) -> Rea
 def _remove(found: Found, means: Means, progress: Progress, why: str) -> str | None:
     environment = found.environment
     name = environment.name
+    if found.orphan is not None:
+        with evidence.recorded(
+            command="env reap", environment=name, identity=found.identity, arguments={"why": why}
+        ) as run:
+            end_orphan(found.orphan)
+        return run.id
     if environment.target is TargetName.DOCKER and not folder_of(name).is_dir():
         take_over(name)
         if not folder_of(name).is_dir():
@@ -92,9 +100,8 @@ def _remove(found: Found, means: Means, progress: Progress, why: str) -> str | N
     return remove(environment, means, progress, why=why)
 
 
-def _over(environment: Environment) -> str:
-    until = environment.ephemeral.until
-    return f"its time was over at {shown(until)}" if until else ""
+def _over(of: Ephemeral) -> str:
+    return f"its time was over at {shown(of.until)}" if of.until else ""
 
 
 def _answer(found: Found, verdict: str, detail: str, *, run: str | None = None) -> Reaped:

@@ -15,15 +15,18 @@ from opsctl.targets.base import Target
 
 if TYPE_CHECKING:
     from opsctl.targets.docker.finding import Marked
+    from opsctl.targets.local.orphans import Orphan
 
 __all__ = [
     "Target",
     "composed",
+    "end_orphan",
     "find_backend",
     "found_here",
     "marked_here",
     "open_backend",
     "open_target",
+    "orphans_here",
 ]
 
 
@@ -107,6 +110,20 @@ def marked_here() -> tuple[Marked, ...]:
 
     with connected() as engine:
         return marked(engine)
+
+
+def orphans_here() -> tuple[Orphan, ...]:
+    """Return the environments of which this machine runs processes whose state folder is gone."""
+    from opsctl.targets.local.orphans import orphans
+
+    return orphans()
+
+
+def end_orphan(orphan: Orphan) -> None:
+    """End the processes of one; raises `OpsctlError` where one does not end."""
+    from opsctl.targets.local.orphans import end
+
+    end(orphan)
 
 
 def find_backend(name: str) -> Backend:

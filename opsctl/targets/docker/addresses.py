@@ -8,7 +8,7 @@ places, as what carries the links does, has an address in each.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -53,6 +53,11 @@ class Addresses:
                 hint="destroy environments that nobody needs; docker network ls shows them",
             )
         return self._block
+
+    @property
+    def new(self) -> bool:
+        """Whether they were chosen by this process, and nothing was made with them yet."""
+        return self._kept[0] is None
 
     def _chosen(self) -> IPv4Network | None:
         """Return a block that is free, held until its networks are made; None where none is."""
@@ -123,3 +128,12 @@ def _read(path: Path) -> tuple[IPv4Network | None, Kept]:
             hint=f"destroy the environment, or remove {path} and deploy again: it then gets "
             "other addresses",
         ) from fault
+
+
+def routed(table: str) -> Iterator[IPv4Network]:
+    """Yield what the machine reaches by a route of its own, as the kernel lists it."""
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        to, mask = (int.from_bytes(bytes.fromhex(fields[n]), "little") for n in (1, 7))
+        if mask:  # not the way to everywhere
+            yield IPv4Network((to, mask.bit_count()))

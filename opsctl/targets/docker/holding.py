@@ -230,12 +230,14 @@ class Custodian:
                 time.sleep(RETRY_S)
 
     def left(self) -> frozenset[str]:
-        """Return the identities that containers and volumes of this environment's name bear."""
+        """Return the identities that anything of this environment's name bears."""
         of = {"label": [f"{naming.ENVIRONMENT}={self.environment}", naming.IDENTITY]}
         with errors(self.engine.address):
             containers = self._api.containers(all=True, filters=of)
             volumes = self._api.volumes(filters=of)["Volumes"] or ()
-        return frozenset(one["Labels"][naming.IDENTITY] for one in (*containers, *volumes))
+            networks = self._api.networks(filters=of)
+        every = (*containers, *volumes, *networks)
+        return frozenset(one["Labels"][naming.IDENTITY] for one in every)
 
 
 class Line:

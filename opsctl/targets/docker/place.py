@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network
 
-from opsctl.errors import DeployFailed
+from opsctl.errors import Contended, DeployFailed, OpsctlError
 from opsctl.images.engine import errors
 from opsctl.images.running import Runnable
 from opsctl.services.base import Service
@@ -32,17 +32,41 @@ class Place:
         """Name the place and what runs there; make nothing."""
         self._containers = containers
         self._api = containers.api
-        self._name, self._network = name, network
+        self._name, self.network = name, network
         self._services = tuple(services)
         self._giving = threading.Lock()
         self.keeper = naming.keeper(containers.environment, name)
+
+    def claim(self) -> None:
+        """Make the network alone: of two who want the same addresses, an engine refuses one.
+
+        Raises `Contended`.
+        """
+        from docker.errors import APIError
+
+        where = self._containers
+        with errors(where.engine.address):
+            try:
+                self._make_network()
+            except APIError as fault:
+                if "overlap" not in str(fault.explanation):
+                    raise
+                raise Contended(
+                    f"another environment has taken {self.network} in {where.engine.address}",
+                    hint=f"opsctl deploy {where.environment} chooses others",
+                ) from fault
+
+    def give_up(self) -> None:
+        """Remove the network, to which nothing was attached yet."""
+        with errors(self._containers.engine.address):
+            self._api.remove_network(naming.network(self._containers.environment, self._name))
 
     def prepare(self, image: Runnable) -> None:
         """Make the network, the volumes and the keeper, of an image that has Python."""
         where = self._containers
         of = (where.environment, where.identity, self._name)
         with errors(where.engine.address):
-            self._make_network(fabric.network(*of, self._network, self._services))
+            self._make_network()
             known = {
                 v["Name"]
                 for v in self._api.volumes(
@@ -59,7 +83,9 @@ class Place:
                     )
         self._keep(fabric.keeper(*of, self._services, image))
 
-    def _make_network(self, wanted: fabric.Network) -> None:
+    def _make_network(self) -> None:
+        of = self._containers.environment, self._containers.identity, self._name
+        wanted = fabric.network(*of, self.network, self._services)
         for found in self._api.networks(names=[wanted.name]):
             if found["Name"] == wanted.name:
                 if [c["Subnet"] for c in found["IPAM"]["Config"]] == [wanted.subnet]:
@@ -123,3 +149,30 @@ class Place:
                     details=said.splitlines(),
                 )
             time.sleep(POLL_S)
+
+
+def places_of(
+    services: Sequence[Service],
+    containers: Callable[[str], Containers],
+    network: Callable[[str], IPv4Network],
+) -> dict[str, Place]:
+    """Return the places of services by name; `containers` and `network` are those of one."""
+    of = {s.site: [each for each in services if each.site == s.site] for s in services}
+    return {name: Place(containers(name), name, network(name), own) for name, own in of.items()}
+
+
+def claim(places: Mapping[str, Place]) -> None:
+    """Make the networks of places, the first addresses first, or none; raises `Contended`.
+
+    A machine that works on the same engine at once may have chosen the same addresses, and
+    nobody but the engine is asked by both.
+    """
+    claimed: list[Place] = []
+    try:
+        for place in sorted(places.values(), key=lambda each: each.network):
+            place.claim()
+            claimed.append(place)
+    except OpsctlError:
+        for place in claimed:
+            place.give_up()
+        raise

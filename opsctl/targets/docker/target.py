@@ -24,7 +24,7 @@ from opsctl.targets.applying import Application, event
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.chosen import chosen
 from opsctl.targets.docker import compose, fabric, limits, logs, naming, strangers
-from opsctl.targets.docker.addresses import Addresses
+from opsctl.targets.docker.addresses import Addresses, routed
 from opsctl.targets.docker.containers import Containers
 from opsctl.targets.docker.described import refuse_broken
 from opsctl.targets.docker.faults import Ground, clock, disk, freezing
@@ -33,7 +33,7 @@ from opsctl.targets.docker.hosts import Fleet, Hosts, here, left_behind, network
 from opsctl.targets.docker.killing import killing
 from opsctl.targets.docker.mirror import Mirrors
 from opsctl.targets.docker.observing import Seen, out_of_reach, rss_bytes, running
-from opsctl.targets.docker.place import Place
+from opsctl.targets.docker.place import Place, claim, places_of
 from opsctl.targets.docker.runner import STOP_GRACE_S, Runner
 from opsctl.targets.docker.sending import carry_images, wanted_images
 from opsctl.targets.docker.spec import Container, container
@@ -145,7 +145,7 @@ class DockerTarget:
         return tuple(sorted(found, key=lambda each: each.key))
 
     def preflight(self, services: Sequence[Service]) -> None:
-        """Raise for what would fail."""
+        """Raise for what would fail; claim addresses that were chosen just now."""
         order.levels({s.key: s for s in services})
         refuse_unusable(self._hosts, self._fleet, services)
         for host in self._hosts.all:
@@ -156,6 +156,12 @@ class DockerTarget:
             if self._secrets.none:
                 strangers.refuse_locked_data(there)
         self._refuse_limits(services)
+        if self.host.addresses.new:
+            self._keep_identity()  # whoever is killed now knows the networks for its own
+            claim(self._places(services))
+
+    def _places(self, services: Sequence[Service]) -> dict[str, Place]:
+        return places_of(services, self._fleet.at, self.host.addresses.network)
 
     def _refuse_limits(self, services: Sequence[Service]) -> None:
         for host in self._hosts.all:
@@ -210,26 +216,25 @@ class DockerTarget:
         """Write down what was chosen, make the secrets, and what each place has."""
         if self._took_up is None:
             self._took_up = any(strangers.has_data(self._fleet.on(h)) for h in self._hosts.all)
-        files.folder(self._root)
-        identity = self._root / "identity"
-        if not identity.exists():
-            files.write(identity, f"{self.host.identity}\n")
+        self._keep_identity()
         self.host.addresses.keep()
         self._secrets.ensure(
             {name for service in services for name in service.secrets},
             addresses=self.host.addresses.all(),
         )
         custody.keep(self._environment.name)  # data that is made with a secret outlives it never
-        found = {}
-        for site in dict.fromkeys(service.site for service in services):
-            own = [service for service in services if service.site == site]
-            place = Place(self._fleet.at(site), site, self.host.addresses.network(site), own)
+        found = self._places(services)
+        for place in found.values():
             place.prepare(self._python())
-            found[site] = place
         for host in self._hosts.all:
             if behind(host):
                 open_gate(self._fleet.on(host), host, list(found), self._python())
         return found
+
+    def _keep_identity(self) -> None:
+        files.folder(self._root)
+        if not (self._root / "identity").exists():
+            files.write(self._root / "identity", f"{self.host.identity}\n")
 
     def _python(self) -> Runnable:
         """Return an image of ours, which has Python."""
@@ -390,12 +395,3 @@ def in_image(service: Service, image: Runnable) -> Service:
     if service.kind == "app":
         argv = (*image.python, *argv[len(PYTHON) :]) if image.own else ()
     return service.model_copy(update={"image": image.reference, "argv": argv})
-
-
-def routed(table: str) -> Iterator[IPv4Network]:
-    """Yield what the machine reaches by a route of its own, as the kernel lists it."""
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        to, mask = (int.from_bytes(bytes.fromhex(fields[n]), "little") for n in (1, 7))
-        if mask:  # not the way to everywhere
-            yield IPv4Network((to, mask.bit_count()))

@@ -139,8 +139,10 @@ class Supervisor:
         except Gone:
             return None
 
-    def start(self, configuration: str) -> None:
+    def start(self, configuration: str, marks: Mapping[str, str]) -> None:
         """Start it from a configuration that is written already; return when it answers.
+
+        What it runs inherits the variables `marks`.
 
         It leaves our session and our terminal, and has opened its socket when the command
         returns. Raises `DeployFailed` where it cannot.
@@ -155,7 +157,7 @@ class Supervisor:
                 text=True,
                 stdin=subprocess.DEVNULL,
                 cwd="/",
-                env=self._environment(),
+                env={**self._environment(), **marks},
                 timeout=START_WITHIN_S,
                 check=False,
                 start_new_session=True,

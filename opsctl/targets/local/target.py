@@ -25,6 +25,7 @@ from opsctl.targets.local import (
     clock,
     definition,
     logs,
+    orphans,
     preflight,
     preparation,
     processes,
@@ -296,7 +297,7 @@ class LocalTarget:
     def _launch(self) -> None:
         text = self._configuration()
         files.write(self._layout.supervisord, text)
-        self._supervisord().start(text)
+        self._supervisord().start(text, orphans.marks(self._environment, self._layout.root))
 
     def _define(self, services: Sequence[Service], level: dict[str, int]) -> None:
         """Write what supervisord and a later opsctl need to know of services."""

@@ -13,7 +13,8 @@ import pytest
 
 from opsctl.deploy.means import means
 from opsctl.ephemeral.reaping import reap
-from opsctl.targets.local.processes import command_of, pids
+from opsctl.targets.local.orphans import orphans
+from opsctl.targets.local.processes import Process, children, command_of, pids, process
 from tests.e2e.branches.conftest import Job, left
 from tests.support.process import folder
 from tests.unit.deploy.fake import Recorded
@@ -28,6 +29,14 @@ def at(job: Job) -> dict[str, str]:
     """Return where a job was told that its ports are."""
     lines = (line.strip() for text in job.said for line in text.splitlines())
     return dict(line.split("=", 1) for line in lines if line.startswith("OPSCTL_AT_"))
+
+
+def descendants(pid: int) -> list[Process]:
+    """Return a process and all that came from it."""
+    born, found = children(), [pid]
+    for each in found:
+        found += born.get(each, ())
+    return [known for each in found if (known := process(each)) is not None]
 
 
 def test_three_at_once_do_not_collide_and_leave_nothing(start: Start, state: Path) -> None:
@@ -86,4 +95,29 @@ def test_what_a_killed_runner_leaves_is_reaped_when_its_time_is_over(
     assert gone.verdict == "removed", gone.detail
     assert left(state) == []
     assert not list((state / "environments").iterdir())
+    assert reap(means(), Recorded(), datetime.now(UTC) + LATER).environments == ()
+
+
+def test_processes_whose_state_folder_is_gone_are_reaped_by_what_they_bear(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with folder() as lost:
+        found = "opsctl.ephemeral.finding.orphans_here"
+        monkeypatch.setattr(
+            found, lambda: tuple(one for one in orphans() if one.root.is_relative_to(lost))
+        )
+        job = start("lost-1", "--no-verify", "--keep", state=lost)
+        assert job.end()[0] == 0, job.said
+        assert reap(means(), Recorded(), datetime.now(UTC) + LATER).environments == ()
+        root = lost / "environments/lost-1"
+        ran = descendants(int((root / "supervisord.pid").read_text()))
+        made = [json.loads(one.read_text()) for one in root.glob("services/*.json")]
+        sockets = [Path(path) for one in made for path in one["leaves"] if Path(path).exists()]
+    assert (len(ran) > len(made), len(sockets)) == (True, 4)
+    (kept,) = reap(means(), Recorded(), datetime.now(UTC)).environments
+    assert (kept.verdict, kept.environment, str(lost) in kept.where) == ("kept", "lost-1", True)
+    (gone,) = reap(means(), Recorded(), datetime.now(UTC) + LATER).environments
+    assert (gone.verdict, gone.run is None) == ("removed", False), gone.detail
+    assert [one for one in ran if one.alive] == []
+    assert [path for path in sockets if path.exists()] == []
     assert reap(means(), Recorded(), datetime.now(UTC) + LATER).environments == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from opsctl.deploy.means import Means
-from opsctl.errors import DeployFailed
+from opsctl.errors import DeployFailed, OpsctlError
 from opsctl.health.checks import Check
 from opsctl.health.latency import latency
 from opsctl.health.probes import Result
@@ -90,8 +90,9 @@ class FakeTarget:
     applied: list[tuple[str, str]] = field(default_factory=list)
     """Every action that was carried out, with the service's key."""
     before_each: Callable[[str], None] = lambda key: None
-    refuses: DeployFailed | None = None
+    refuses: OpsctlError | None = None
     """What preflight raises."""
+    refuses_times: int = 1_000
     data: set[str] = field(default_factory=set)
 
     def services(self) -> tuple[Service, ...]:
@@ -111,7 +112,8 @@ class FakeTarget:
         return tuple(self.running.values())
 
     def preflight(self, services: Sequence[Service]) -> None:
-        if self.refuses:
+        if self.refuses and self.refuses_times:
+            self.refuses_times -= 1
             raise self.refuses
 
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:

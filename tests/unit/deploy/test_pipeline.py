@@ -13,8 +13,8 @@ import pytest
 from opsctl import evidence
 from opsctl.deploy import identity, records
 from opsctl.deploy.lock import held
-from opsctl.deploy.pipeline import Pipeline
-from opsctl.errors import DeployFailed, Interrupted, Locked, UsageError
+from opsctl.deploy.pipeline import CHOICES, Pipeline
+from opsctl.errors import Contended, DeployFailed, Interrupted, Locked, UsageError
 from opsctl.evidence import Entry
 from tests.unit.deploy.fake import (
     FAILS,
@@ -129,6 +129,18 @@ def test_preflight_speaks_before_anything_starts(pipeline: Pipeline, target: Fak
     assert target.applied == []
     assert records.in_progress("daily") is None
     assert _lines() == []
+
+
+def test_what_another_took_is_chosen_again_and_not_for_ever(
+    pipeline: Pipeline, target: FakeTarget
+) -> None:
+    target.refuses, target.refuses_times = Contended("another environment has taken it"), 100
+    with pytest.raises(Contended):
+        _deploy(pipeline)
+    assert (target.refuses_times, target.applied, _lines()) == (100 - CHOICES, [], [])
+    target.refuses_times = 2
+    assert _deploy(pipeline)
+    assert len(_lines()) == 1
 
 
 class TestFailing:

@@ -20,4 +20,5 @@ def target(monkeypatch: pytest.MonkeyPatch, state: Path) -> FakeTarget:
     monkeypatch.setattr("opsctl.deploy.means.means", lambda *_: means(fake))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr("opsctl.ephemeral.finding.marked_here", tuple)
+    monkeypatch.setattr("opsctl.ephemeral.finding.orphans_here", tuple)
     return fake

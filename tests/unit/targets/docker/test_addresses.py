@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from opsctl.errors import OpsctlError
-from opsctl.targets.docker.addresses import FIRST, LAST, POOL, Addresses
-from opsctl.targets.docker.target import routed
+from opsctl.targets.docker.addresses import FIRST, LAST, POOL, Addresses, routed
 
 
 def addresses(tmp_path: Path, *used: str) -> Addresses:
