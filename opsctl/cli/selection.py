@@ -121,6 +121,22 @@ def declared_or_none(name: str | None, tier: LatencyTier | None) -> Environment 
     return None
 
 
+def in_cloud(name: str | None, tier: LatencyTier | None) -> Environment | None:
+    """Return an environment of which a cloud runs parts, as it stands or as its file says.
+
+    None: there are no such parts, or nobody can say. No host of it is asked.
+    """
+    from opsctl.deploy import records
+
+    found = records.environment(name) if name is not None and _fits(name) else None
+    if found is None:
+        try:
+            found = declared_or_none(name, tier)
+        except UsageError:
+            return None
+    return found if found is not None and found.infrastructure == "aws" else None
+
+
 def standing(name: str | None, tier: LatencyTier | None) -> Environment | None:
     """Return an environment as it stands; None where it is not deployed.
 

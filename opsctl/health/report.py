@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from opsctl.health import probes
+from opsctl.health.managed import Managed
 from opsctl.health.queries import Alert, Prometheus, PrometheusUnreadable, ScrapeTarget
 from opsctl.model.value import Value
 from opsctl.services.base import HttpProbe, Service
@@ -74,6 +75,10 @@ class EnvironmentHealth(EnvironmentStatus):
     """What the probes did, and what Prometheus says; answered by `opsctl health`."""
 
     monitoring: Monitoring
+    services_unknown: str = ""
+    """Why it is not known how the services are; empty where it is."""
+    managed: Managed | None = None
+    """What a cloud runs for it; null where nothing is."""
 
 
 def status(
@@ -113,6 +118,24 @@ def health(
     return EnvironmentHealth(
         environment=environment, verdict=verdict, services=shown, monitoring=monitoring
     )
+
+
+def unseen(environment: str, why: str) -> EnvironmentHealth:
+    """Return the health of an environment whose services cannot be seen: they may run or not."""
+    return EnvironmentHealth(
+        environment=environment,
+        verdict="unhealthy",
+        services=(),
+        monitoring=Monitoring(detail="was not asked"),
+        services_unknown=why,
+    )
+
+
+def with_managed(seen: EnvironmentHealth, managed: Managed | None) -> EnvironmentHealth:
+    """Return the health of services with that of what a cloud runs for them."""
+    well = seen.verdict == "healthy" and (managed is None or managed.healthy)
+    verdict: Verdict = "healthy" if well else "unhealthy"
+    return seen.model_copy(update={"managed": managed, "verdict": verdict})
 
 
 def listening(services: Sequence[Service]) -> frozenset[str]:

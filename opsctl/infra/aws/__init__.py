@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from opsctl.errors import UsageError
 from opsctl.infra import prechecks
 from opsctl.infra.aws import lookup
-from opsctl.infra.aws.asking import Asking
+from opsctl.infra.aws.asking import Asking, held_to
 from opsctl.infra.declared import Declared
 from opsctl.infra.guardrails import Facts
 from opsctl.infra.prechecks import Precheck
 from opsctl.infra.previewed import Action, Preview
 from opsctl.infra.workspace import Workspace
-from opsctl.model.aws import AwsSettings, Role, region_of
+from opsctl.model.aws import Role, region_of
 from opsctl.model.environment import WITNESS, Environment
 from opsctl.model.faults import written
 from opsctl.model.hosts import PORT
@@ -85,7 +85,7 @@ def designed(environment: Environment) -> Design:
 
     settings = environment.aws
     asked = Asking()
-    _our_account(asked, settings)
+    held_to(settings.account, asked)
     regions = dict.fromkeys(region_of(settings, site) for site in environment.sites)
     wanted = [region for region in regions if region not in settings.images]
     try:
@@ -148,17 +148,6 @@ def facts(environment: Environment, made: Design, replace_data: Iterable[str] = 
         cost_usd_year=environment.latency.cost_usd_year,
         replace_data=tuple(replace_data),
     )
-
-
-def _our_account(asked: Asking, settings: AwsSettings) -> None:
-    """Refuse credentials of another account than the environment's."""
-    answer = asked("sts", "", lambda client: client.get_caller_identity())
-    if answer["Account"] != settings.account:
-        raise UsageError(
-            f"these are credentials of account {answer['Account']} ({answer['Arn']}), and the "
-            f"environment is of account {settings.account}",
-            hint="choose other credentials (AWS_PROFILE), or correct trading:aws.account",
-        )
 
 
 def _zones(asked: Asking, region: str) -> tuple[str, ...]:

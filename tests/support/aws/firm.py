@@ -121,11 +121,35 @@ class Firm:
         found = self.server.client("ec2").describe_vpcs()["Vpcs"]
         return [one["VpcId"] for one in found if not one["IsDefault"]]
 
-    def instances(self) -> list[dict[str, Any]]:
-        """Return the instances that were not terminated."""
-        found = self.server.client("ec2").describe_instances()["Reservations"]
+    def instances(self, region: str = REGION) -> list[dict[str, Any]]:
+        """Return the instances of a region that were not terminated."""
+        found = self.server.client("ec2", region).describe_instances()["Reservations"]
         every = [one for each in found for one in each["Instances"]]
         return [one for one in every if one["State"]["Name"] != "terminated"]
+
+    @contextlib.contextmanager
+    def allowed(self, *actions: str) -> Iterator[None]:
+        """Run commands as somebody who may do these actions only, until the block ends."""
+        iam, name = self.server.client("iam"), "limited"
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        iam.create_user(UserName=name)
+        iam.put_user_policy(
+            UserName=name,
+            PolicyName=name,
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        )
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        before = dict(self.variables)
+        self.variables["AWS_ACCESS_KEY_ID"] = made["AccessKeyId"]
+        self.variables["AWS_SECRET_ACCESS_KEY"] = made["SecretAccessKey"]
+        try:
+            with self.server.judging():
+                yield
+        finally:
+            self.variables.update(before)
+            iam.delete_access_key(UserName=name, AccessKeyId=made["AccessKeyId"])
+            iam.delete_user_policy(UserName=name, PolicyName=name)
+            iam.delete_user(UserName=name)
 
 
 @contextlib.contextmanager

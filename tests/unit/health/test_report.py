@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsctl.health import report
+from opsctl.health.managed import Managed, Part
 from opsctl.health.probes import Result
 from opsctl.health.queries import Alert, ScrapeTarget
 from opsctl.health.report import Monitoring
@@ -191,3 +192,22 @@ def test_probing_asks_every_service_and_no_service_is_no_work() -> None:
 
 def test_an_environment_without_prometheus_has_nothing_to_say() -> None:
     assert report.monitored([service("data")], lambda _: "") == Monitoring()
+
+
+def test_managed_parts_count_and_neither_side_hides_the_other() -> None:
+    seen = report.health(
+        "books", [service("data")], [running("data")], NOW, {"data@a": OK}, Monitoring()
+    )
+
+    def of(state: Literal["healthy", "unhealthy", "unknown"]) -> Managed:
+        part = Part(kind="key", name="key", region="eu-west-1", id="1", state=state, detail="")
+        return Managed(parts=(part,))
+
+    assert report.with_managed(seen, None).verdict == "healthy"
+    assert report.with_managed(seen, of("healthy")).verdict == "healthy"
+    for bad in (of("unhealthy"), of("unknown"), Managed(detail="no state")):
+        both = report.with_managed(seen, bad)
+        assert (both.verdict, both.services, both.managed) == ("unhealthy", seen.services, bad)
+    hidden = report.with_managed(report.unseen("books", "no way to the host"), of("healthy"))
+    assert (hidden.verdict, hidden.services_unknown) == ("unhealthy", "no way to the host")
+    assert hidden.managed == of("healthy")
