@@ -13,21 +13,27 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from platform import processor, python_version, release
 
 from opsctl import environments
 from opsctl.state import images_folder
 from opsctl.targets import open_target
-from tests.bench import boxes, containers, drill_report, infrastructure, platform, rack, throughput
+from tests.bench import (
+    boxes,
+    branches,
+    containers,
+    drill_report,
+    infrastructure,
+    platform,
+    rack,
+    throughput,
+)
 from tests.bench.row import Row
 from tests.bench.timing import OPSCTL, opsctl_json, timed
 from tests.support.servers import folder
 
-PARTS = (
-    "daily", "throughput", "platform", "report", "containers", "boxes", "infrastructure", "rack",
-)  # fmt: skip
 SETTLE_S = 10
 IDLE_S = 30
 
@@ -123,6 +129,20 @@ def machine() -> str:
     )
 
 
+PARTS: dict[str, Callable[[int], list[Row]]] = {
+    "daily": measure,
+    "throughput": throughput.measure,
+    "platform": lambda _: platform.measure(),
+    "report": drill_report.measure,
+    "containers": lambda _: containers.measure(1),
+    "boxes": lambda _: boxes.measure(),
+    "infrastructure": lambda _: infrastructure.measure(),
+    "rack": lambda _: rack.measure(),
+    "branches": lambda _: branches.measure(),
+}
+"""What is measured, by the name that `--only` takes; in so many rounds, or as it has its own."""
+
+
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -135,22 +155,9 @@ def main() -> int:
         os.environ.setdefault("OPSCTL_IMAGES", str(images_folder()))
         os.environ["OPSCTL_STATE"] = str(state)
         rows: list[Row] = []
-        if given.only in (None, "daily"):
-            rows += measure(given.rounds)
-        if given.only in (None, "throughput"):
-            rows += throughput.measure(given.rounds)
-        if given.only in (None, "platform"):
-            rows += platform.measure()
-        if given.only in (None, "report"):
-            rows += drill_report.measure(given.rounds)
-        if given.only in (None, "containers"):
-            rows += containers.measure(1)
-        if given.only in (None, "boxes"):
-            rows += boxes.measure()
-        if given.only in (None, "infrastructure"):
-            rows += infrastructure.measure()
-        if given.only in (None, "rack"):
-            rows += rack.measure()
+        for name, part in PARTS.items():
+            if given.only in (None, name):
+                rows += part(given.rounds)
     print("| figure | goal | measured |\n|---|---|---|")
     for row in rows:
         print(f"| {row.name} | {row.goal} | {row.measured} |")

@@ -41,7 +41,7 @@ def measure(rounds: int) -> list[Row]:
     """Deploy and drill on one target and on the other, in turn, and return the figures."""
     os.environ.setdefault("OPSCTL_IMAGES", str(images_folder()))
     found: dict[str, list[Measured]] = {target: [] for target in TARGETS}
-    with _engine():
+    with engine():
         opsctl("images", "build")
         for _ in range(rounds):
             for target in TARGETS:
@@ -101,7 +101,8 @@ def _drilled(name: str, given: tuple[str, ...]) -> list[float]:
 
 
 @contextlib.contextmanager
-def _engine() -> Iterator[None]:
+def engine() -> Iterator[None]:
+    """Have an engine at `DOCKER_HOST` until the block ends; stop where there can be none."""
     if os.environ.get("DOCKER_HOST") or Path("/var/run/docker.sock").exists():
         yield
         return

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from opsctl.infra.aws import finding
 from opsctl.infra.aws import lookup as looking
 from opsctl.infra.pending import Operation, Undecided
 from tests.integration.aws.cases import Case
@@ -46,12 +47,12 @@ def making(made: Made, inputs: dict[str, Any], *recorded: str) -> Operation:
 
 
 def test_every_type_can_be_looked_up_or_is_made_but_once() -> None:
-    assert sorted(KINDS) == sorted((*looking.KINDS, *looking.ONCE))
+    assert sorted(KINDS) == sorted((*finding.KINDS, *finding.ONCE))
 
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.token in looking.KINDS and case.token not in NOT_KEPT],
+    [case for case in CASES if case.token in finding.KINDS and case.token not in NOT_KEPT],
     ids=lambda case: case.token.rpartition("/")[2],
 )
 def test_what_was_made_is_found_and_nothing_else(
