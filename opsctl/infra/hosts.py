@@ -19,7 +19,7 @@ from opsctl.model.environment import WITNESS, Environment
 from opsctl.model.hosts import At, Through, Way
 from opsctl.model.tiers import LatencyTier
 from opsctl.model.value import Value
-from opsctl.provision.inventory import HOST_KEY, OWNER
+from opsctl.provision.inventory import HOST_KEY, OWNER, PROFILE_NAME
 
 OUTPUT = "hosts"
 """The output of every stack that lists its hosts."""
@@ -121,6 +121,8 @@ def inventory(
             HOST_KEY: keys[host.name],
             OWNER: environment.name,
         }
+        if environment.aws.profile:
+            said[PROFILE_NAME] = environment.aws.profile
         if (session := host.way("").session) is not None:
             said["ansible_ssh_common_args"] = shlex.join(("-o", f"ProxyCommand={proxy(*session)}"))
         groups.setdefault(_tier(environment, host).value, {})[host.name] = said

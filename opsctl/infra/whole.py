@@ -32,6 +32,7 @@ from opsctl.infra.planning import Planned
 from opsctl.infra.workspace import FOLDER
 from opsctl.model.environment import Environment
 from opsctl.model.value import Value
+from opsctl.provision import apart, choosing
 from opsctl.provision import applying as provisioning
 from opsctl.provision.progress import Progress
 from opsctl.provision.results import Outcome
@@ -151,7 +152,8 @@ def refuse(environment: Environment) -> None:
     """Refuse what would fail on hosts, before anything is made in a cloud.
 
     Raises:
-        UsageError: the target cannot give it, nobody could log in, there are no images.
+        UsageError: the target cannot give it, nobody could log in, there are no images, the
+            profile is not there.
     """
     name, aws = environment.name, environment.aws
     only = f"or make the infrastructure alone: opsctl deploy {name} --only infrastructure"
@@ -170,6 +172,8 @@ def refuse(environment: Environment) -> None:
             f"{name} has a managed database, and services keep their books on the hosts so far",
             hint=f"write trading:aws.database as {{kind: self}}, {only}",
         )
+    if aws.profile:
+        choosing.named(aws.profile)
     if not aws.ssh_keys and not aws.images:
         raise UsageError(
             f"nobody could log in to the hosts of {name}",
@@ -284,7 +288,7 @@ def _provision(
     write_whole(file, yaml.safe_dump(inventory(environment, hosts, keys), sort_keys=False))
     sites = {host.name: host.site for host in hosts}
     others = len(environment.trading_sites) > 1
-    found = provisioning.provision(
+    found = apart.provision(
         provisioning.Asked(
             reach=Reach(inventory=file),
             names=names,
@@ -292,7 +296,6 @@ def _provision(
             drain=again and others and sites[names[0]] in environment.trading_sites,
         ),
         progress,
-        lambda _: None,
     )
     if failed := [f"{one.host}: {one.failure}" for one in found.hosts if one.failure is not None]:
         hints = [one.failure.hint for one in found.hosts if one.failure is not None]
