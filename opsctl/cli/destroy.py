@@ -49,12 +49,14 @@ def destroy(
     if declares is not None:
         if keep_data:
             raise UsageError(
-                f"the data of {declares.name} are on its hosts, which are deleted with them",
-                hint="a volume leaves a last snapshot; to stop trading only: "
-                f"opsctl halt {declares.name}",
+                f"the data of {declares.name} are on its hosts, which go with it",
+                hint="back them up first, or of a cloud take the last snapshot that a volume "
+                f"leaves; to stop trading only: opsctl halt {declares.name}",
             )
         guard_live("destroy", declares, live=live, yes=yes)
-        ask(f"destroy {declares.name}: delete everything that it declared in a cloud?", yes=yes)
+        own = declares.infrastructure == "onprem"
+        what = "hand its servers back" if own else "delete everything that it declared in a cloud"
+        ask(f"destroy {declares.name}: {what}?", yes=yes)
         infrastructure.destroy(declares, replace_data or (), output)
         return
     found = standing_or_left(environment, tier) or wanted(environment, tier, {})

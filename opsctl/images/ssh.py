@@ -157,6 +157,8 @@ def ways(way: Way, known_hosts: Path) -> dict[str, str]:
             "GlobalKnownHostsFile": os.devnull,
             "UpdateHostKeys": "no",
         }
+    if way.key:
+        options |= {"IdentityFile": str(Path(way.key).expanduser()), "IdentitiesOnly": "yes"}
     if way.session is not None:
         options["ProxyCommand"] = proxy(*way.session)
     return options

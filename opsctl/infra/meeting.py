@@ -30,6 +30,8 @@ WITHIN_S = 900.0
 """A host boots, takes its volume and installs its engine in two to five minutes."""
 LETS_IN_S = 90.0
 """A host that answers has been told whom to let in well before."""
+STARTS_S = 60.0
+"""A server of one's own was reached a moment ago: its engine may be starting."""
 AGAIN_S = 3.0
 
 
@@ -104,12 +106,16 @@ def meet(
     return known
 
 
-def await_engine(host: Host, key: str, say: Say, within_s: float = WITHIN_S) -> None:
+def await_engine(host: Host, key: str, say: Say, within_s: float | None = None) -> None:
     """Wait until the Docker Engine of a host answers this user.
+
+    Unless `within_s` says how long, as long as one of its kind may take.
 
     Raises:
         OpsctlError: it does not in time, or the host lets this user not in, or is another.
     """
+    if within_s is None:
+        within_s = STARTS_S if host.own else WITHIN_S
     began, told = time.monotonic(), ""
     while True:
         try:
@@ -129,10 +135,10 @@ def await_engine(host: Host, key: str, say: Say, within_s: float = WITHIN_S) -> 
 
 
 def _not_ready(host: Host, fault: OpsctlError) -> OpsctlError:
+    first = "what its first start came to: on the host, less /var/log/cloud-init-output.log; "
     return OpsctlError(
         f"{host.name} is not ready: {fault.message}",
-        hint=f"{fault.hint}; what its first start came to: on the host, "
-        "less /var/log/cloud-init-output.log; then deploy again",
+        hint=f"{fault.hint}; {'' if host.own else first}then deploy again",
     )
 
 
@@ -200,4 +206,4 @@ def _asking(host: Host, known: Path, config: str | None) -> Iterator[str]:
     yield from ("-F", config) if config else ()
     for name, value in options.items():
         yield from ("-o", f"{name}={value}")
-    yield from ("-l", host.user, "--", str(host.address), "true")
+    yield from ("-l", host.user, "--", host.address, "true")

@@ -9,13 +9,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from opsctl.deploy.files import write_whole
+from opsctl.errors import OpsctlError
 from opsctl.infra.declared import Declared
 from opsctl.infra.guardrails import Facts
 from opsctl.infra.pending import Operation, Undecided
 from opsctl.infra.workspace import Workspace
 from opsctl.model.environment import Environment
+from opsctl.model.onprem import SPARE, role_of
 
 if TYPE_CHECKING:
+    from opsctl.provision.inventory import BoxHost
     from stacks.onprem.design import Design
 
 SERVER = "pulumi-python:dynamic/onprem:Server"
@@ -57,25 +60,55 @@ def designed(environment: Environment) -> Design:
         UsageError: a profile is not there, or has faults.
     """
     from opsctl.provision.choosing import chosen
-    from opsctl.provision.inventory import BoxHost
     from stacks.onprem.design import design
 
+    profiles = {name: chosen(_box(environment, name), None) for name in environment.onprem.servers}
+    return design(environment.name, environment.onprem, profiles)
+
+
+def keys(environment: Environment) -> dict[str, str]:
+    """Return the public key of each server that services run on, by name.
+
+    It is the one that its provisioning knew: declared, or pinned on this machine.
+
+    Raises:
+        OpsctlError: of one it is not known here.
+    """
+    from opsctl.provision import hostkeys
+
     said = environment.onprem
-    profiles = {}
-    for name, server in said.servers.items():
-        host = BoxHost(
-            name=name,
-            address=server.address,
-            port=server.port,
-            user=server.user or said.user,
-            groups=(),
-            tier=environment.tier,
-            owner="",
-            host_key=server.host_key,
-            profile=server.profile,
-        )
-        profiles[name] = chosen(host, None)
-    return design(environment.name, said, profiles)
+    boxes = [
+        _box(environment, name)
+        for name, server in said.servers.items()
+        if role_of(said, server) != SPARE
+    ]
+    known = hostkeys.known(boxes)
+    for box in boxes:
+        if box.place not in known:
+            raise OpsctlError(
+                f"the host key of {box.name} ({box.place}) is not known on this machine",
+                hint=f"write it in the file of {environment.name}: trading:onprem.servers."
+                f"{box.name}.host_key; ssh-keyscan shows what it offers, its console what it has",
+            )
+    return {box.name: " ".join(known[box.place].split()[:2]) for box in boxes}
+
+
+def _box(environment: Environment, name: str) -> BoxHost:
+    """Return a server as a box that is provisioned."""
+    from opsctl.provision.inventory import BoxHost
+
+    said, server = environment.onprem, environment.onprem.servers[name]
+    return BoxHost(
+        name=name,
+        address=server.address,
+        port=server.port,
+        user=server.user or said.user,
+        groups=(),
+        tier=environment.tier,
+        owner="",
+        host_key=server.host_key,
+        profile=server.profile,
+    )
 
 
 def facts(environment: Environment, replace_data: Iterable[str] = ()) -> Facts:

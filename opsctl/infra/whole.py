@@ -2,6 +2,8 @@
 
     infrastructure -> hosts met -> profile applied, once a host -> services, as on any hosts
 
+Servers of one's own are met and provisioned as resources, by the infrastructure.
+
 Each part leaves its own evidence, and goes on where it was when it was killed; the run of the
 services names those of the parts under it.
 """
@@ -25,13 +27,15 @@ from opsctl.errors import OpsctlError, UsageError
 from opsctl.images.engine import EngineRefused, connect
 from opsctl.images.running import with_python
 from opsctl.images.ssh import SshRefused
-from opsctl.infra import applying, meeting, open_engine, program
+from opsctl.infra import applying, meeting, onprem, open_engine, program
 from opsctl.infra.applying import InfrastructureDeployed, InfrastructureDestroyed, Say, Told
-from opsctl.infra.hosts import OUTPUT, Host, handed_out, inventory, placed
+from opsctl.infra.hosts import OUTPUT, Host, handed_out, inventory, is_address, placed
 from opsctl.infra.planning import Planned
 from opsctl.infra.workspace import FOLDER
 from opsctl.model.environment import Environment
+from opsctl.model.onprem import SPARE, role_of
 from opsctl.model.value import Value
+from opsctl.provision import apart, choosing
 from opsctl.provision import applying as provisioning
 from opsctl.provision.progress import Progress
 from opsctl.provision.results import Outcome
@@ -40,6 +44,8 @@ from opsctl.state import environment_folder
 from opsctl.targets import open_backend, open_target
 
 INVENTORY = "inventory.yml"
+OWN = "onprem"
+"""The infrastructure whose hosts are servers of one's own."""
 NO_HOSTS = "there are no hosts yet: every service is to be started"
 KEPT: tuple[Outcome, ...] = ("unchanged", "changed")
 """What became of a host that holds its profile."""
@@ -110,17 +116,21 @@ def deploy(environment: Environment, asked: Asked, pipeline: Pipeline, heard: He
     """
     began = time.monotonic()
     refuse(environment)
+    refuse_of_cloud(environment, asked)
     made = applying.deploy(environment, asked.infrastructure, heard.say, heard.step)
     hosts = handed_out(environment.name, made.outputs)
-    known = meeting.meet(environment.name, hosts, heard.say, accept=asked.accept_host_keys)
-    keys = meeting.keys(hosts, known)
+    if environment.infrastructure == OWN:
+        keys = onprem.keys(environment)
+    else:
+        known = meeting.meet(environment.name, hosts, heard.say, accept=asked.accept_host_keys)
+        keys = meeting.keys(hosts, known)
     _await_engines(hosts, keys, heard.say)
     here = placed(environment, hosts, keys)
     _refresh(here)
     standing = records.environment(environment.name)
     outcomes: dict[str, Outcome] = {}
     runs: list[str] = []
-    if asked.provision:
+    if asked.provision and environment.infrastructure != OWN:
         for names, again in rounds(hosts, here, standing, reboot=asked.reboot):
             run, became = _provision(here, hosts, keys, names, heard.boxes, again=again)
             runs.append(run)
@@ -148,33 +158,22 @@ def deploy(environment: Environment, asked: Asked, pipeline: Pipeline, heard: He
 
 
 def refuse(environment: Environment) -> None:
-    """Refuse what would fail on hosts, before anything is made in a cloud.
+    """Refuse what would fail on hosts, before anything is made or changed.
 
     Raises:
-        UsageError: the target cannot give it, nobody could log in, there are no images.
+        UsageError: the target cannot give it, hosts could not reach one another, nobody could log
+            in, there are no images, the profile is not there.
     """
-    name, aws = environment.name, environment.aws
+    name = environment.name
     only = f"or make the infrastructure alone: opsctl deploy {name} --only infrastructure"
     try:
         open_target(environment)
     except UsageError as fault:
         raise UsageError(fault.message, hint=f"{fault.hint}; {only}") from fault
-    if environment.infrastructure != "aws":
-        raise UsageError(
-            f"services are not deployed on the servers that the stack of {name} declares so far",
-            hint=f"{only.removeprefix('or ')}; then name them under trading:hosts of another "
-            "environment",
-        )
-    if aws.database.kind != "self":
-        raise UsageError(
-            f"{name} has a managed database, and services keep their books on the hosts so far",
-            hint=f"write trading:aws.database as {{kind: self}}, {only}",
-        )
-    if not aws.ssh_keys and not aws.images:
-        raise UsageError(
-            f"nobody could log in to the hosts of {name}",
-            hint=f"write public keys under trading:aws.ssh_keys, {only}",
-        )
+    if environment.infrastructure == OWN:
+        _refuse_names(environment, only)
+    else:
+        _refuse_in_cloud(environment, only)
     if records.environment(name) is None:  # else hosts have the images
         try:
             with_python(connect())
@@ -183,6 +182,47 @@ def refuse(environment: Environment) -> None:
                 f"the images of {name} are not here: {fault.message}",
                 hint=f"on an engine of this machine: opsctl images build; {only}",
             ) from fault
+
+
+def _refuse_names(environment: Environment, only: str) -> None:
+    """Refuse servers that others would have to reach by a name: only this machine may know it."""
+    said = environment.onprem
+    for name, server in said.servers.items():
+        runs = role_of(said, server) != SPARE
+        if runs and len(environment.sites) > 1 and not is_address(server.address):
+            raise UsageError(
+                f"{name} is named {server.address}, and other servers of {environment.name} have "
+                "to reach it",
+                hint=f"write its IPv4 address in trading:onprem.servers.{name}, {only}",
+            )
+
+
+def _refuse_in_cloud(environment: Environment, only: str) -> None:
+    name, aws = environment.name, environment.aws
+    if aws.database.kind != "self":
+        raise UsageError(
+            f"{name} has a managed database, and services keep their books on the hosts so far",
+            hint=f"write trading:aws.database as {{kind: self}}, {only}",
+        )
+    if aws.profile:
+        choosing.named(aws.profile)
+    if not aws.ssh_keys and not aws.images:
+        raise UsageError(
+            f"nobody could log in to the hosts of {name}",
+            hint=f"write public keys under trading:aws.ssh_keys, {only}",
+        )
+
+
+def refuse_of_cloud(environment: Environment, asked: Asked) -> None:
+    """Refuse with a `UsageError` what is asked of a cloud's hosts, where they are one's own."""
+    of_cloud = asked.accept_host_keys or asked.reboot or not asked.provision
+    if environment.infrastructure == OWN and of_cloud:
+        raise UsageError(
+            "--accept-host-keys, --no-provision and --reboot are of hosts in a cloud: the servers "
+            f"of {environment.name} are provisioned as they are declared",
+            hint="`reboot: true` in trading:onprem lets it reboot them; a host key is written in "
+            "the file, or pinned by opsctl provision NAME --accept-host-keys",
+        )
 
 
 def plan(environment: Environment, infrastructure: Planned, pipeline: Pipeline) -> Planned:
@@ -202,7 +242,10 @@ def _services_planned(
         if OUTPUT not in outputs:
             return None, NO_HOSTS
         hosts = handed_out(name, outputs)
-        keys = meeting.keys(hosts, meeting.register(name))
+        if environment.infrastructure == OWN:
+            keys = onprem.keys(environment)
+        else:
+            keys = meeting.keys(hosts, meeting.register(name))
         if len(keys) < len(hosts):
             return None, "there are hosts that were not met yet: every service is to be started"
         return pipeline.plan(placed(environment, hosts, keys)), ""
@@ -228,6 +271,8 @@ def destroy(
             heard.heal(standing)
             done = pipeline.destroy(standing, keep_data=False, arguments={"keep_data": False})
         except (EngineRefused, SshRefused) as fault:
+            if environment.infrastructure == OWN:  # which stays, and what runs on it
+                raise
             heard.say(f"services were not stopped, and go with their hosts: {fault.message}")
             forget(name)
             return ()
@@ -284,7 +329,7 @@ def _provision(
     write_whole(file, yaml.safe_dump(inventory(environment, hosts, keys), sort_keys=False))
     sites = {host.name: host.site for host in hosts}
     others = len(environment.trading_sites) > 1
-    found = provisioning.provision(
+    found = apart.provision(
         provisioning.Asked(
             reach=Reach(inventory=file),
             names=names,
@@ -292,7 +337,6 @@ def _provision(
             drain=again and others and sites[names[0]] in environment.trading_sites,
         ),
         progress,
-        lambda _: None,
     )
     if failed := [f"{one.host}: {one.failure}" for one in found.hosts if one.failure is not None]:
         hints = [one.failure.hint for one in found.hosts if one.failure is not None]
@@ -309,7 +353,7 @@ def _ready(host: Host, outcomes: Mapping[str, Outcome]) -> HostReady:
     return HostReady(
         name=host.name,
         site=host.site,
-        address=str(host.address),
+        address=host.address,
         through=host.through,
         profile=outcomes.get(host.name, ""),
     )

@@ -272,6 +272,9 @@ class AwsSettings(Value):
         (), description="public keys that hosts let in from their first start: operators, CI"
     )
     user: UserName = Field("admin", description="account that logs in; of Debian's images, admin")
+    profile: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]{0,40})?$")] = Field(
+        "", description="of the hosts: a latency tier, or a NAME of site/profiles; empty: the tier"
+    )
     reaches: tuple[Reach, ...] = Field((), description="what hosts connect to outside: venues")
     images: dict[RegionName, Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]] = Field(
         {}, description="image of the hosts, by region; by default Debian's newest at first deploy"

@@ -77,6 +77,8 @@ def _address(value: Any) -> Any:
 
 HostKey = Annotated[str, Field(pattern=r"^([a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})?$")]
 """A public key as `ssh-keyscan` prints it, without the host: `ssh-ed25519 AAAA…`; may be empty."""
+KeyFile = Annotated[str, Field(pattern=r"^([~/][^\n\r]*)?$")]
+"""The file of a private key on the machine that connects, never the key; may be empty."""
 Through = Annotated[str, Field(pattern=rf"^({_SESSION.pattern})?$")]
 """What ssh goes through, as one word and never a command; may be empty."""
 
@@ -88,6 +90,8 @@ class Way(Value):
     """Empty: the one that ssh knows of itself."""
     through: Through = ""
     """Empty: its address is reached from here."""
+    key: KeyFile = ""
+    """Of who logs in; empty: as ssh or its agent says."""
 
     @property
     def session(self) -> tuple[str, str] | None:
@@ -114,11 +118,14 @@ class At(Value):
     through: Through = Field(
         "", description="session-manager/INSTANCE@REGION: ssh goes through AWS, not to the address"
     )
+    key: KeyFile = Field(
+        "", description="file of the private key on this machine; empty: as ssh or its agent says"
+    )
 
     @property
     def way(self) -> Way:
         """How ssh comes to it."""
-        return Way(host_key=self.host_key, through=self.through)
+        return Way(host_key=self.host_key, through=self.through, key=self.key)
 
 
 def written(value: Any) -> Any:
@@ -218,7 +225,7 @@ def faults(
         if place not in known:
             yield place, f"is no place of this environment: {', '.join(known)}"
         elif named[place].way != Way() and not named[place].engine.startswith("ssh://"):
-            yield place, "host_key and through are of an engine behind ssh://"
+            yield place, "host_key, through and key are of an engine behind ssh://"
     if not apart(environment):
         return
     for host in hosts(environment):

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from opsctl.model.aws import Site, Waiver
 from opsctl.model.explain import meant
+from opsctl.model.hosts import KeyFile
 from opsctl.model.resources import Whole
 from opsctl.model.value import Value
 
@@ -50,7 +51,6 @@ Address = Annotated[
 User = Annotated[str, Field(pattern=r"^([a-z_][a-z0-9_-]{0,31})?$")]
 _KEY = r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+( [^\r\n]*)?"
 HostKey = Annotated[str, BeforeValidator(_public_key), Field(pattern=rf"^({_KEY})?$")]
-KeyFile = Annotated[str, Field(pattern=r"^([~/][^\n\r]*)?$")]
 Port = Annotated[int, Whole, Field(ge=1, le=65_535)]
 Nic = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,15}$")]
 

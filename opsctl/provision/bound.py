@@ -5,7 +5,8 @@ place before Ansible is. Ansible's workers are sessions of their own: where its 
 between two of them, or is killed, they go on changing a box, and nobody knows of it.
 
 Two processes: the outer one is what ansible-runner knows and may kill; the inner one adopts
-whatever loses its parent below it, and sees the outer one end.
+whatever loses its parent below it, and sees the outer one end. SIGTERM to the outer one ends the
+program and all that it began; SIGINT is passed on, and the program ends as it sees fit.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ GRACE_S = 10
 """How long the program may take to end once it was asked to; then all of it is killed."""
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from linux/prctl.h
 ENDED = 128 + signal.SIGTERM
-_HEARD = {signal.SIGTERM, signal.SIGCHLD}
+_HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_PASSED = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(parent: int, argv: Sequence[str]) -> int:
@@ -38,8 +40,8 @@ def run(parent: int, argv: Sequence[str]) -> int:
         os.setsid()
         os._exit(_hold(outer, argv))
     while True:
-        if signal.sigwait(_HEARD) == signal.SIGTERM:
-            os.kill(inner, signal.SIGTERM)
+        if (heard := signal.sigwait(_HEARD)) in _PASSED:
+            os.kill(inner, heard)
         elif (code := _reaped().get(inner)) is not None:
             return code
 
@@ -50,9 +52,12 @@ def _hold(outer: int, argv: Sequence[str]) -> int:
     if program is None:
         return ENDED
     while True:
-        if signal.sigwait(_HEARD) == signal.SIGTERM:
+        if (heard := signal.sigwait(_HEARD)) == signal.SIGTERM:
             _end(program)
             return ENDED
+        if heard == signal.SIGINT:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(program, signal.SIGINT)
         if (code := _reaped().get(program)) is not None:
             return code
 

@@ -42,10 +42,19 @@ def chosen(host: BoxHost, name: str | None) -> Chosen:
             hint=f"write it under one of {', '.join(LatencyTier)} in the inventory, "
             "or name a profile: --profile NAME",
         )
-    if wanted in set(LatencyTier):
-        return Chosen(name=wanted, tier=LatencyTier(wanted))
-    firm = _own(wanted)
-    return Chosen(name=wanted, tier=firm.extends, own=firm)
+    return named(wanted)
+
+
+def named(name: str) -> Chosen:
+    """Return a profile: a tier's, or one of the firm's own.
+
+    Raises:
+        UsageError: there is no such profile, or it has faults.
+    """
+    if name in set(LatencyTier):
+        return Chosen(name=name, tier=LatencyTier(name))
+    firm = _own(name)
+    return Chosen(name=name, tier=firm.extends, own=firm)
 
 
 def asks(box: Box, profile: Chosen) -> tuple[Ask, ...]:

@@ -1,7 +1,8 @@
-"""What an instance of a cloud is to whoever deploys on it: sshd at an address, and an engine.
+"""What a host is to whoever deploys on it: sshd at an address, and an engine.
 
-A fake box with the address that the stack gave to the instance, and a Docker Engine of its own
-in its network. As its kernel is this machine's, provisioning refuses it, as any container.
+A fake box, with the address that a stack gave to an instance where it is one of a cloud, and a
+Docker Engine of its own in its network. As its kernel is this machine's, provisioning refuses it,
+as any container, but for one that is `taken`.
 """
 
 from __future__ import annotations
@@ -33,38 +34,44 @@ class CloudHost:
     engine: Namespaced
     config: Path
     """The configuration of ssh that has the operator's key, and knows no host."""
-    host_key: str
+    box: boxes.FakeBox
 
-    def holds(self) -> dict[str, list[str]]:
-        """Return what its engine holds besides images."""
-        with contextlib.closing(docker.DockerClient(base_url=self.engine.address)) as client:
-            return {
-                "containers": [one.name for one in client.containers.list(all=True)],
-                "volumes": [one.name for one in client.volumes.list()],
-                "networks": [n.name for n in client.networks.list() if n.name.count("-")],
-            }
+
+def holds(engine: Namespaced) -> dict[str, list[str]]:
+    """Return what an engine holds besides images."""
+    with contextlib.closing(docker.DockerClient(base_url=engine.address)) as client:
+        return {
+            "containers": [one.name for one in client.containers.list(all=True)],
+            "volumes": [one.name for one in client.volumes.list()],
+            "networks": [n.name for n in client.networks.list() if n.name.count("-")],
+        }
 
 
 @contextlib.contextmanager
-def cloud_host(address: str) -> Iterator[CloudHost]:
-    """Yield a host at an address, which its network's other addresses reach."""
-    subnet, last = str(IPv4Address(address)).rsplit(".", 1)
-    with (
-        boxes.fleet([boxes.Kind()], subnet, int(last)) as fleet,
-        folder() as home,
-        contextlib.ExitStack() as undo,
-    ):
-        (box,) = fleet.boxes
+def engine_in(box: boxes.FakeBox) -> Iterator[Namespaced]:
+    """Yield an engine in the network of a box, which its user may use."""
+    with folder() as home, contextlib.ExitStack() as undo:
         engine = Namespaced(home, box.namespace, "--log-level=warn")
         undo.callback(engines.unmount, home)
         undo.callback(engine.stop)
         engine.start()
         undo.callback(engines.disconnect, engine)
-        engine.socket.chmod(0o666)  # as for the group that its first start puts the user into
+        engine.socket.chmod(0o666)  # as for the group that its user is in
         box.show(engine.socket, "/run/docker.sock")
-        config = home / "ssh_config"
+        yield engine
+
+
+@contextlib.contextmanager
+def cloud_host(address: str, *, taken: bool = False) -> Iterator[CloudHost]:
+    """Yield a host at an address, which its network's other addresses reach."""
+    subnet, last = str(IPv4Address(address)).rsplit(".", 1)
+    with (
+        boxes.fleet([boxes.Kind(taken=taken)], subnet, int(last)) as fleet,
+        engine_in(fleet.boxes[0]) as engine,
+    ):
+        config = fleet.home / "ssh_config"
         config.write_text(
             f"IdentityFile {fleet.home / 'user'}\nIdentitiesOnly yes\n"
             "UserKnownHostsFile none\nGlobalKnownHostsFile none\n"
         )
-        yield CloudHost(engine, config, box.host_key)
+        yield CloudHost(engine, config, fleet.boxes[0])

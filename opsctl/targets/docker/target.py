@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from ipaddress import IPv4Network
@@ -20,7 +19,7 @@ from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
 from opsctl.state import environment_folder
 from opsctl.targets import faketime, files, order
-from opsctl.targets.applying import Application, event
+from opsctl.targets.applying import Application
 from opsctl.targets.base import Action, Blow, Event, LogLine, Plan, Running
 from opsctl.targets.chosen import chosen
 from opsctl.targets.docker import compose, fabric, limits, logs, naming, strangers
@@ -34,15 +33,15 @@ from opsctl.targets.docker.killing import killing
 from opsctl.targets.docker.mirror import Mirrors
 from opsctl.targets.docker.observing import Seen, out_of_reach, rss_bytes, running
 from opsctl.targets.docker.place import Place, claim, places_of
-from opsctl.targets.docker.runner import STOP_GRACE_S, Runner
+from opsctl.targets.docker.runner import Runner
 from opsctl.targets.docker.sending import carry_images, wanted_images
 from opsctl.targets.docker.spec import Container, container
+from opsctl.targets.docker.stopping import stop
 from opsctl.targets.docker.ways import Ways, behind, open_gate
 from opsctl.targets.rotation import Rotation, bearing
 from opsctl.targets.secrets import Secrets
 
 ROUTES = Path("/proc/net/route")
-STOP_WITHIN_S = 30
 Catalogue = Callable[[Environment, Host], tuple[Service, ...]]
 
 
@@ -266,13 +265,7 @@ class DockerTarget:
         up, down = self._fleet.seen()
         if not up:
             raise next(iter(down.values()))
-        found = {k: (self._fleet.on(h), one) for h, on in up.items() for k, one in on.items()}
-        for group in _highest_first({key: one for key, (_, one) in found.items()}):
-            yield from (event(key, "stopping") for key in group)
-            with ThreadPoolExecutor(len(group), "stop") as pool:
-                stop = ((*found[key], key) for key in group)
-                list(pool.map(lambda each: each[0].remove(each[1]["Id"], _within_s(each[1])), stop))
-            yield from (event(key, "stopped") for key in group)
+        yield from stop(self._fleet, up)
         for host in up:
             self._fleet.on(host).clear(keep_data=keep_data)
         if down:
@@ -376,17 +369,6 @@ class DockerTarget:
         up, _ = self._fleet.seen()
         known = tuple(sorted(key for found in up.values() for key in found))
         return chosen(self._environment.name, services, known)
-
-
-def _highest_first(found: Mapping[str, Seen]) -> Iterator[dict[str, Seen]]:
-    """Yield containers in groups that can stop together: who waits for others before them."""
-    level = {key: int(one["Config"]["Labels"][naming.LEVEL]) for key, one in found.items()}
-    for each in sorted(set(level.values()), reverse=True):
-        yield {key: one for key, one in found.items() if level[key] == each}
-
-
-def _within_s(found: Seen) -> float:
-    return float(found["Config"].get("StopTimeout") or STOP_WITHIN_S) + STOP_GRACE_S
 
 
 def in_image(service: Service, image: Runnable) -> Service:

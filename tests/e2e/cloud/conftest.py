@@ -8,10 +8,12 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from opsctl.model.tiers import LatencyTier
 from tests.e2e.conftest import needed
 from tests.support import cloud_host, engine
 from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
+from tests.support.project import PROFILE
 
 NETWORK = IPv4Network((int(IPv4Network("10.216.0.0/15")[0]) + (os.getpid() % 120) * 1024, 22))
 """Of the site; another for each worker of a test run."""
@@ -19,6 +21,7 @@ AWS = {
     "cidrs": {"a": str(NETWORK)},
     "operators": ["10.216.0.0/15"],
     "user": cloud_host.USER,
+    "profile": PROFILE,
 }
 
 
@@ -32,5 +35,6 @@ def firm() -> Iterator[Firm]:
     """A firm that has deployed nothing."""
     needed(cloud_host.lacking())
     with firms() as made:
+        made.put_profile(LatencyTier.DAILY)
         made.write_cloud(aws=AWS)
         yield made

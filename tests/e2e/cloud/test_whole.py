@@ -3,45 +3,76 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import signal
 
 from opsctl.images.ssh import CONFIG
 from tests.e2e.cloud.conftest import AWS, NETWORK
-from tests.support.aws.firm import OPSCTL, Firm
-from tests.support.cloud_host import cloud_host
-from tests.support.process import Process, wait_for
+from tests.support.aws.firm import Firm
+from tests.support.cloud_host import cloud_host, holds
+from tests.support.fleet import FakeBox
+from tests.support.process import Process, processes, wait_for
+
+APART = "opsctl.provision.apart"
+SYSTEMD = "/run/systemd/system"
+REDIRECTS = "/proc/sys/net/ipv4/conf/all/send_redirects"
 
 
-def test_from_a_file_to_trading_on_hosts_and_back(firm: Firm, tmp_path: Path) -> None:
+def ansible_of(state: str) -> list[int]:
+    """Return the processes of Ansible that change boxes of a state."""
+    return processes("ansible-playbook", "provision.yml", state)
+
+
+def sends_redirects(box: FakeBox) -> bool:
+    """Return whether a box's kernel does what its profile forbids it."""
+    return box.run("cat", REDIRECTS).strip() == "1"
+
+
+def test_from_a_file_to_trading_on_hosts_and_back(firm: Firm) -> None:
     # Killed while it waits for a host that does not answer.
     words = ("deploy", "cloud", "--no-verify", "--output", "json")
-    argv = ["env", "--chdir", str(firm.home), OPSCTL, *words]
-    process = Process(argv, tmp_path / "log", env=firm.environment)
-    process.start()
+    process = firm.start(*words)
     address = str(NETWORK[10])
     wait_for(lambda: f"waiting for {address}" in process.log(), "it to wait", timeout_s=240)
     process.kill()
     (instance,) = firm.instances()
     assert instance["PrivateIpAddress"] == address
 
-    with cloud_host(address) as host:
+    with cloud_host(address, taken=True) as host:
         firm.variables[CONFIG] = str(host.config)
+        box, state = host.box, str(firm.home / "state")
 
-        # It is a container: what cannot be given a profile is not traded on unless one says so.
+        # What cannot be given a profile, as a container, is not traded on unless one says so.
+        box.run("rmdir", SYSTEMD)
         said = firm.run(*words, "--accept-host-keys", code=1).stderr
         assert "systemd does not run here" in said
         assert "--no-provision" in said
-        assert host.holds()["containers"] == []
+        assert holds(host.engine)["containers"] == []
+        box.run("mkdir", SYSTEMD)
 
-        made = firm.json(*words[:-2], "--no-provision")
+        # Provisioning is in a process of its own, which stops with this one, asked to or killed.
+        for end in (lambda one: one.stop(signal.SIGINT, 60), Process.kill):
+            process = firm.start(*words)
+            wait_for(lambda: bool(ansible_of(state)), "Ansible to work", timeout_s=120)
+            assert processes(APART)
+            end(process)
+            wait_for(lambda: not ansible_of(state), "Ansible to end", timeout_s=60)
+            assert "trading-a: apply" in process.log()
+        assert "stopped by SIGINT" in process.log()
+        assert sends_redirects(box)
+
+        made = firm.json(*words[:-2])
         assert made["infrastructure"]["changes"] == []
-        assert [(one["name"], one["profile"]) for one in made["hosts"]] == [("trading-a", "")]
+        assert [(one["name"], one["profile"]) for one in made["hosts"]] == [
+            ("trading-a", "changed")
+        ]
+        assert len(made["provisioned"]) == 1
+        assert not sends_redirects(box)
         assert made["services"]["changed"]
         (again,) = firm.instances()
         assert again["InstanceId"] == instance["InstanceId"]
         assert firm.json("status", "cloud")["verdict"] == "healthy"
         assert firm.json("health", "cloud")["verdict"] == "healthy"
-        assert any("execution" in name for name in host.holds()["containers"])
+        assert any("execution" in name for name in holds(host.engine)["containers"])
 
         # One setting is another: so is what it is of, and nothing besides.
         firm.write_cloud(aws=AWS, limits={"max_orders_per_s": 400})
@@ -65,5 +96,5 @@ def test_from_a_file_to_trading_on_hosts_and_back(firm: Firm, tmp_path: Path) ->
         named = [word for name in names for word in ("--replace-data", name)]
         gone = firm.json("destroy", "cloud", "--yes", *named)
         assert len(gone["stopped"]) == made["services"]["services"]
-        assert host.holds() == {"containers": [], "volumes": [], "networks": []}
+        assert holds(host.engine) == {"containers": [], "volumes": [], "networks": []}
     assert (firm.instances(), firm.networks()) == ([], [])

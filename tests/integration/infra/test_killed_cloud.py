@@ -10,8 +10,9 @@ from pathlib import Path
 
 from opsctl.infra import session
 from tests.support.aws.faults import Faults
-from tests.support.aws.firm import OPSCTL, Firm
+from tests.support.aws.firm import Firm
 from tests.support.process import wait_for
+from tests.support.project import OPSCTL
 
 VPC, INSTANCE = "aws:ec2/vpc:Vpc", "aws:ec2/instance:Instance"
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from stacks.aws.policies import CI_FLOW_LOGS, CI_HOSTS
 from tests.support.aws.faults import Faults
@@ -20,31 +15,20 @@ from tests.support.aws.plugin import provider_folder
 from tests.support.aws.server import REGION, AwsServer, aws_server
 from tests.support.combinations import Combination
 from tests.support.process import folder
-
-OPSCTL = str(Path(sys.executable).with_name("opsctl"))
+from tests.support.project import Project
 
 
 @dataclass
-class Firm:
-    """A project folder, its state, and the cloud that it deploys to."""
+class Firm(Project):
+    """A project, and the cloud that it deploys to."""
 
-    home: Path
     server: AwsServer
     faults: Faults
-    variables: dict[str, str]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables of its commands."""
-        return {**os.environ, **self.variables}
 
     def write(self, name: str, settings: Mapping[str, Any], **more: Any) -> None:
         """Write the file of an environment: what it is on AWS, and `more` of it."""
         keys = {"format": 1, "target": "docker", "infrastructure": "aws", "aws": dict(settings)}
-        config = {f"trading:{key}": value for key, value in {**keys, **more}.items()}
-        (self.home / "Pulumi.yaml").write_text("name: trading\nruntime: python\n")
-        text = yaml.safe_dump({"config": config}, sort_keys=False)
-        (self.home / f"Pulumi.{name}.yaml").write_text(text)
+        self.put(name, {**keys, **more})
 
     def write_cloud(
         self,
@@ -98,24 +82,6 @@ class Firm:
         iam.create_instance_profile(InstanceProfileName=CI_HOSTS, Path="/opsctl/")
         iam.add_role_to_instance_profile(InstanceProfileName=CI_HOSTS, RoleName=CI_HOSTS)
 
-    def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run a command; fail where it exits otherwise."""
-        done = subprocess.run(
-            [OPSCTL, *words],
-            cwd=self.home,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        assert done.returncode == code, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done
-
-    def json(self, *words: str, code: int = 0) -> Any:
-        """Run a command; return its result."""
-        return json.loads(self.run(*words, "--output", "json", code=code).stdout)
-
     def networks(self) -> list[str]:
         """Return the VPCs that are not AWS's own."""
         found = self.server.client("ec2").describe_vpcs()["Vpcs"]
@@ -160,7 +126,6 @@ def firm() -> Iterator[Firm]:
         variables = {
             **server.environment,
             **faults.environment,
-            "OPSCTL_STATE": str(home / "state"),
             "PATH": f"{plugin}{os.pathsep}{os.environ['PATH']}",
         }
-        yield Firm(home, server, faults, variables)
+        yield Firm(home, server, faults, variables=variables)

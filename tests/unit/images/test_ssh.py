@@ -42,6 +42,14 @@ def test_a_key_that_is_given_is_the_only_one_that_counts() -> None:
     assert "correct its host_key" in refused(ADDRESS, said, Way(host_key="ssh-rsa AAAA")).hint
 
 
+def test_a_key_that_is_named_is_the_one_that_is_offered() -> None:
+    found = ways(Way(key="~/.ssh/rack"), Path("/tmp/known"))
+    assert found == {
+        "IdentityFile": str(Path.home() / ".ssh/rack"),
+        "IdentitiesOnly": "yes",
+    }
+
+
 def test_session_manager_is_gone_through_by_the_command_that_aws_documents() -> None:
     way = Way(through="session-manager/i-0123456789abcdef0@eu-central-1")
     assert ways(way, Path("/tmp/known"))["ProxyCommand"] == (

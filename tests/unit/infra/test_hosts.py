@@ -10,7 +10,9 @@ from opsctl.errors import OpsctlError
 from opsctl.infra.hosts import handed_out, inventory, placed
 from opsctl.infra.results import Output
 from opsctl.model import hosts
+from opsctl.model.aws import AwsSettings
 from opsctl.model.environment import Environment, TargetName
+from opsctl.model.hosts import Way
 from opsctl.model.tiers import DrTier, LatencyTier
 
 REGION = "eu-central-1"
@@ -86,16 +88,41 @@ def test_a_box_is_met_by_its_key_and_the_way_that_ssh_takes() -> None:
     )
 
 
-def test_hosts_of_own_servers_need_say_no_more_than_how_they_are_reached() -> None:
-    own = {
-        "name": "rack-1",
+def own(name: str = "ny4-1", address: str = "10.9.0.4", **more: object) -> dict[str, Any]:
+    reach = {"by": "ssh", "user": "ops", "port": 22.0, "key": ""}
+    return {
+        "name": name,
         "role": "trading",
         "site": "a",
-        "address": "10.9.0.4",
-        "reach": {"by": "address", "user": "ops"},
+        "address": address,
+        "reach": reach,
+        **more,
     }
-    (host,) = handed_out("books", {"hosts": Output(value=[own])})
-    assert (host.engine, host.same, host.through) == ("ssh://ops@10.9.0.4", "rack-1", "")
+
+
+def test_servers_of_ones_own_are_reached_as_they_were_declared() -> None:
+    reach = {"by": "ssh", "user": "", "port": 2222.0, "key": "~/.ssh/rack"}
+    listed = [own(reach=reach), own("ny4-2", "10.9.0.5", role="spare")]
+    (host,) = handed_out("books", {"hosts": Output(value=listed)})
+    assert (host.own, host.engine, host.same) == (True, "ssh://10.9.0.4:2222", "ny4-1")
+    found = placed(environment(), (host,), {"ny4-1": KEYS["trading-a"]})
+    assert found.hosts["a"].way == Way(host_key=KEYS["trading-a"], key="~/.ssh/rack")
+    assert found.hosts["a"].address == "10.9.0.4"
+
+
+def test_a_name_is_for_ssh_and_no_address_for_others() -> None:
+    hosts = handed_out("books", {"hosts": Output(value=[own(address="ny4-1.example.com")])})
+    found = placed(environment(), hosts, {"ny4-1": KEYS["trading-a"]})
+    at = found.hosts["a"]
+    assert (at.engine, at.address) == ("ssh://ops@ny4-1.example.com", "")
+
+
+def test_boxes_of_a_cloud_may_have_a_profile_of_the_firms_own() -> None:
+    given = environment().model_copy(update={"aws": AwsSettings(profile="our-intraday")})
+    found = inventory(given, handed_out("books", outputs()), KEYS)["all"]["children"]
+    assert {one["opsctl_profile_name"] for one in found["intraday"]["hosts"].values()} == {
+        "our-intraday"
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from opsctl.errors import UsageError
 from opsctl.infra import whole
 from opsctl.infra.hosts import Host, placed
 from opsctl.model.environment import Environment
+from opsctl.model.onprem import OnpremSettings
 from opsctl.model.tiers import DrTier
 
 KEY = f"ssh-ed25519 {'A' * 68}"
+SITES = ("a", "b", "witness")
 HOSTS = tuple(
     Host.model_validate(
         {
@@ -39,16 +41,33 @@ def environment(dr: DrTier = DrTier.COLD, **aws: object) -> Environment:
     )
 
 
+def rack(address: str) -> Environment:
+    servers = {
+        "ny4-1": {"rack": "ny4", "address": address},
+        "ld4-1": {"rack": "ld4", "address": "10.2.0.11"},
+        "office-1": {"rack": "office", "address": "10.3.0.11"},
+    }
+    racks = {
+        name: {"site": site} for name, site in zip(("ny4", "ld4", "office"), SITES, strict=True)
+    }
+    return environment(DrTier.HOT).model_copy(
+        update={
+            "infrastructure": "onprem",
+            "onprem": OnpremSettings.model_validate(
+                {"owner": "x", "racks": racks, "servers": servers}
+            ),
+        }
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         (environment(DrTier.WARM, ssh_keys=[KEY]), "cannot give dr: warm yet"),
         (environment(ssh_keys=[KEY], database={"kind": "rds"}), "has a managed database"),
         (environment(), "nobody could log in to the hosts of books"),
-        (
-            environment().model_copy(update={"infrastructure": "onprem"}),
-            "services are not deployed on the servers that the stack of books declares so far",
-        ),
+        (environment(ssh_keys=[KEY], profile="ours"), "there is no profile ours"),
+        (rack("ny4-1.example.com"), "ny4-1 is named ny4-1.example.com, and other servers"),
     ],
 )
 def test_what_cannot_run_on_hosts_is_refused_before_there_are_any(
@@ -57,7 +76,23 @@ def test_what_cannot_run_on_hosts_is_refused_before_there_are_any(
     with pytest.raises(UsageError) as caught:
         whole.refuse(given)
     assert message in caught.value.message
-    assert "opsctl deploy books --only infrastructure" in (caught.value.hint or "")
+    if "profile" not in message:
+        assert "opsctl deploy books --only infrastructure" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        whole.Asked(accept_host_keys=True),
+        whole.Asked(provision=False),
+        whole.Asked(reboot=True),
+    ],
+)
+def test_what_is_of_hosts_in_a_cloud_is_refused_of_a_rack(asked: whole.Asked) -> None:
+    with pytest.raises(UsageError, match="are of hosts in a cloud"):
+        whole.refuse_of_cloud(rack("10.1.0.11"), asked)
+    whole.refuse_of_cloud(rack("10.1.0.11"), whole.Asked())
+    whole.refuse_of_cloud(environment(), asked)
 
 
 def test_without_images_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
