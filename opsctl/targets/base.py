@@ -130,7 +130,10 @@ class Target(Protocol):
         ...
 
     def preflight(self, services: Sequence[Service]) -> None:
-        """Raise an `OpsctlError` for what would fail: a port in use, a full disk, a program."""
+        """Raise an `OpsctlError` for what would fail: a port in use, a full disk, a program.
+
+        `Contended` where another took what was chosen; a new target of it chooses again.
+        """
         ...
 
     def apply(self, plan: Plan, services: Sequence[Service]) -> Iterator[Event]:

@@ -22,6 +22,7 @@ def environments(engine: Engine) -> tuple[FoundEnvironment, ...]:
     with errors(engine.address):
         containers = [one["Labels"] for one in engine.client.api.containers(all=True, filters=of)]
         listed: list[dict[str, Any]] = engine.client.api.volumes(filters=of)["Volumes"] or []
+        networks = [one["Labels"] for one in engine.client.api.networks(filters=of)]
     volumes = [one["Labels"] for one in listed]
     states = {one[naming.ENVIRONMENT] for one in volumes if one.get(naming.ROLE) == naming.STATE}
     held = {
@@ -30,7 +31,8 @@ def environments(engine: Engine) -> tuple[FoundEnvironment, ...]:
         if one.get(naming.ROLE) == naming.LOCK and (holder := holder_of(one))
     }
     running, data = Counter(map(_of, containers)), Counter(map(_of, volumes))
-    known = {name for name, identity in (*running, *data) if identity}
+    every = {*running, *data, *map(_of, networks)}
+    known = {name for name, identity in every if identity}
     return tuple(
         FoundEnvironment(
             environment=name,
@@ -43,7 +45,7 @@ def environments(engine: Engine) -> tuple[FoundEnvironment, ...]:
             if name in held
             else "",
         )
-        for name, identity in sorted({*running, *data})
+        for name, identity in sorted(every)
         if identity or name not in known
     )
 

@@ -156,7 +156,6 @@ class DockerTarget:
                 strangers.refuse_locked_data(there)
         self._refuse_limits(services)
         if self.host.addresses.new:
-            self._keep_identity()  # whoever is killed now knows the networks for its own
             claim(self._places(services))
 
     def _places(self, services: Sequence[Service]) -> dict[str, Place]:
@@ -215,7 +214,10 @@ class DockerTarget:
         """Write down what was chosen, make the secrets, and what each place has."""
         if self._took_up is None:
             self._took_up = any(strangers.has_data(self._fleet.on(h)) for h in self._hosts.all)
-        self._keep_identity()
+        files.folder(self._root)
+        identity = self._root / "identity"
+        if not identity.exists():
+            files.write(identity, f"{self.host.identity}\n")
         self.host.addresses.keep()
         self._secrets.ensure(
             {name for service in services for name in service.secrets},
@@ -229,11 +231,6 @@ class DockerTarget:
             if behind(host):
                 open_gate(self._fleet.on(host), host, list(found), self._python())
         return found
-
-    def _keep_identity(self) -> None:
-        files.folder(self._root)
-        if not (self._root / "identity").exists():
-            files.write(self._root / "identity", f"{self.host.identity}\n")
 
     def _python(self) -> Runnable:
         """Return an image of ours, which has Python."""

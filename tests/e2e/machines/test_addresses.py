@@ -61,6 +61,8 @@ def test_what_was_killed_when_it_had_its_networks_goes_on_or_is_removed(
             first.deploy()
             assert len(networks(engine, NAME)) == 1
         else:
+            (listed,) = second.json("env", "list")["found"]
+            assert listed["identity"]
             assert "something of it is in the engine" in second.run("status", NAME, code=2)[1]
         second.run("destroy", NAME, "--yes")
         assert left(engine) == []
