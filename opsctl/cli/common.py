@@ -41,7 +41,8 @@ def emit(result: BaseModel, output: Output, table: Callable[[], RenderableType])
     if output is Output.JSON:
         sys.stdout.write(result.model_dump_json(indent=2) + "\n")
     else:
-        Console().print(table())
+        # An ARN has `:secret:` in it, which is no picture.
+        Console(emoji=False).print(table())
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 from opsctl.cli import infrastructure
 from opsctl.cli.common import EnvironmentArgument, Output, OutputOption, TierOption, YesOption, emit
 from opsctl.cli.guards import LiveOption, guard_live
-from opsctl.cli.infrastructure import OverwriteDriftOption, ReplaceDataOption
+from opsctl.cli.infrastructure import MaxDeletionsOption, OverwriteDriftOption, ReplaceDataOption
 from opsctl.cli.selection import (
     AllowUnmetOption,
     AtOnceOption,
@@ -76,6 +76,7 @@ def deploy(
     accept_host_keys: AcceptHostKeysOption = False,
     reboot: RebootOption = False,
     replace_data: ReplaceDataOption = None,
+    max_deletions: MaxDeletionsOption = None,
     overwrite_drift: OverwriteDriftOption = False,
     live: LiveOption = False,
     yes: YesOption = False,
@@ -96,13 +97,14 @@ def deploy(
     overrides = flags(settings, target, dr, allow_unmet)
     declares = declaring(environment, tier, overrides)
     of_hosts = no_provision or accept_host_keys or reboot
+    changed = bool(replace_data) or overwrite_drift or max_deletions is not None
     if declares is not None:
         from opsctl.infra import whole
         from opsctl.infra.applying import Asked
 
         standing = records.environment(declares.environment.name)
         guard_live("deploy", declares.environment, standing, live=live, yes=yes)
-        made = Asked(replace_data or (), overwrite_drift)
+        made = Asked(replace_data or (), overwrite_drift, max_deletions)
         if only is not None:
             infrastructure.deploy(declares.environment, made, output)
             return
@@ -117,10 +119,11 @@ def deploy(
         )
         infrastructure.deploy_whole(declares.environment, asked, output)
         return
-    if only is not None or replace_data or overwrite_drift or of_hosts:
+    if only is not None or changed or of_hosts:
         raise UsageError(
-            "--only, --replace-data, --overwrite-drift, --no-provision, --accept-host-keys and "
-            "--reboot are of infrastructure, and this environment declares none",
+            "--only, --replace-data, --max-deletions, --overwrite-drift, --no-provision, "
+            "--accept-host-keys and --reboot are of infrastructure, and this environment "
+            "declares none",
             hint="trading:infrastructure in its file names one",
         )
     found = wanted(environment, tier, overrides)

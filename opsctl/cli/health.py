@@ -55,6 +55,8 @@ def health(
             try:
                 found = services.result()
             except (OpsctlError, OSError) as fault:  # which must not hide what the cloud says
+                if parts is None:
+                    raise
                 found = report.unseen(cloud.name, str(fault))
         seen = report.with_managed(found, parts)
     emit(seen, output, lambda: _shown(seen))

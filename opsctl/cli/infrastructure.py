@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
+from rich.text import Text
 
 from opsctl import __version__
 from opsctl.cli.common import Output, emit, report, say
@@ -32,6 +33,15 @@ ReplaceDataOption = Annotated[
         metavar="NAME",
     ),
 ]
+MaxDeletionsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-deletions",
+        min=0,
+        help="How many resources in a cloud this change may replace or delete; by default 5.",
+        metavar="N",
+    ),
+]
 OverwriteDriftOption = Annotated[
     bool,
     typer.Option(
@@ -40,7 +50,12 @@ OverwriteDriftOption = Annotated[
 ]
 
 
-def plan(loaded: Loaded, replace_data: Sequence[str], output: Output | None) -> None:
+def plan(
+    loaded: Loaded,
+    replace_data: Sequence[str],
+    output: Output | None,
+    max_deletions: int | None = None,
+) -> None:
     """Show what would be changed and what guardrails say; exit 3 where they refuse it.
 
     Without an `output` it is SARIF.
@@ -55,7 +70,7 @@ def plan(loaded: Loaded, replace_data: Sequence[str], output: Output | None) -> 
     from opsctl.infra.prechecks import Known
 
     engine_here()
-    found = planned(loaded.environment, say, replace_data)
+    found = planned(loaded.environment, say, replace_data, max_deletions)
     if output is None:
         log = sarif(found.guardrails, loaded.file.name, _line(loaded), __version__)
         sys.stdout.write(json.dumps(log, indent=2) + "\n")
@@ -83,7 +98,7 @@ def deploy(environment: Environment, asked: applying.Asked, output: Output) -> N
     def table() -> RenderableType:
         handed = Table("output", Column("value", overflow="fold"))
         for name, each in found.outputs.items():
-            handed.add_row(name, str(each.value))
+            handed.add_row(name, Text(str(each.value)))
         return Group(_changed(found), handed, rendered(found.guardrails), *found.unmet)
 
     emit(found, output, table)

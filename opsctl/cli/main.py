@@ -43,7 +43,7 @@ COMMANDS = (
     Entry(
         "stack",
         ENVIRONMENTS,
-        "The infrastructure of an environment: outputs, drift, history, state, repair, discover.",
+        "The infrastructure of an environment: outputs, drift, history, state, repair, snapshots.",
     ),
     Entry("status", RUNNING, "Show the services of an environment."),
     Entry("health", RUNNING, "Probe every service with real work."),

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from opsctl.cli import infrastructure
 from opsctl.cli.common import EnvironmentArgument, Output, TierOption, emit
-from opsctl.cli.infrastructure import ReplaceDataOption
+from opsctl.cli.infrastructure import MaxDeletionsOption, ReplaceDataOption
 from opsctl.cli.selection import (
     AllowUnmetOption,
     AtOnceOption,
@@ -59,6 +59,7 @@ def plan(
     allow_unmet: AllowUnmetOption = False,
     at_once: AtOnceOption = False,
     replace_data: ReplaceDataOption = None,
+    max_deletions: MaxDeletionsOption = None,
     output: PlanOutputOption = PlanOutput.TABLE,
 ) -> None:
     """Show what deploy would change.
@@ -72,12 +73,12 @@ def plan(
         if output is PlanOutput.COMPOSE:
             raise UsageError("a compose file is of services on an engine here, not of a cloud")
         form = None if output is PlanOutput.SARIF else Output(output.value)
-        infrastructure.plan(declares, replace_data or (), form)
+        infrastructure.plan(declares, replace_data or (), form, max_deletions)
         return
-    if replace_data or output is PlanOutput.SARIF:
+    if replace_data or max_deletions is not None or output is PlanOutput.SARIF:
         raise UsageError(
-            "--replace-data and --output sarif are of infrastructure, and this environment "
-            "declares none",
+            "--replace-data, --max-deletions and --output sarif are of infrastructure, and this "
+            "environment declares none",
             hint="trading:infrastructure in its file names one",
         )
     from opsctl.cli.progress import Shown

@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import RenderableType
 from rich.table import Column, Table
+from rich.text import Text
 
 from opsctl.cli.common import (
     EnvironmentArgument,
@@ -22,6 +23,7 @@ from opsctl.cli.common import (
 )
 from opsctl.cli.guards import LiveOption, ask, guard_live
 from opsctl.cli.stack_discover import discover
+from opsctl.cli.stack_snapshot import snapshot
 from opsctl.errors import UsageError
 from opsctl.model.tiers import LatencyTier
 
@@ -34,7 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="The infrastructure of an environment: outputs, drift, history, state, repair, discover.",
+    help="The infrastructure of an environment: outputs, drift, history, state, repair, snapshots.",
     epilog="Example: [bold]opsctl stack drift daily[/bold]",
 )
 
@@ -44,6 +46,11 @@ app.command(
     "discover",
     epilog="Example: [bold]opsctl stack discover site/inventory.yml --to Pulumi.ny.yaml[/bold]",
 )(discover)
+
+
+app.command("snapshot", epilog="Example: [bold]opsctl stack snapshot books --days 14[/bold]")(
+    snapshot
+)
 
 
 @app.command("outputs", epilog="Example: [bold]opsctl stack outputs daily --output json[/bold]")
@@ -61,7 +68,7 @@ def outputs(
     def table() -> Table:
         shown = Table("output", Column("value", overflow="fold"))
         for name, each in found.outputs.items():
-            shown.add_row(name, str(each.value))
+            shown.add_row(name, Text(str(each.value)))
         return shown
 
     emit(found, output, table)

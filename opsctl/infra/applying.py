@@ -35,11 +35,17 @@ class Asked:
     """Resources that hold data and may be replaced or deleted."""
     overwrite_drift: bool = False
     """Whether what somebody changed by hand is made as it is declared."""
+    max_deletions: int | None = None
+    """How many resources may be replaced or deleted; None: as many as the guardrail allows."""
 
     @property
     def arguments(self) -> Mapping[str, object]:
         """As the evidence has them."""
-        return {"replace_data": list(self.replace_data), "overwrite_drift": self.overwrite_drift}
+        return {
+            "replace_data": list(self.replace_data),
+            "overwrite_drift": self.overwrite_drift,
+            "max_deletions": self.max_deletions,
+        }
 
 
 class InfrastructureDeployed(Value):
@@ -85,7 +91,7 @@ class _Work:
         return cls(environment, asked, say, declared, open_engine(declared, say))
 
     def judged(self, seen: Preview, replace_data: Sequence[str] = ()) -> Judged:
-        facts = self.declared.facts(replace_data)
+        facts = self.declared.allowing(replace_data, self.asked.max_deletions)
         return guardrails.judge(seen, facts, self.declared.waivers)
 
 

@@ -31,3 +31,14 @@ class Declared:
     """Finds what a killed update may have made."""
     looks: bool = False
     """Whether a plan looks at what is there, not only at what was declared last."""
+
+    def allowing(self, replace_data: Sequence[str], max_deletions: int | None = None) -> Facts:
+        """Return what the guardrails need to know, with what the command line allows.
+
+        Raises:
+            UsageError: what is declared cannot be.
+        """
+        found = self.facts(replace_data)
+        if max_deletions is None:
+            return found
+        return found.model_copy(update={"max_deletions": max_deletions})

@@ -49,18 +49,23 @@ class Planned(Value):
 
 
 def plan(
-    environment: Environment, say: Callable[[str], None], replace_data: Sequence[str] = ()
+    environment: Environment,
+    say: Callable[[str], None],
+    replace_data: Sequence[str] = (),
+    max_deletions: int | None = None,
 ) -> Planned:
     """Preview the stack of an environment and judge it; changes nothing.
 
-    `replace_data` names resources that hold data and may be replaced or deleted.
+    `replace_data` names resources that hold data and may be replaced or deleted,
+    `max_deletions` says how many may in all; None: as many as the guardrail allows.
 
     Raises:
         UsageError: what its file asks for cannot be, or a waiver of it cannot stand.
         OpsctlError: the account cannot be asked, or the engine failed.
     """
     declared = program(environment)
-    facts = declared.facts(replace_data)  # refuses what cannot be, before the engine is started
+    # Refuses what cannot be, before the engine is started.
+    facts = declared.allowing(replace_data, max_deletions)
     engine = open_engine(declared, say)
     with engine.letting_go(replace_data):
         seen = engine.preview(declared.program, refresh=declared.looks)

@@ -9,7 +9,7 @@ from opsctl.model.environment import Environment
 
 
 def managed(environment: Environment) -> Managed | None:
-    """Return the managed parts of an environment, as its state names them; None: none can be.
+    """Return the managed parts of an environment, as its state names them; None: none was made.
 
     What cannot be asked is told, never raised. For the main thread: the engine takes signals.
     """
@@ -20,7 +20,7 @@ def managed(environment: Environment) -> Managed | None:
     try:
         engine = open_engine(program(environment))
         if not engine.exists:
-            return Managed(detail="nothing of its infrastructure was made yet")
+            return None
         deployment = engine.export()["deployment"]
     except OpsctlError as fault:
         return Managed(detail=f"the state of its stack cannot be read: {fault.message}")

@@ -285,7 +285,9 @@ class AwsSettings(Value):
         "", description="where buckets are copied to; empty: by the region's own; or `none`"
     )
     keys: dict[RegionName, KeyArn] = Field(
-        {}, description="keys that encrypt what lies in a region; by default one is made each"
+        {},
+        description="keys that encrypt what lies in a region; by default one is made each, and "
+        "an ephemeral environment takes that which `ci` made",
     )
     lock_days: Annotated[int, Whole, Field(ge=1, le=3_650)] = Field(
         30, description="days for which nobody can delete a backup"

@@ -57,6 +57,7 @@ RESULTS: dict[str, str] = {
     "stack-export": "opsctl.infra.results:StackExported",
     "stack-import": "opsctl.infra.results:StackImported",
     "stack-repair": "opsctl.infra.results:StackRepaired",
+    "stack-snapshot": "opsctl.infra.snapshots:StackSnapshots",
     "stack-discover": "opsctl.provision.discovering:Discovered",
     "toolchain-list": "opsctl.toolchain.results:ToolchainState",
     "toolchain-install": "opsctl.toolchain.results:ToolchainInstalled",

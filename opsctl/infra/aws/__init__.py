@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from opsctl.errors import UsageError
+from opsctl.errors import OpsctlError, UsageError
 from opsctl.infra import prechecks
 from opsctl.infra.aws import lookup
 from opsctl.infra.aws.asking import Asking, held_to
@@ -20,7 +20,7 @@ from opsctl.infra.guardrails import Facts
 from opsctl.infra.prechecks import Precheck
 from opsctl.infra.previewed import Action, Preview
 from opsctl.infra.workspace import Workspace
-from opsctl.model.aws import Role, region_of
+from opsctl.model.aws import AwsSettings, Role, region_of
 from opsctl.model.environment import WITNESS, Environment
 from opsctl.model.faults import written
 from opsctl.model.hosts import PORT
@@ -86,6 +86,8 @@ def designed(environment: Environment) -> Design:
     settings = environment.aws
     asked = Asking()
     held_to(settings.account, asked)
+    if settings.ephemeral:
+        settings = _with_shared_keys(asked, environment)
     regions = dict.fromkeys(region_of(settings, site) for site in environment.sites)
     wanted = [region for region in regions if region not in settings.images]
     try:
@@ -148,6 +150,31 @@ def facts(environment: Environment, made: Design, replace_data: Iterable[str] = 
         cost_usd_year=environment.latency.cost_usd_year,
         replace_data=tuple(replace_data),
     )
+
+
+def _with_shared_keys(asked: Asking, environment: Environment) -> AwsSettings:
+    """Return the settings of an ephemeral environment with a key for each region of its sites.
+
+    It makes none, as one costs a dollar and thirty days: what its file does not name is the key
+    that the environment with `ci` made for all of them, by its alias.
+    """
+    from stacks.aws.policies import CI_KEY
+
+    settings, alias = environment.aws, f"alias/{CI_KEY}"
+    keys = dict(settings.keys)
+    for region in dict.fromkeys(region_of(settings, site) for site in environment.sites):
+        if region in keys:
+            continue
+        try:
+            answer = asked("kms", region, lambda client: client.describe_key(KeyId=alias))
+        except OpsctlError as fault:
+            raise UsageError(
+                f"{environment.name} is ephemeral and needs a key in {region}: {fault.message}",
+                hint=f"deploy the environment whose file names the repository of the CI "
+                f"(trading:aws.ci), which makes {alias}; or name a key under trading:aws.keys",
+            ) from fault
+        keys[region] = str(answer["KeyMetadata"]["Arn"])
+    return settings.model_copy(update={"keys": keys})
 
 
 def _zones(asked: Asking, region: str) -> tuple[str, ...]:

@@ -79,8 +79,8 @@ class Asking:
             ) from error
 
 
-def held_to(account: str, asked: Asking) -> None:
-    """Refuse credentials of another account than the environment's.
+def held_to(account: str, asked: Asking) -> str:
+    """Refuse credentials of another account than the environment's; return whose they are.
 
     Raises:
         UsageError: they are of another.
@@ -93,6 +93,7 @@ def held_to(account: str, asked: Asking) -> None:
             f"environment is of account {account}",
             hint="choose other credentials (AWS_PROFILE), or correct trading:aws.account",
         )
+    return str(answer["Arn"])
 
 
 _EXPIRED = "these credentials have expired: log in again"

@@ -15,8 +15,7 @@ from opsctl.infra.aws.stated import Stated
 Answer = Mapping[str, Any]
 
 LAG_S = 60.0
-"""Most that a replica may be behind. The managed copy is asynchronous, and minutes of it are what a
-failover to it would lose: AWS names no figure, a minute is what its tier calls a failover."""
+"""Most that a replica may be behind: that much is lost where it takes over. AWS names no figure."""
 LEAST_FREE = 0.1
 """Least part of a database's storage that has to be free: full, it stops."""
 WORKS = frozenset(

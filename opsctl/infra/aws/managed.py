@@ -25,6 +25,8 @@ KEY = "aws:kms/key:Key"
 LATELY = timedelta(minutes=15)
 """How old a figure of CloudWatch may be: RDS and Route 53 give one every minute."""
 PERIOD_S = 60
+LAG = "ReplicaLag"
+"""Of which the greatest figure is the worst; of the others it is the least."""
 ROUTE53_METRICS = "us-east-1"
 """The only region to which Route 53 gives the figures of its checks."""
 ABSENT = frozenset(
@@ -42,8 +44,12 @@ ABSENT = frozenset(
 
 
 def parts(settings: AwsSettings, deployment: Mapping[str, Any] | None) -> tuple[Part, ...]:
-    """Return every managed part in an exported state, and how it is."""
-    resources = [one for one in (*stated(deployment), *_given(settings)) if one.type in KINDS]
+    """Return every managed part in an exported state, and how it is, by kind and name."""
+    order = list(KINDS)
+    resources = sorted(
+        (one for one in (*stated(deployment), *_given(settings)) if one.type in KINDS),
+        key=lambda one: (order.index(one.type), one.name),
+    )
     asked = Asking(timeout_s=PATIENCE_S)
     try:
         held_to(settings.account, asked)
@@ -104,7 +110,7 @@ class _Watch:
             ("storage", "FreeStorageSpace", partial(judging.storage, one, found))
         ]
         if one.inputs.get("replicateSourceDb"):
-            figures.append(("replica", "ReplicaLag", partial(judging.replica, one, found)))
+            figures.append(("replica", LAG, partial(judging.replica, one, found)))
         for kind, metric, judge in figures:
             try:
                 said.append(judge(self._lately("AWS/RDS", one.region, metric, of)))
@@ -147,7 +153,7 @@ class _Watch:
     ) -> float | None:
         """Return the newest figure of a metric, the worst of its minute; None: there is none."""
         now = datetime.now(UTC)
-        worst = "Maximum" if metric == "ReplicaLag" else "Minimum"
+        worst = "Maximum" if metric == LAG else "Minimum"
         found = self._asked(
             "cloudwatch",
             region,
@@ -158,14 +164,11 @@ class _Watch:
                 StartTime=now - LATELY,
                 EndTime=now + timedelta(seconds=PERIOD_S),
                 Period=PERIOD_S,
-                Statistics=["Minimum", "Maximum"],
+                Statistics=[worst],
             ),
         )
         figures = sorted(found["Datapoints"], key=lambda figure: figure["Timestamp"])
-        if not figures:
-            return None
-        lag_ended = worst == "Maximum" and figures[-1]["Minimum"] < 0
-        return float(figures[-1]["Minimum" if lag_ended else worst])
+        return float(figures[-1][worst]) if figures else None
 
     def _or_none(self, service: str, region: str, operation: str, **arguments: Any) -> Any:
         """Return an answer of AWS; None where it says that there is no such thing."""
@@ -196,4 +199,4 @@ KINDS: Mapping[str, tuple[Kind, _Look]] = {
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": ("bucket-copy", _Watch.bucket_copy),
     KEY: ("key", _Watch.key),
 }
-"""What is a managed part, by type, and how it is looked at."""
+"""What is a managed part, by type, and how it is looked at; in the order in which it is told."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 VPCS, ADDRESSES, VCPUS = "vpc/L-F678F1CE", "ec2/L-0263D0A3", "ec2/L-1216C47A"
 """VPCs a region; elastic addresses; vCPUs of running on-demand instances of standard families."""
+RULES = "vpc/L-0EA8095F"
+"""Inbound, or outbound, rules of one security group."""
+RULES_AT_LEAST = 60
+"""What every account may have of them: only who wants more is asked for."""
 STANDARD = "acdhimrtz"
 """The families that share the last one; the others have quotas of their own."""
 AT_ONCE = 8
@@ -94,21 +98,36 @@ def facts(design: Design, made: Iterable[tuple[str, str]]) -> Facts:
 
 def _wanted(
     design: Design, hosts: Iterable[HostPart], names: set[str]
-) -> Iterable[tuple[str, str, str, int]]:
+) -> Iterable[tuple[str, str, str, int, int | None]]:
+    """Yield what, where, by which quota, how many more, and how many of ours are there already.
+
+    None of the last: it has to be counted in the account.
+    """
     regions = {one.site: one.place.region for one in design.networks}
     vpcs = Counter(region for site, region in regions.items() if f"{site}-vpc" in names)
     addresses = Counter(
         region for site, region in regions.items() if f"{site}-nat-address" in names
     )
     standard = Counter(host.region for host in hosts if host.machine.type[0] in STANDARD)
-    yield from (("VPCs", region, VPCS, count) for region, count in vpcs.items())
-    yield from (("elastic addresses", region, ADDRESSES, n) for region, n in addresses.items())
-    yield from (("vCPUs", region, VCPUS, count) for region, count in standard.items())
+    yield from (("VPCs", region, VPCS, n, None) for region, n in vpcs.items())
+    yield from (
+        ("elastic addresses", region, ADDRESSES, n, None) for region, n in addresses.items()
+    )
+    yield from (("vCPUs", region, VCPUS, n, None) for region, n in standard.items())
+    for network in design.networks:
+        for group in network.groups:
+            for way in ("ingress", "egress"):
+                rules = [rule for rule in group.rules if rule.direction == way]
+                new = sum(f"{group.name}-{rule.name}" in names for rule in rules)
+                if new and len(rules) > RULES_AT_LEAST:
+                    what = f"{way} rules of security group {group.name}"
+                    yield what, network.place.region, RULES, new, len(rules) - new
 
 
 class _Quota:
-    def __init__(self, name: str, region: str, code: str, count: int) -> None:
+    def __init__(self, name: str, region: str, code: str, count: int, there: int | None) -> None:
         self._name, self._region, self._code, self._count = name, region, code, count
+        self._there = there
 
     def asked(self, asked: Asking, hosts: Iterable[HostPart], own: frozenset[str]) -> Quota:
         """Return the quota with what was found; of vCPUs the hosts of a region are counted.
@@ -117,8 +136,10 @@ class _Quota:
         wanted already.
         """
         ask = _In(asked, self._region, own)
-        there, wanted = None, self._count
-        if self._code == VPCS:
+        there, wanted = self._there, self._count
+        if there is not None:
+            pass  # it is of something that only we have
+        elif self._code == VPCS:
             there = _or_none(lambda: ask.others("describe_vpcs", "Vpcs"))
         elif self._code == ADDRESSES:
             there = _or_none(lambda: ask.others("describe_addresses", "Addresses"))

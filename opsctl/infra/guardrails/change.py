@@ -53,7 +53,7 @@ RULES = (
         Severity.REFUSE,
         "A slip in a name or a region looks like a wish to remove all that there is.",
         sources.UNSUCCESSFUL,
-        "Make the change in steps, or allow as many on the command line.",
+        "Make the change in steps, or allow as many for once: `--max-deletions N`.",
         _many,
         waivable=False,
     ),

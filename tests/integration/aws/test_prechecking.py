@@ -60,6 +60,26 @@ def test_a_quota_that_others_use_up_and_what_a_killed_update_made(world: World) 
             ec2.delete_vpc(VpcId=one)
 
 
+def test_a_security_group_takes_no_more_rules_than_the_account_may_have(world: World) -> None:
+    def planned(people: int, there: int = 0) -> list[Precheck]:
+        networks = [f"10.20.{third}.0/24" for third in range(people)]
+        design = made("daily", "cold", region=REGION, images=IMAGES, people=networks)
+        (group,) = [one for each in design.networks for one in each.groups if "trading" in one.name]
+        rules = [rule for rule in group.rules if rule.direction == "ingress"]
+        assert len(rules) == people
+        kind = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+        new = [(kind, f"{group.name}-{rule.name}") for rule in rules[there:]]
+        return refused(prechecking.facts(design, new))
+
+    assert planned(60) == []
+    (against,) = planned(61)
+    assert against.subject == f"ingress rules of security group a-trading in {REGION}"
+    assert "L-0EA8095F" in against.comply
+    (against,) = planned(62, there=60)  # of one that is there
+    assert against.problem.startswith("60 are there, 2 more are needed, and the account may have 6")
+    assert planned(62, there=62) == []  # nothing of it is to be made
+
+
 def test_what_cannot_be_asked_is_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     design = made("daily", "cold", region=REGION, images=IMAGES)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

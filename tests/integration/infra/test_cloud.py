@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.aws.firm import Firm
 from tests.support.aws.plain import PlainPulumi
-from tests.support.aws.server import KEY
+from tests.support.aws.server import KEY, REGION
 from tests.support.process import folder
 
 LOGS = "aws:cloudwatch/logGroup:LogGroup"
@@ -65,6 +65,9 @@ def test_from_its_file_to_nothing_left(firm: Firm) -> None:
 
 
 def test_what_cannot_be_is_refused_before_anything_is_made(firm: Firm) -> None:
+    for words in (("health",), ("stack", "snapshot", "--name", "one")):
+        said = firm.run(*words, "cloud", code=2).stderr
+        assert "opsctl deploy cloud" in said
     firm.write_cloud(account="210987654321")
     said = firm.run("plan", "cloud", code=2).stderr
     assert f"these are credentials of account {firm.server.account}" in said
@@ -78,6 +81,20 @@ def test_what_cannot_be_is_refused_before_anything_is_made(firm: Firm) -> None:
     said = firm.run("deploy", "cloud", code=2).stderr
     assert "opsctl deploy cloud --only infrastructure" in said
     assert firm.networks() == []
+
+
+def test_an_ephemeral_environment_takes_the_key_that_ci_was_given(firm: Firm) -> None:
+    firm.prepare_ci()
+    firm.write_cloud(aws={"ephemeral": True, "expires": "2099-12-31", "backup_region": "none"})
+    said = firm.run("plan", "cloud", code=2).stderr
+    assert f"needs a key in {REGION}" in said
+    assert "alias/eph-shared" in said
+    kms = firm.server.client("kms")
+    key = kms.create_key(Description="of CI")["KeyMetadata"]
+    kms.create_alias(AliasName="alias/eph-shared", TargetKeyId=key["KeyId"])
+    planned = firm.json("plan", "cloud")
+    assert "AWS-ENC-004" not in [one["rule"] for one in planned["guardrails"]["findings"]]
+    assert planned["guardrails"]["verdict"] != "refused"
 
 
 def test_who_has_pulumi_previews_the_same_by_plain_pulumi(firm: Firm) -> None:

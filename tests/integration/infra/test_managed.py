@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jsonschema
 import pytest
 
 from opsctl.schemas import schema
-from tests.support.aws.firm import Firm
+from tests.support.aws.firm import OPSCTL, Firm
 from tests.support.aws.firm import firm as firms
 from tests.support.aws.server import KEY
-from tests.support.combinations import COMBINATIONS
+from tests.support.combinations import COMBINATIONS, Combination
+from tests.support.process import wait_for
 
 ONE = COMBINATIONS["daily-warm"]
 """Three regions: a managed database and buckets with copies, names that fail over."""
@@ -113,6 +116,91 @@ def test_what_may_not_be_asked_is_unknown_and_hides_nothing(told: Firm) -> None:
         told.variables["AWS_ACCESS_KEY_ID"] = KEY
     assert len(found) == 19  # a database that cannot be asked has no rows for its figures
     assert all(state == "unknown" and "log in first" in said for state, said in found.values())
+
+
+def test_snapshots_are_taken_once_listed_restored_and_pruned(made: Firm) -> None:
+    ec2, rds = made.server.client("ec2"), made.server.client("rds")
+    volumes = {"trading-a-data", "trading-b-data", "witness-data"}
+    # Half of it fails: the same command takes the rest, and nothing twice.
+    with made.allowed("sts:*", "ec2:*", "rds:Describe*"):
+        said = made.run("stack", "snapshot", ONE.name, "--name", "one", code=1).stderr
+    assert "AWS refuses rds:CreateDBSnapshot" in said
+    done = snapshots(made, "--name", "one", "--days", "3")
+    assert done["taken"] == [f"{ONE.name}-books-one"]
+    assert of_set(done, "one").keys() == {*volumes, "database"}
+
+    # Killed after one of a second set was begun: so it goes on.
+    words = [OPSCTL, "stack", "snapshot", ONE.name, "--name", "two"]
+    wanted = [{"Name": "tag:snapshot", "Values": ["two"]}]
+    with subprocess.Popen(words, cwd=made.home, env=made.environment) as killed:
+        wait_for(lambda: ec2.describe_snapshots(Filters=wanted)["Snapshots"], "one", timeout_s=60)
+        killed.kill()
+    before = ec2.describe_snapshots(Filters=wanted)["Snapshots"][0]["SnapshotId"]
+    done = snapshots(made, "--name", "two")
+    assert before not in done["taken"]
+    found = of_set(done, "two")
+    assert found.keys() == {*volumes, "database"}
+    assert {one["state"] for one in found.values()} == {"completed"}
+    assert found["database"]["by"].startswith("arn:aws:")
+    kept = datetime.now(UTC).date() + timedelta(days=30)
+    assert found["trading-a-data"]["expires"] == kept.isoformat()
+
+    # What is restored from them is as large as what they are of.
+    data, books = found["trading-a-data"], found["database"]
+    restored = ec2.create_volume(SnapshotId=data["id"], AvailabilityZone=f"{HOME}a")
+    assert restored["Size"] == data["size_gb"]
+    ec2.delete_volume(VolumeId=restored["VolumeId"])
+    again = {"DBInstanceIdentifier": "restored"}
+    rds.restore_db_instance_from_db_snapshot(DBSnapshotIdentifier=books["id"], **again)
+    rds.modify_db_instance(DeletionProtection=False, **again)
+    rds.delete_db_instance(SkipFinalSnapshot=True, **again)
+
+    # What is over goes; the last of everything stays, and what somebody else took.
+    stranger = ec2.create_snapshot(VolumeId=data["source"])["SnapshotId"]
+    for one in (of_set(done, "one")["trading-a-data"], *found.values()):
+        if one["kind"] == "volume":
+            made.server.client("ec2", one["region"]).create_tags(
+                Resources=[one["id"]], Tags=[{"Key": "expires", "Value": "2026-01-01"}]
+            )
+    said = made.run("stack", "snapshot", ONE.name, "--prune", code=2).stderr
+    assert "--yes" in said
+    pruned = snapshots(made, "--prune", "--yes")
+    assert pruned["pruned"] == [of_set(done, "one")["trading-a-data"]["id"]]
+    left = snapshots(made, "--list")
+    assert of_set(left, "one").keys() == {"trading-b-data", "witness-data", "database"}
+    assert of_set(left, "two").keys() == {*volumes, "database"}
+    assert len(ec2.describe_snapshots(SnapshotIds=[stranger])["Snapshots"]) == 1
+
+
+def test_more_than_a_few_deletions_take_a_number_on_the_command_line(made: Firm) -> None:
+    without = COMBINATIONS["daily-warm"].settings.keys() - {"database"}
+    made.write_combination(Combination("daily", "warm", {k: ONE.settings[k] for k in without}))
+    named = ["--replace-data", "database", "--replace-data", "database-copy"]
+    planned = made.json("plan", ONE.name, *named, code=3)
+    count = len([one for one in planned["changes"] if one["action"] == "delete"])
+    [found] = [one for one in planned["guardrails"]["findings"] if one["severity"] == "refuse"]
+    assert (found["rule"], count > 5) == ("AWS-CHG-001", True)
+    assert f"{count} resources would be deleted" in found["problem"]
+    assert "--max-deletions N" in found["comply"]
+    few, enough = (["--max-deletions", str(most)] for most in (count - 1, count))
+    assert made.json("plan", ONE.name, *named, *enough)["guardrails"]["verdict"] == "passed"
+    said = made.run("deploy", ONE.name, "--only", "infrastructure", *named, *few, code=1).stderr
+    assert f"{count} resources would be deleted or replaced, and at most {count - 1} may be" in said
+    assert len(made.server.client("rds").describe_db_instances()["DBInstances"]) == 1
+
+
+def snapshots(firm: Firm, *words: str) -> Any:
+    """Run `opsctl stack snapshot`; return what it says, which fits its schema."""
+    found = firm.json("stack", "snapshot", ONE.name, *words)
+    jsonschema.validate(found, schema("stack-snapshot"))
+    return found
+
+
+def of_set(said: Any, name: str) -> dict[str, dict[str, Any]]:
+    """Return the snapshots of a set by what they are of; fail where there are two of one."""
+    found = [one for one in said["snapshots"] if one["name"] == name]
+    assert len({one["resource"] for one in found}) == len(found), found
+    return {one["resource"]: one for one in found}
 
 
 def parts(firm: Firm) -> dict[tuple[str, str], tuple[str, str]]:

@@ -23,6 +23,9 @@ def result(stack: Stack, *words: str, code: int = 0) -> Any:
 
 def test_it_shows_outputs_history_and_drift(stack: Stack) -> None:
     stack.engine.up(stack.program(a="one", secret="tell-nobody"))
+    shown = stack.opsctl("outputs", "daily").stdout
+    assert "[secret]" in shown
+    assert "tell-nobody" not in shown
     found = result(stack, "outputs", "daily")
     assert found["outputs"]["count"] == {"value": 1, "secret": False}
     assert found["outputs"]["secret"] == {"value": "[secret]", "secret": True}

@@ -58,6 +58,9 @@ FIRES = [
 ]
 
 HOLDS = {
+    "servers of a firm's own, which nothing of AWS is declared beside": Case(
+        "AWS-OWN-001", ENVIRONMENT, drop=tuple(sound()), facts={"owner": ""}
+    ),
     "what goes is not judged for what it was": Case(
         "AWS-TAG-001", "logs", {"logs": {"tags": None}}, update={"logs": GONE}
     ),
