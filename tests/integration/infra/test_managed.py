@@ -12,11 +12,12 @@ import jsonschema
 import pytest
 
 from opsctl.schemas import schema
-from tests.support.aws.firm import OPSCTL, Firm
+from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
 from tests.support.aws.server import KEY
 from tests.support.combinations import COMBINATIONS, Combination
 from tests.support.process import wait_for
+from tests.support.project import OPSCTL
 
 ONE = COMBINATIONS["daily-warm"]
 """Three regions: a managed database and buckets with copies, names that fail over."""
