@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -55,7 +56,7 @@ def start() -> Iterator[Any]:
 
     yield begin
     for one in started:
-        if one.popen.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(one.popen.pid, signal.SIGKILL)
         one.popen.wait()
 
