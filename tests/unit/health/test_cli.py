@@ -15,8 +15,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import opsctl.cli.selection
+import opsctl.infra.watching
 import opsctl.targets
 from opsctl.cli import health, status
+from opsctl.errors import OpsctlError
+from opsctl.health.managed import Managed, Part
 from opsctl.model.environment import Environment
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.schemas import schema
@@ -224,6 +227,46 @@ def test_health_shows_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert "daily: unhealthy" in shown
     assert "nothing" in shown
     assert "Prometheus: 0 targets up" in shown
+
+
+def in_cloud(monkeypatch: pytest.MonkeyPatch, managed: Managed | None) -> None:
+    """Have a cloud run parts of the environment."""
+    monkeypatch.setattr(opsctl.cli.selection, "in_cloud", lambda *_: ENVIRONMENT)
+    monkeypatch.setattr(opsctl.infra.watching, "managed", lambda _: managed)
+
+
+def test_health_shows_services_where_the_cloud_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listening: Address
+) -> None:
+    deploy(monkeypatch, tmp_path, at=listening)
+    in_cloud(monkeypatch, Managed(detail="the state of its stack cannot be read: no bucket"))
+    done = run(health, "daily")
+    assert done.exit_code == 3
+    assert "data@a" in done.stdout
+    assert "managed parts: the state of its stack cannot be read: no bucket" in done.stdout
+
+
+def test_health_shows_the_cloud_where_services_cannot_be_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unreachable(_: object) -> None:
+        raise OpsctlError("trading-a does not answer", hint="see that it runs")
+
+    deploy(monkeypatch, tmp_path)
+    monkeypatch.setattr(opsctl.targets, "open_target", unreachable)
+    key = Part(
+        kind="key", name="key-eu", region="eu-west-1", id="1", state="healthy", detail="is enabled"
+    )
+    in_cloud(monkeypatch, Managed(parts=(key,)))
+    done = run(health, "daily")
+    assert done.exit_code == 3
+    assert "services: trading-a does not answer" in done.stdout
+    assert "key-eu" in done.stdout
+    answer = json.loads(run(health, "daily", "-o", "json").stdout)
+    jsonschema.validate(answer, schema("health"))
+    assert (answer["verdict"], answer["services"]) == ("unhealthy", [])
+    in_cloud(monkeypatch, None)  # nothing was made: there is only the fault to tell
+    assert isinstance(run(health, "daily").exception, OpsctlError)
 
 
 @pytest.mark.parametrize(
