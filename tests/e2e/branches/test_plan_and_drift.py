@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.aws.firm import OPSCTL, Firm
+from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
+from tests.support.project import OPSCTL
 from tests.support.workflows import REPOSITORY
 
 
