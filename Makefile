@@ -46,22 +46,12 @@ test: setup ## run every check and the whole suite
 	@$(MAKE) check
 	@$(RUN) pytest --numprocesses 2 --dist worksteal --ignore tests/e2e
 	@$(RUN) pytest tests/e2e/daily tests/e2e/hot tests/e2e/branches
-	@$(MAKE) --jobs 2 --output-sync=target containers machines
-
-# Side by side: both wait more than they work. Each has Docker Engines with bridges of their own, so
-# the second is in a network of its own (as root: no other user can start an engine). Nothing can be
-# fetched there; tests/integration/images has made the layers of every image by then.
-.PHONY: containers machines
-containers: setup
-	@$(RUN) pytest tests/e2e/docker tests/e2e/hosts
-machines: setup
-	@$(if $(filter 0,$(shell id -u)),unshare --net sh -c 'ip link set lo up && exec "$$@"' apart) \
-	  $(RUN) pytest tests/e2e/cloud tests/e2e/machines
+	@$(RUN) pytest tests/e2e/docker tests/e2e/machines tests/e2e/hosts tests/e2e/cloud
 
 .PHONY: boxes
-boxes: setup ## provision a booted server from rack to trading and back, and cut its power on the way
+boxes: setup ## provision a booted server from rack to trading and back, its power cut on the way; drill a rack
 	@$(RUN) python -m tests.support.prepare
-	@$(RUN) pytest tests/e2e/boxes
+	@$(RUN) pytest tests/e2e/boxes tests/e2e/racks
 
 .PHONY: check
 check: setup ## lint, types, import rules, alert rules, licences, generated docs, playbooks

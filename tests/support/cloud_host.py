@@ -21,6 +21,9 @@ from tests.support.fleet import USER as USER
 from tests.support.second_host import Namespaced
 from tests.support.servers import folder
 
+EMPTY: dict[str, list[str]] = {"containers": [], "volumes": [], "networks": []}
+"""What an engine holds of which everything was taken away."""
+
 
 def lacking() -> str:
     """Return why there can be no such host; empty where there can."""

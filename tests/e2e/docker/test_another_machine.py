@@ -43,8 +43,11 @@ def test_it_sees_what_the_first_one_sees(second: Deployed) -> None:
 
 
 def test_either_moves_the_order_path(contained: Deployed, second: Deployed) -> None:
-    contained.json("failback", contained.name)  # wherever a busy machine has left it
-    there = second.json("failover", second.name, "--to", "b")
+    for _ in range(5):  # a busy machine may have moved it, also since the look before
+        contained.json("failback", contained.name)
+        there = second.json("failover", second.name, "--to", "b", check=False)
+        if there["verdict"] == "done":
+            break
     assert (there["verdict"], there["to_site"]) == ("done", "b")
     back = contained.json("failback", contained.name)
     assert (back["verdict"], back["to_site"]) == ("done", "a")
