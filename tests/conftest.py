@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,13 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with folder() as home:
         monkeypatch.setenv("OPSCTL_STATE", str(home))
         yield home
+
+
+@pytest.fixture(autouse=True)
+def _own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 look for credentials anew: what a process found first, it keeps for ever."""
+    if (boto3 := sys.modules.get("boto3")) is not None:
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
