@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 from opsctl.errors import ObjectiveMissed
 from opsctl.model.value import Value
 from opsctl.services.base import Address
+from opsctl.services.prometheus import SCRAPE_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 USER = "opsctl"
 TIMEOUT_S = 2.0
+FRESH_S = 3 * SCRAPE_INTERVAL_S
+"""An alert that fires is written at every evaluation of the rules."""
 RATES = '{__name__=~"trading_.+_total"}'
 
 
@@ -74,14 +77,19 @@ class Prometheus:
         )
 
     def alerts_firing(self) -> tuple[Alert, ...]:
-        """Return the alerts that fire now."""
+        """Return the alerts that fire now.
+
+        A Prometheus that was killed while one fired tells of it for five minutes after its next
+        start, whatever became of it: only what was written lately counts.
+        """
+        firing = 'ALERTS{alertstate="firing"}'
         return tuple(
             Alert(
                 name=labels.get("alertname", ""),
                 severity=labels.get("severity", ""),
                 service=_service(labels),
             )
-            for labels, _ in self.ask('ALERTS{alertstate="firing"}')
+            for labels, _ in self.ask(f"{firing} and time() - timestamp({firing}) < {FRESH_S}")
         )
 
     def message_rates(self, window: str = "1m") -> tuple[Rate, ...]:

@@ -85,8 +85,16 @@ def test_the_next_command_mends_what_a_killed_drill_left(intraday: Deployed) -> 
     lines = intraday.json("evidence", "list", "-e", intraday.name)["lines"]
     last = {line["command"]: line["outcome"] for line in lines}
     assert (last["drill"], last["heal"]) == ("interrupted", "done")
-    wait_for(
-        lambda: intraday.run("health", intraday.name, check=False).returncode == 0,
-        "health after the mending",
-        60,
-    )
+    said = ""
+
+    def healthy() -> bool:
+        nonlocal said
+        done = intraday.run("health", intraday.name, check=False)
+        said = done.stdout
+        return done.returncode == 0
+
+    try:
+        wait_for(healthy, "health after the mending", 60)
+    except TimeoutError as fault:
+        fault.add_note(said)
+        raise

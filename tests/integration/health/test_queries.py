@@ -15,7 +15,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from opsctl.health import report
+from opsctl.health import queries, report
 from opsctl.health.probes import probe
 from opsctl.health.queries import Prometheus, PrometheusUnreadable
 from opsctl.services.base import Address, HttpProbe, Service
@@ -41,7 +41,7 @@ RULES = """
 groups:
   - name: test
     rules:
-      - {alert: TargetDown, expr: up == 0, labels: {severity: critical}}
+      - {alert: TargetDown, expr: "max_over_time(up[1s]) == 0", labels: {severity: critical}}
       - {alert: NeverFires, expr: up == 2, labels: {severity: critical}}
 """
 
@@ -128,6 +128,37 @@ def test_rates_of_the_apps_counters(running: Running) -> None:
         wait_for(settled, "a rate of ten a second", 30)
         [rate] = prometheus.message_rates("20s")
     assert (rate.metric, rate.service) == ("trading_closes_total", "data@a")
+
+
+def test_an_alert_that_ended_while_prometheus_was_killed_fires_no_more(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "FRESH_S", 3)  # rules are evaluated five times a second here
+    with Prometheus(running.at, PASSWORD) as prometheus:
+        assert prometheus.alerts_firing()
+        running.process.kill()
+        with ThreadingHTTPServer(("127.0.0.1", running.gone), Counter) as back:
+            serving = threading.Thread(target=back.serve_forever)
+            serving.start()
+            time.sleep(1)  # as far as the rule looks back: it never fires again
+            running.process.start()
+
+            def up() -> bool:
+                with contextlib.suppress(PrometheusUnreadable):
+                    return {t.service: t.up for t in prometheus.targets()} == {
+                        "data@a": True,
+                        "gone": True,
+                    }
+                return False
+
+            try:
+                wait_for(up, "the target", 30)
+                wait_for(lambda: not prometheus.alerts_firing(), "the end of its alert", 60)
+                assert prometheus.ask("ALERTS"), "it would be told still"
+            finally:
+                back.shutdown()
+                serving.join()
+        wait_for(lambda: bool(prometheus.alerts_firing()), "the alert, since it is gone anew", 30)
 
 
 def test_a_wrong_password_is_an_error_that_does_not_show_it(running: Running) -> None:
