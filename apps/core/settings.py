@@ -80,6 +80,10 @@ class BooksSettings(CoreSettings):
     db_password_file: Path
 
 
+def _by_itself(value: object) -> bool:
+    return value == "automatic"
+
+
 def _empty(value: object) -> bool:
     return not value
 
@@ -205,6 +209,8 @@ class ExecutionSettings(BusSettings, JournalSettings, FixSettings, RiskSettings)
     capital_usd: Decimal = Decimal("1000000")
     detection_ms: Annotated[int, Field(gt=0)] = 100
     """Silence of the leader after which another site takes the next epoch."""
+    takeover: Annotated[Literal["automatic", "manual"], Field(exclude_if=_by_itself)] = "automatic"
+    """Whether a silent leader is succeeded at once, or when somebody orders it."""
     sites: Annotated[list[str], Field(exclude_if=_empty)] = []
     """The sites that trade, this one among them; empty where it is the only one."""
     peer_host: str | None = None

@@ -20,7 +20,7 @@ from apps.core.settings import ExecutionSettings, RiskSettings
 AGREED = (
     *(name for name in RiskSettings.model_fields if name.startswith(("max_", "price_"))),
     *("duplicate_check", "on_disconnect", "status_request", "status_scope"),
-    *("cross_session_cancel", "sessions", "capital_usd", "detection_ms", "sites"),
+    *("cross_session_cancel", "sessions", "capital_usd", "detection_ms", "takeover", "sites"),
 )
 """Settings that the sites of an environment must have in common."""
 

@@ -200,6 +200,8 @@ class Execution(App[ExecutionSettings]):
         sites = self.settings.sites
         terms = Terms(
             owner=place.owner,
+            site=place.site,
+            manual=self.settings.takeover == "manual",
             rank=sites.index(place.site) if place.site in sites else 0,
             detection_ns=self.settings.detection_ms * 1_000_000,
             beat_ns=int(unlinked_beat_s(self.settings.detection_ms) * 1e9),

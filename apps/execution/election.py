@@ -7,6 +7,9 @@ link closed, and never replaces it. The challenge
 itself is a compare-and-swap on everything that the leader writes (`Challenge`), so that a
 follower whose view is late loses it and hears of the leader instead: a suspicion is
 wrong only where the leader really wrote nothing for so long.
+
+Where takeover is manual, a site challenges nobody but a former process of its own: only an
+order, which writes the leader key, moves the leadership to another site.
 """
 
 from __future__ import annotations
@@ -25,8 +28,11 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What an environment has agreed on, and who we are in it."""
 
     owner: str
+    site: str
     rank: int
     """The place of our site among the sites that trade; 0 leads first."""
+    manual: bool = False
+    """Whether only an order moves the leadership to another site."""
     detection_ns: int
     beat_ns: int
     """How often a leader writes at least, while its link to us is down."""
@@ -58,6 +64,19 @@ class Election(msgspec.Struct, frozen=True, kw_only=True):
     dark: bool = False
     asking: bool = False
     """A challenge or a question is under way."""
+
+    @property
+    def may_challenge(self) -> bool:
+        """Whether the leadership is ours to take unasked."""
+        if not self.terms.manual:
+            return True
+        if self.leader is None:
+            return self.terms.rank == 0
+        return self.leader.site == self.terms.site
+
+    def awaits_order(self, at_ns: int) -> bool:
+        """Return whether the leader is silent, and this site leads as soon as it is told to."""
+        return self.able and not self.may_challenge and at_ns >= self.due_ns
 
     @property
     def due_ns(self) -> int:
@@ -166,7 +185,8 @@ def _looked(state: Election, at_ns: int) -> tuple[Election, Action | None]:
         # We were held up ourselves (frozen, or starved of CPU), and on one machine so was the
         # leader perhaps: the silence is counted anew.
         return _change(state, heard_ns=max(state.heard_ns, at_ns - state.terms.tick_ns)), None
-    if not state.able or state.asking or at_ns < state.due_ns:
+    able = state.able and state.may_challenge
+    if not able or state.asking or at_ns < state.due_ns:
         return state, None
     asking = _change(state, asking=True)
     return asking, (Ask() if state.dark else Challenge())

@@ -73,6 +73,7 @@ class Following:
         self._election = Election(terms=terms, heard_ns=_now(), looked_ns=_now())
         self._won: asyncio.Future[Won] = asyncio.get_running_loop().create_future()
         self._look = asyncio.Event()
+        self._awaiting = False
         self.comparison = Comparison(place.terms)
         self._in_order = False
         """Whether all that was appended before the leader key was last written is applied."""
@@ -135,6 +136,7 @@ class Following:
             for asking in (self._asking, self._looking):
                 if asking is not None:
                     asking.cancel()
+            metrics.AWAITS_ORDER.set(0)
         for batch in won.batches:
             self._apply(batch)
         self.prune()
@@ -292,6 +294,7 @@ class Following:
                 self._step(election.AbleChanged(not self.fault()))
                 metrics.JOURNAL_WRITABLE.set(not self.unwritable(now))
             self._step(election.Looked(_now()))
+            self._tell_awaiting(self._election.awaits_order(_now()))
             due_s = (self._election.due_ns - _now()) / 1e9
             # Where it is past due, we cannot lead or are asking: time alone changes neither.
             wait_s = min(tick_s, max(due_s, 0.001)) if due_s > 0 else tick_s
@@ -299,6 +302,13 @@ class Following:
                 async with asyncio.timeout(wait_s):
                     await self._look.wait()
             self._look.clear()
+
+    def _tell_awaiting(self, awaiting: bool) -> None:
+        """Tell people that the leader is silent, where it is for them to say who is next."""
+        if awaiting and not self._awaiting:
+            log.error("leader silent: waiting for an order", leader=self.leader, epoch=self.epoch)
+        self._awaiting = awaiting
+        metrics.AWAITS_ORDER.set(awaiting)
 
     def prune(self) -> None:
         """Drop what the journal says by now; a divergence is counted and told."""

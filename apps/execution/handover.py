@@ -1,4 +1,7 @@
-"""Handing the epoch over: on request, or because this site cannot trade and another can."""
+"""Handing the epoch over: on request, or because this site cannot trade and another can.
+
+Where takeover is manual, only on request.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,8 @@ class Handing:
         """Serve requests, and give way where this site cannot trade; ends by `Deposed`."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._requests())
-            group.create_task(self._look())
+            if self._place.settings.takeover == "automatic":
+                group.create_task(self._look())
 
     async def _requests(self) -> None:
         journal = self._place.journal

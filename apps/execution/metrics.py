@@ -38,6 +38,10 @@ JOURNAL_ROOM = Counter(
 JOURNAL_INDEX = Gauge("trading_journal_index", "Index of the last journaled record")
 EPOCH = Gauge("trading_epoch", "The epoch that this process leads")
 LEADING = Gauge("trading_leading", "1 while this process leads the order path")
+AWAITS_ORDER = Gauge(
+    "trading_awaits_failover",
+    "1 while the leader is silent, and this process leads as soon as somebody orders it",
+)
 TAKEOVERS = Counter("trading_takeovers_total", "Leaderships won by this process", ["how"])
 STANDS_ASIDE = Gauge(
     "trading_stands_aside",

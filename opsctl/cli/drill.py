@@ -126,12 +126,12 @@ def run(
     guard_live("drill", found, live=live, yes=yes)
     target = open_target(found)
 
-    def move(to: str) -> None:
+    def move(to: str, *, emergency: bool = False) -> None:
         moved = failover(
             found,
             target,
             to=to,
-            mode="planned",
+            mode="emergency" if emergency else "planned",
             by=f"drill by {who()}",
             show=lambda _: None,
             say=lambda _: None,

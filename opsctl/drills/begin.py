@@ -47,7 +47,7 @@ def precheck(accounts: Accounts) -> Leadership:
     if len(environment.trading_sites) < 2:
         raise Blocked(
             f"{environment.name} has one site: nothing can take over; "
-            "trading:dr: hot gives it a second one"
+            "trading:dr: hot or warm gives it a second one"
         )
     if why := unsteady(accounts, STEADY_S):
         raise Blocked(f"the environment is not steady: {'; '.join(why)}")

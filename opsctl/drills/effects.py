@@ -86,6 +86,8 @@ class Effect(Value):
     links: dict[str, State] = {}
     to: str = ""
     """The site that the order path is handed to."""
+    ordered: bool = False
+    """Whether an operator orders that, where trading does not go on by itself."""
     times: int = 1
     every_s: float = 0.0
     after_s: float = 0.0
@@ -263,6 +265,13 @@ def _of_uplink(fault: Unplug | Reject | Loss | Throttle, places: Places) -> Effe
 
 
 _WAYS = {"both": "", "to": " to it", "from": " from it"}
+
+
+def ordered(effects: Sequence[Effect], to: str, after_s: float) -> Effect:
+    """Return the order of an operator who acts so long after the last of other blows."""
+    last_s = max(each.after_s + (each.times - 1) * each.every_s for each in effects)
+    said = f"the operator looks, and orders {to} to lead if trading stands still"
+    return Effect(said=said, to=to, ordered=True, after_s=last_s + after_s)
 
 
 def everything(effects: Iterable[Effect], nothing: Underway) -> Underway:

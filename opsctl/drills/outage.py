@@ -18,8 +18,9 @@ def outage(accepted: Sequence[Accepted], window: Window) -> tuple[int, int] | No
     former, new = window.former, window.successor
     match window.recovery:
         case "takeover" if window.fault_ns and former is not None and new is not None:
-            # On one session for all, only the time tells whose order it was.
-            since_ns = new.at_ns if window.single_session else window.fault_ns
+            # On one session, be it that all sites share it or that the site leads again itself,
+            # only the time tells whose order it was.
+            since_ns = new.at_ns if former.session == new.session else window.fault_ns
             return measurement.takeover(accepted, former.session, new.session, since_ns)
         case "longest-gap" if window.fault_ns:
             return measurement.longest_gap(moments, window.fault_ns, window.ended_ns)

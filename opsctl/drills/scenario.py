@@ -16,12 +16,13 @@ import yaml
 from pydantic import Field
 
 from opsctl.drills.composing import Random, composed
-from opsctl.drills.kinds import AnyFault, Lose
+from opsctl.drills.kinds import AnyFault, HandOver, Lose
 from opsctl.drills.outcome import ScenarioChecked, ScenariosChecked
 from opsctl.drills.reading import FORMAT, Parameter, Read, read
 from opsctl.drills.shape import Load
 from opsctl.drills.stop import Stop
 from opsctl.errors import UsageError
+from opsctl.model.tiers import DrPromise
 from opsctl.model.value import Value
 
 OWN = Path("site") / "scenarios"
@@ -60,6 +61,11 @@ class Scenario(Value):
     opens_nothing: bool = False
     """Whether nothing may be accepted by the venue while the faults stand."""
     goal: Goal
+    operator_s: float = Field(default=10.0, ge=0, le=3600)
+    """Where only an order moves leadership: when the drill gives it, counted from the last blow.
+
+    It stands for the person who is on duty, and for the time that they need.
+    """
     load: Load = Load()
     stop: Stop = Stop()
 
@@ -67,6 +73,11 @@ class Scenario(Value):
     def etcd_leader(self) -> bool | None:
         """Whether the journal's leading member has to be in the lost site; None: wherever it is."""
         return next((f.etcd_leader for f in self.faults if isinstance(f, Lose)), None)
+
+    def waits_s(self, recovery: DrPromise) -> float:
+        """Return for how long the drill waits in an operator's place; 0 where none is needed."""
+        given = self.leadership == "stays" or any(isinstance(f, HandOver) for f in self.faults)
+        return 0.0 if recovery.failover == "automatic" or given else self.operator_s
 
     def nth(self, number: int) -> Self:
         """Return the scenario of a repeat's run, counted from 0: of seed + n where it has one."""

@@ -12,7 +12,7 @@ from apps.core.journal import Leadership
 from opsctl.drills import underway
 from opsctl.drills.accounts import Accounts
 from opsctl.drills.begin import Blocked
-from opsctl.drills.effects import Effect, effect, everything, links_of
+from opsctl.drills.effects import Effect, effect, everything, links_of, ordered
 from opsctl.drills.faults import Faults
 from opsctl.drills.mending import MEND_S, lifted
 from opsctl.drills.scenario import Scenario
@@ -25,6 +25,8 @@ from opsctl.errors import OpsctlError
 
 HUSH_S = 0.5
 """What a drill looks up before its blow takes time from those who trade: they catch up first."""
+LOOK_S, AWAITED = 0.5, 5
+"""Who looks whether trading goes on waits so long, and for so many orders."""
 ASKED = 3
 """How often a handover is asked for at most."""
 
@@ -32,8 +34,8 @@ ASKED = 3
 class Mover(Protocol):
     """Moves leadership, as `opsctl failover` does; raises `OpsctlError` where it cannot."""
 
-    def __call__(self, to: str) -> None:
-        """Hand the order path over to a site."""
+    def __call__(self, to: str, *, emergency: bool = False) -> None:
+        """Hand the order path over to a site, or name it the leader without asking the former."""
         ...
 
 
@@ -52,9 +54,16 @@ class Striking:
         self._standing: set[int] = set()
         self._began = 0.0
         self._must_move = True
+        self._acknowledged: Callable[[], int] = lambda: 0
+        self._look_s = LOOK_S
 
-    def prepare(self, scenario: Scenario, former: Leadership) -> None:
+    def prepare(
+        self, scenario: Scenario, former: Leadership, acknowledged: Callable[[], int]
+    ) -> None:
         """Settle what each fault hits, now that it is known who leads; break nothing.
+
+        `acknowledged` counts the client's orders: an operator who is to act sees by it whether
+        trading goes on.
 
         Raises `Blocked` where the environment, or this target, lacks what a fault needs.
         """
@@ -65,9 +74,13 @@ class Striking:
             self._effects = [effect(fault, places) for fault in scenario.faults]
         except OpsctlError as lacking:
             raise Blocked(f"not applicable here: {lacking.message}") from lacking
+        if waits_s := scenario.waits_s(self._accounts.environment.recovery):
+            self._effects.append(ordered(self._effects, other, waits_s))
         if refused := list(self._faults.refusals(self._effects)):
             raise Blocked("; ".join(refused))
         self._steps = steps(self._effects)
+        self._acknowledged = acknowledged
+        self._look_s = max(LOOK_S, AWAITED / scenario.load.rate_per_s)
         self._must_move = scenario.leadership == "moves"
 
     def strike(self) -> None:
@@ -121,7 +134,7 @@ class Striking:
         if each.hold_s:
             self._standing.add(step.number)
         if each.to:
-            return lambda: self._ask(each.to)
+            return lambda: self._ask(each.to, emergency=each.ordered)
         still = [self._effects[number] for number in sorted(self._standing)]
         return self._faults.aimed(each, links_of(still))
 
@@ -151,20 +164,28 @@ class Striking:
             return f"the rollback did not succeed: {said}"
         return ""
 
-    def _ask(self, to: str) -> None:
+    def _ask(self, to: str, *, emergency: bool) -> None:
         """Hand over; where other faults stand in the way that may be refused, and is told."""
+        if emergency and self._trades():
+            self._told.say("trading goes on: nothing is ordered")
+            return
         try:
-            self._move(to)
+            self._move(to, emergency=emergency)
         except OpsctlError as refused:
             if self._must_move:
                 raise
             self._told.say(f"not handed over: {refused.message}")
 
-    def _move(self, to: str) -> None:
+    def _trades(self) -> bool:
+        before = self._acknowledged()
+        time.sleep(self._look_s)
+        return self._acknowledged() > before
+
+    def _move(self, to: str, *, emergency: bool = False) -> None:
         """Hand over; what was refused is asked again, as a person would, and shown."""
         for left in range(ASKED, 0, -1):
             try:
-                self._mover(to)
+                self._mover(to, emergency=emergency)
             except OpsctlError as refused:
                 if self._leads(to):  # it took over by itself meanwhile
                     return

@@ -18,11 +18,8 @@ from opsctl.model.onprem import OnpremSettings, domains
 from opsctl.model.onprem import faults as faults_of_racks
 from opsctl.model.tiers import DrTier, LatencyTier
 
-GIVEN: dict[TargetName, frozenset[DrTier]] = {
-    TargetName.LOCAL: frozenset({DrTier.COLD, DrTier.HOT}),
-    TargetName.DOCKER: frozenset({DrTier.COLD, DrTier.HOT}),
-}
-"""The targets of this release, and the disaster-recovery tiers that each gives."""
+GIVEN = frozenset({TargetName.LOCAL, TargetName.DOCKER})
+"""The targets of this release."""
 
 Reason = tuple[Path, str]
 
@@ -52,19 +49,11 @@ def unmet_reasons(environment: Environment) -> Iterator[Reason]:
                 "a duplicate site with automatic failover"
             ),
         )
-    if _share_a_host(environment) and dr is not DrTier.HOT:
-        yield (
-            ("dr",),
-            (
-                f"{dr} needs {len(environment.trading_sites)} sites that fail apart, and here "
-                f"they share one host; use a target with more hosts, or `cold`"
-            ),
-        )
 
 
 def rehearsal(environment: Environment) -> str:
-    """Return why a hot environment only rehearses its DR tier; empty where it does not."""
-    if environment.dr is not DrTier.HOT or not _share_a_host(environment):
+    """Return why an environment only rehearses its DR tier; empty where it does not."""
+    if not _share_a_host(environment):
         return ""
     sites = " and ".join(environment.trading_sites)
     if environment.infrastructure != "none":
@@ -99,7 +88,7 @@ def _share_a_host(environment: Environment) -> bool:
 
 def not_yet(environment: Environment) -> Iterator[Reason]:
     """Yield the setting and the reason of each thing that this release cannot give."""
-    target, dr = environment.target, environment.dr
+    target = environment.target
     yield from _of_no_use(environment)
     if environment.ephemeral.owner and environment.live:
         yield ("ephemeral",), "trades real money (trading:live): it is taken away by nobody's clock"
@@ -116,15 +105,6 @@ def not_yet(environment: Environment) -> Iterator[Reason]:
             (
                 "bounds containers, and target local runs processes that nothing bounds: leave it "
                 "out, or use target docker"
-            ),
-        )
-    elif dr not in GIVEN[target]:
-        known = ", ".join(f"`{tier}`" for tier in sorted(GIVEN[target]))
-        yield (
-            ("dr",),
-            (
-                f"{dr} is not available on target {target} in this release: "
-                f"write `trading:dr` as {known}"
             ),
         )
 

@@ -10,18 +10,10 @@ from pydantic import BaseModel
 
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.faults import NAMESPACE, key_of
-from opsctl.model.feasibility import GIVEN
 from opsctl.model.migrations import FORMAT
 from opsctl.model.tiers import LATENCY, DrTier, LatencyTier
 
 CHOSEN = ("tier", "dr", "target")
-
-
-def default_dr(tier: LatencyTier, target: TargetName) -> DrTier:
-    """Return the DR tier for a new file: the tier's own, else what the target gives so far."""
-    wanted = LATENCY[tier].default_dr
-    given = GIVEN.get(target, frozenset())
-    return wanted if wanted in given or not given else min(given)
 
 
 def new_file(
@@ -39,7 +31,7 @@ def new_file(
     """
     if extends is None:
         target = target or TargetName.LOCAL
-        dr = dr or (default_dr(tier, target) if tier else None)
+        dr = dr or (LATENCY[tier].default_dr if tier else None)
     lines = [
         f"# Environment {name}. Uncomment what should differ. `opsctl env show {name}` prints",
         f"# every value and where it came from, `opsctl env check {name}` what is wrong.",
@@ -56,11 +48,6 @@ def new_file(
     for field in CHOSEN:
         value = chosen[field]
         lines.append(f"  # {_meaning(Environment, field)}: {', '.join(_choices(field))}")
-        if field == "dr" and tier and dr and dr is not LATENCY[tier].default_dr:
-            own = LATENCY[tier].default_dr
-            lines.append(
-                f"  # (tier {tier} has {own} by default; target {target} gives {dr} today)"
-            )
         lines.append(f"  {'# ' if value is None else ''}{NAMESPACE}:{field}: {value or '...'}")
     if allow_unmet:
         lines += [f"  # {_meaning(Environment, 'allow_unmet')}", f"  {NAMESPACE}:allow-unmet: true"]

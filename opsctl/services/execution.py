@@ -41,6 +41,15 @@ def _of_sites(environment: Environment, site: str, host: Host) -> dict[str, obje
     }
 
 
+def _succession(environment: Environment) -> dict[str, object]:
+    """Return when a site succeeds the one that leads."""
+    by_itself = environment.recovery.failover == "automatic"
+    return {
+        "detection_ms": environment.detection_ms,
+        "takeover": "automatic" if by_itself else "manual",
+    }
+
+
 def service(environment: Environment, site: str, host: Host) -> Service:
     """Return the execution app of a site."""
     sites = _of_sites(environment, site, host)
@@ -64,7 +73,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             **environment.limits.model_dump(),
             "capital_usd": environment.strategy.capital_usd,
             **environment.venue.model_dump(exclude={"second_logon"}),
-            **({"detection_ms": environment.detection_ms} if sites else {}),
+            **(_succession(environment) if sites else {}),
         },
         ports={"peer": peer_address(host, site).port} if sites else {},
         waits=(valkey.NAME, etcd.NAME, f"{venue.NAME}@{venue.SITE}", *waits(environment)),

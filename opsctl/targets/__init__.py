@@ -32,17 +32,10 @@ __all__ = [
 
 def open_target(environment: Environment) -> Target:
     """Return the target of an environment; raise `UsageError` for what none can give yet."""
-    given = GIVEN.get(environment.target)
-    if given is None:
+    if environment.target not in GIVEN:
         raise UsageError(
             f"{environment.name}: the target {environment.target.value} cannot be used yet",
             hint="trading:target: local runs everything on this machine, docker in its engine",
-        )
-    if environment.dr not in given:
-        raise UsageError(
-            f"{environment.name}: the {environment.target.value} target cannot give "
-            f"dr: {environment.dr.value} yet",
-            hint="trading:dr: cold runs one site, hot two and a witness",
         )
     if environment.target is TargetName.DOCKER:
         from opsctl.targets.docker.target import DockerTarget

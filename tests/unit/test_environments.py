@@ -184,7 +184,7 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
 def test_faults_of_flags_send_nobody_to_the_file(folder: Path) -> None:
     write(folder, mine=DAILY)
     with pytest.raises(UsageError) as caught:
-        environments.load("mine", {"dr": "warm"})
+        environments.load("mine", {"dr": "tepid"})
     assert caught.value.hint == "correct the flags"
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from apps.core import etcd
-from apps.core.journal import Halt
-from apps.core.sites import HANDOVER, Handover
+from apps.core.journal import Halt, Leadership
+from apps.core.sites import HANDOVER, Handover, Presence
 from opsctl.drills.simulator.links import Links
 from opsctl.drills.simulator.plan import Fault
 from opsctl.drills.simulator.site import Site
@@ -17,6 +17,7 @@ from opsctl.drills.simulator.store import Store
 from opsctl.drills.simulator.venue import VirtualVenue
 from opsctl.drills.simulator.world import World
 
+LEADER = "leader"
 LEAST_DOWN_S, MOST_DOWN_S = 0.02, 0.3
 """How soon a process that crashed is started again."""
 LONGEST_STALL_S = 0.4
@@ -41,6 +42,8 @@ class Faults:
         self.sites, self.links = sites, links
         self.epochs: Sequence[int] = ()
         """The epochs so far."""
+        self.asked: set[str] = set()
+        """Takes the sites that somebody asks to lead."""
         self._start = start
 
     def strike(self, fault: Fault) -> None:
@@ -67,6 +70,8 @@ class Faults:
                 self.world.after(fault.for_s, functools.partial(self.links.all, True))
             case "handover":
                 self._ask_handover(fault.site)
+            case "order":
+                self._order(fault.site)
             case "halt":
                 self.switch(True)
                 self.world.after(fault.for_s, functools.partial(self.switch, False))
@@ -136,8 +141,30 @@ class Faults:
         asked = Handover(
             id="x", to=to, epoch=self.epochs[-1], by="drill", at_ns=self.world.utc_ns()
         )
+        self.asked.add(to)
         key = f"/simulated/{HANDOVER}"
         self.store.transact([], [etcd.put(key, msgspec.json.encode(asked))], [])
+
+    def _order(self, to: str) -> None:
+        """Name a site the leader of the next epoch, as an emergency does."""
+        led, there = (self._read(name) for name in (f"/simulated/{LEADER}", _presence(to)))
+        if not there:
+            return  # it was never seen
+        successor = msgspec.json.decode(there, type=Presence)
+        mine = Leadership(
+            epoch=msgspec.json.decode(led, type=Leadership).epoch + 1 if led else 1,
+            owner=successor.owner,
+            site=to,
+            at_ns=self.world.utc_ns(),
+            release=successor.release,
+            settings=successor.settings,
+        )
+        self.asked.add(to)
+        put = etcd.put(f"/simulated/{LEADER}", msgspec.json.encode(mine))
+        self.store.transact([], [put, etcd.delete(f"/simulated/{HANDOVER}")], [])
+
+    def _read(self, key: str) -> bytes:
+        return self.store.keys.get(key.encode(), (b"", 0))[0]
 
     def switch(self, on: bool) -> None:
         """Throw the kill switch, or take it back."""
@@ -147,3 +174,7 @@ class Faults:
             self.store.transact([], [etcd.put(key, msgspec.json.encode(halt))], [])
         else:
             self.store.transact([], [etcd.delete(key)], [])
+
+
+def _presence(site: str) -> str:
+    return f"/simulated/site/{site}"

@@ -12,18 +12,20 @@ SYMBOLS = ("AAA", "BBB", "CCC")
 FAULTS_FROM_S, FAULTS_UNTIL_S = 1.1, 1.45
 """When faults begin; all are over some 0.7 s later at the latest."""
 DECISIONS_FROM_S, DECISIONS_UNTIL_S = 1.1, 1.55
+AUTOMATIC = 0.85
+"""How many of the plans let a silent leader be succeeded by itself."""
 SOON_S = 0.13
 """How soon a fault that belongs to another follows it: within detection and takeover."""
 
 FaultKind = Literal[
     "crash", "crash_all", "freeze", "freeze_in_send", "crash_in_send", "cut_in_send",
     "cut_journal", "stall", "losing", "break_watch", "compact", "cut_fix", "link_down",
-    "handover", "halt", "clock_step",
+    "handover", "halt", "clock_step", "order",
 ]  # fmt: skip
 KINDS: tuple[FaultKind, ...] = FaultKind.__args__  # type: ignore[attr-defined]
-WEIGHTS = (4, 2, 4, 6, 2, 3, 4, 3, 4, 2, 1, 4, 2, 5, 4, 1)
-"""How often each kind is drawn, of all together."""
-FOLLOWING = (4, 2, 4, 3, 2, 3, 4, 3, 4, 2, 1, 4, 2, 8, 12, 1)
+WEIGHTS = (4, 2, 4, 6, 2, 3, 4, 3, 4, 2, 1, 4, 2, 5, 4, 1, 0)
+"""How often each kind is drawn, of all together; orders have draws of their own."""
+FOLLOWING = (4, 2, 4, 3, 2, 3, 4, 3, 4, 2, 1, 4, 2, 8, 12, 1, 0)
 """And where one follows another: what a person does then is drawn more often."""
 
 
@@ -74,6 +76,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     days: tuple[float, ...] = ()
     """When market data moves on by a day."""
+    manual: bool = False
+    """Whether leadership goes to another site by order only."""
 
     @property
     def over_s(self) -> float:
@@ -92,7 +96,7 @@ def drawn(seed: int) -> Plan:
     chance = Random(seed)
     faults = _faults(chance)
     drifting = chance.random() < 0.1
-    return Plan(
+    plan = Plan(
         seed=seed,
         duplicate_check=chance.choices(("firm", "session", "none"), (8, 1, 1))[0],
         status_request=chance.random() < 0.9,
@@ -106,6 +110,18 @@ def drawn(seed: int) -> Plan:
         faults=faults,
         days=tuple(sorted(chance.uniform(1.1, 1.7) for _ in range(chance.randint(0, 2)))),
     )
+    return plan if chance.random() < AUTOMATIC else _manual(chance, plan)
+
+
+def _manual(chance: Random, plan: Plan) -> Plan:
+    """Return a plan whose leadership moves by order, with people who give orders, wise or not."""
+    orders = []
+    for _ in range(chance.randint(0, 3)):
+        at_s = chance.uniform(FAULTS_FROM_S, FAULTS_UNTIL_S)
+        if plan.faults and chance.random() < 0.7:
+            at_s = chance.choice(plan.faults).at_s + chance.uniform(0.0, SOON_S)
+        orders.append(Fault(kind="order", at_s=at_s, site=chance.choice(SITES)))
+    return msgspec.structs.replace(plan, manual=True, faults=(*plan.faults, *orders))
 
 
 def _decision(chance: Random, faults: tuple[Fault, ...]) -> Decided:

@@ -199,6 +199,7 @@ def settings_of(site: str, folder: Path, plan: Any) -> ExecutionSettings:
         status_request=plan.status_request,
         status_scope=plan.status_scope,
         cross_session_cancel=plan.cross_session_cancel,
+        takeover="manual" if plan.manual else "automatic",
         on_disconnect="cancel" if plan.cancel_on_disconnect else "keep",
         price_collar_bps=500,
         max_position_notional_usd=1_000,

@@ -68,12 +68,13 @@ class Run:
             status_scope=plan.status_scope,
             cross_session_cancel=plan.cross_session_cancel,
             cancel_on_disconnect=plan.cancel_on_disconnect,
+            manual=plan.manual,
         )
         self.world = World(plan.seed)
         self.store = Store(self.world)
         self.legs: dict[str, Leg] = {}
         self.venue = VirtualVenue(self.world, plan, self._leg)
-        self.witness = Witness(self.world, self.venue)
+        self.witness = Witness(self.world, self.venue, manual=plan.manual)
         self.store.on_commit = self.witness.committed
         self.venue.on_change = self.witness.check_exposure
         self.sites = {name: Site(name) for name in SITES}
@@ -82,6 +83,7 @@ class Run:
             self.world, self.store, self.venue, self.sites, self.links, self._start
         )
         self.faults.epochs = self.witness.epochs
+        self.faults.asked = self.witness.asked
 
     def _leg(self, order: str) -> Leg:
         return self.legs[order]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from apps.core.journal import Leadership
 from apps.core.messages import OrderState, OrderUpdate
 from apps.core.records import Batch, DecisionTaken, JournalRecord, decode_batch
 from apps.execution.apply import apply
@@ -17,6 +18,9 @@ from apps.execution.state import State, encode
 from opsctl.drills.simulator.site import Site
 from opsctl.drills.simulator.venue import VirtualVenue
 from opsctl.drills.simulator.world import World
+
+FIRST = "a"
+"""The site that leads where nobody ever did."""
 
 
 class Violation(Exception):
@@ -26,13 +30,17 @@ class Violation(Exception):
 class Witness:
     """Sees the store and the venue of one run."""
 
-    def __init__(self, world: World, venue: VirtualVenue) -> None:
+    def __init__(self, world: World, venue: VirtualVenue, *, manual: bool = False) -> None:
         """Begin with an empty journal."""
         self.world = world
         self.venue = venue
         self._fault = ""
         self.state = State()
         self.epochs: list[int] = []
+        self.asked: set[str] = set()
+        """Sites that somebody has asked to lead, since leadership moved last."""
+        self._manual = manual
+        self._led = FIRST
         self.records: list[JournalRecord] = []
         self.writers: dict[int, str] = {}
         self.halted: list[tuple[float, float]] = []
@@ -61,6 +69,8 @@ class Witness:
                 self._kill_seen = revision
                 if not self.halted or self.halted[-1][1] < float("inf"):
                     self.halted.append((self.world.now, float("inf")))
+        elif name == "leader" and value is not None:
+            self._named(msgspec.json.decode(value, type=Leadership).site)
         elif name == "kill":
             if value is not None:
                 self._kill_mod, self._kill_seen = revision, 0
@@ -68,6 +78,15 @@ class Witness:
                 self._kill_mod = 0
                 if self.halted and self.halted[-1][1] == float("inf"):
                     self.halted[-1] = (self.halted[-1][0], self.world.now)
+
+    def _named(self, site: str) -> None:
+        """Where takeover is manual, no site leads after another that nobody has asked to."""
+        if site == self._led:
+            return
+        if self._manual and site not in self.asked:
+            self.fault = self.fault or f"{site} leads after {self._led}, and nobody asked it to"
+        self._led = site
+        self.asked.discard(site)
 
     def _appended(self, batch: Batch) -> None:
         if batch.first != self.state.index + 1:

@@ -128,13 +128,12 @@ def test_new_extends_another_and_is_sound(project: Path) -> None:
     assert environments.load("fresh").environment == mine.model_copy(update={"name": "fresh"})
 
 
-def test_new_by_tier_says_why_its_dr_is_not_the_tiers_own(project: Path) -> None:
+def test_new_by_tier_has_the_tiers_own_dr(project: Path) -> None:
     assert run("new", "daily", "--tier", "daily").exit_code == 0
     text = (project / "Pulumi.daily.yaml").read_text()
-    assert "  trading:dr: cold\n" in text
-    assert "tier daily has warm by default" in text
+    assert "  trading:dr: warm\n" in text
     assert environments.load("daily").environment == Environment.model_validate(
-        {"name": "daily", "tier": "daily", "dr": "cold"}
+        {"name": "daily", "tier": "daily", "dr": "warm"}
     )
 
 
@@ -164,7 +163,6 @@ def test_new_never_overwrites(project: Path) -> None:
     ("words", "said"),
     [
         (("--tier", "hft"), "hft cannot be met on target local"),
-        (("--tier", "daily", "--dr", "warm"), "warm is not available"),
         (("--tier", "daily", "--target", "kubernetes"), "kubernetes is not available"),
         (("--from", "bad"), "trading:limits.max_order_shares: must be > 0"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from opsctl.drills.measuring import measure, opened
 from opsctl.drills.record import Accepted, Record
-from opsctl.drills.recording.files import Window
+from opsctl.drills.recording.files import Led, Window
 from opsctl.drills.scenario import load
 from opsctl.drills.timeline import Timeline
 from opsctl.drills.traffic import Traffic
@@ -53,6 +53,29 @@ def test_what_is_opened_while_nothing_may_be_is_named(
 ) -> None:
     found = opened(CLIENT, venue(*at_s, by=by), timeline(10, 20))
     assert [line.partition(" ")[0] for line in found] == [str(count)][: bool(count)]
+
+
+def test_a_site_that_leads_again_itself_recovers_when_its_new_epoch_trades() -> None:
+    former = Led(epoch=1, site="a", session="OPS-A-ORD", at_ns=0)
+    window = Window(
+        client=CLIENT.name,
+        recovery="takeover",
+        single_session=False,
+        journal_after=0,
+        fault_ns=10 * S,
+        lifted_ns=10 * S,
+        ended_ns=21 * S,
+        former=former,
+        successor=former.model_copy(update={"epoch": 2, "at_ns": 12 * S}),
+    )
+    found = measure(
+        window=window,
+        client=CLIENT,
+        venue=venue(9, 10.01, 12.5, 13),  # what was on its way at the fault arrives after it
+        reconciled=None,
+        told=timeline(10, 10),
+    )
+    assert (found.detection_ms, found.takeover_ms, found.rto_ms) == (2_000, 500, 2_490)
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,14 @@ def test_a_drill_on_one_site_is_blocked_and_says_what_the_environment_lacks(tmp_
         FakeTarget(FakeHost(tmp_path)),
         load("leader-kill"),
         heard.append,
-        move=lambda to: None,
+        move=lambda to, emergency=False: None,
         folder=tmp_path,
         id="20261129T120000000Z-000000",
     )
     found = run.whole()
     assert (found.verdict, found.measured) == ("blocked", Measured())
     assert found.findings == (
-        "daily has one site: nothing can take over; trading:dr: hot gives it a second one",
+        "daily has one site: nothing can take over; trading:dr: hot or warm gives it a second one",
     )
     assert Path(found.report).read_text().startswith("# Drill leader-kill on daily: blocked")
     assert heard == ["looking for a steady state"]
@@ -63,7 +63,7 @@ def test_the_verdict_of_a_drill_that_cannot_be_recorded_stands_in_its_line(
             FakeTarget(FakeHost(tmp_path)),
             load("leader-kill"),
             say=lambda _: None,
-            move=lambda to: None,
+            move=lambda to, emergency=False: None,
         )
     assert caught.value.hint.startswith(f"free the disk of {tmp_path}")
     (line,) = evidence.log().read()

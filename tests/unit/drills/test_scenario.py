@@ -10,6 +10,7 @@ from opsctl.drills.composing import Random, composed
 from opsctl.drills.kinds import KINDS, Cut, Freeze, Lose
 from opsctl.drills.scenario import checked, described, load, names
 from opsctl.errors import UsageError
+from opsctl.model.tiers import DR, DrTier
 
 CATALOGUE = {
     "engine-loss",
@@ -88,11 +89,27 @@ def test_every_shipped_scenario_is_whole_and_documented(name: str) -> None:
 
 def test_parameters_fill_the_faults_and_can_be_replaced() -> None:
     assert isinstance(load("leader-freeze").faults[0], Freeze)
-    found = load("site-loss", {"hold_s": 2.0, "etcd_leader": False})
+    found = load("site-loss", {"hold_s": 2.0, "etcd_leader": False, "operator_s": 9.0})
     (fault,) = found.faults
     assert isinstance(fault, Lose)
-    assert (fault.hold_s, found.etcd_leader) == (2.0, False)
-    assert found.parameters == {"hold_s": 2.0, "etcd_leader": False}
+    assert (fault.hold_s, found.etcd_leader, found.operator_s) == (2.0, False, 9.0)
+    assert found.parameters == {"hold_s": 2.0, "etcd_leader": False, "operator_s": 9.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "dr", "waits_s"),
+    [
+        ("leader-kill", DrTier.WARM, 10.0),
+        ("leader-kill", DrTier.HOT, 0.0),
+        ("partition-sites", DrTier.WARM, 10.0),
+        ("bus-loss", DrTier.HOT, 0.0),
+        ("planned-handover", DrTier.WARM, 0.0),
+    ],
+)
+def test_an_operator_is_waited_for_where_nothing_else_moves_leadership(
+    name: str, dr: DrTier, waits_s: float
+) -> None:
+    assert load(name).waits_s(DR[dr]) == waits_s
 
 
 def test_an_unknown_parameter_is_refused_with_those_that_are_known() -> None:

@@ -30,7 +30,7 @@ def drilled(tmp_path: Path, **settings: Any) -> Series:
         load("leader-kill"),
         repeat=3,
         say=lambda _: None,
-        move=lambda to: None,
+        move=lambda to, emergency=False: None,
     )
 
 

@@ -38,9 +38,14 @@ class FakeClock:
     """Time that passes by being slept."""
 
     now_s: float = 100.0
+    trades_from_s: float = float("inf")
+    """From when on an order is acknowledged every tenth of a second."""
 
     def monotonic(self) -> float:
         return self.now_s
+
+    def acknowledged(self) -> int:
+        return int(max(0.0, self.now_s - self.trades_from_s) * 10)
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
@@ -139,7 +144,7 @@ def scenario(*faults: str, leadership: str = "may-move") -> Scenario:
 
 
 def run(struck: Struck, made: Scenario) -> None:
-    struck.striking.prepare(made, LEADER)
+    struck.striking.prepare(made, LEADER, struck.clock.acknowledged)
     assert underway.read(ENVIRONMENT.name) is None, "nothing is broken yet"
     struck.striking.strike()
     struck.striking.finish()
@@ -208,20 +213,20 @@ def test_a_fault_without_an_end_is_over_when_it_has_struck(struck: Struck) -> No
 )
 def test_what_the_environment_lacks_blocks_the_drill(struck: Struck, fault: str, says: str) -> None:
     with pytest.raises(Blocked, match=says):
-        struck.striking.prepare(scenario(fault), LEADER)
+        struck.striking.prepare(scenario(fault), LEADER, lambda: 0)
     assert underway.read(ENVIRONMENT.name) is None
 
 
 def test_what_the_target_cannot_do_blocks_the_drill(struck: Struck) -> None:
     struck.faults.refused = "not applicable here: no libfaketime"
     with pytest.raises(Blocked, match="no libfaketime"):
-        struck.striking.prepare(scenario(KILL), LEADER)
+        struck.striking.prepare(scenario(KILL), LEADER, lambda: 0)
 
 
 def back(struck: Struck, to: str = "a") -> tuple[str, list[str]]:
     """Roll back; return why not, and that room was made before leadership moved."""
     order: list[str] = []
-    struck.striking._mover = cast("striking.Mover", lambda to: order.append(f"to {to}"))
+    struck.striking._mover = cast("striking.Mover", lambda to, emergency: order.append(f"to {to}"))
     return struck.striking.roll_back(to, lambda: order.append("room")), order
 
 
@@ -267,9 +272,11 @@ class FakeMover:
 
     refusals: int
     asked: int = 0
+    emergencies: list[str] = field(default_factory=list)
 
-    def __call__(self, to: str) -> None:
+    def __call__(self, to: str, *, emergency: bool = False) -> None:
         self.asked += 1
+        self.emergencies += [to] if emergency else []
         if self.asked <= self.refusals:
             raise OpsctlError(f"{to} is behind")
 
@@ -280,6 +287,28 @@ HAND_OVER = "{kind: handover, to: follower}"
 def handed_over(struck: Struck, mover: FakeMover, leadership: str) -> None:
     struck.striking._mover = mover
     run(struck, scenario(HAND_OVER, leadership=leadership))
+
+
+WARM = ENVIRONMENT.model_copy(update={"dr": DrTier.WARM})
+
+
+def ordered(struck: Struck, *, trades_from_s: float) -> FakeMover:
+    mover = struck.striking._mover = FakeMover(refusals=0)
+    struck.accounts.environment = WARM
+    struck.clock.trades_from_s = trades_from_s
+    run(struck, scenario(KILL, leadership="moves"))
+    return mover
+
+
+def test_where_failover_is_manual_the_drill_gives_the_order(struck: Struck) -> None:
+    mover = ordered(struck, trades_from_s=float("inf"))
+    assert mover.emergencies == ["b"]
+    assert struck.clock.now_s == pytest.approx(100.0 + 2 * striking.HUSH_S + 10.0)
+
+
+def test_an_operator_who_sees_orders_flow_again_orders_nothing(struck: Struck) -> None:
+    assert ordered(struck, trades_from_s=108.0).emergencies == []
+    assert "trading goes on: nothing is ordered" in struck.heard
 
 
 def test_a_handover_that_is_refused_is_asked_for_again(struck: Struck) -> None:

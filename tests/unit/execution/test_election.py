@@ -25,7 +25,7 @@ from apps.execution.election import (
 )
 
 MS = 1_000_000
-TERMS = Terms(owner="b/1", rank=1, detection_ns=100 * MS, beat_ns=10 * MS)
+TERMS = Terms(owner="b/1", site="b", rank=1, detection_ns=100 * MS, beat_ns=10 * MS)
 LEADER = Leadership(epoch=3, owner="a/1", site="a", at_ns=0)
 
 
@@ -163,6 +163,38 @@ def test_before_anybody_led_the_first_site_leads(rank: int, waits_ms: int) -> No
     assert run(state, *looks(1_000 + waits_ms, 1_010 + waits_ms))[1][-1:] == (
         [Challenge()] if rank else []
     )
+
+
+MANUAL = msgspec.structs.replace(TERMS, manual=True)
+
+
+def test_where_takeover_is_manual_another_site_is_challenged_by_nobody() -> None:
+    silent = following(terms=MANUAL)
+    state, actions = run(silent, *looks(1_010, 3_000), LinkChanged(3_001 * MS, up=False))
+    assert actions == []
+    assert not silent.awaits_order(1_099 * MS)
+    assert state.awaits_order(3_001 * MS)
+    mine = Leadership(epoch=4, owner="b/1", site="b", at_ns=0)
+    state, actions = run(state, LeaderSeen(3_010 * MS, mine, 9))
+    assert actions == [Lead(mine, 9)]
+
+
+def test_where_takeover_is_manual_a_site_goes_on_from_its_own_former_process() -> None:
+    former = Leadership(epoch=3, owner="b/0", site="b", at_ns=0)
+    state, actions = run(following(terms=MANUAL, leader=former), *looks(1_010, 1_200))
+    assert actions == [Challenge()]
+    assert not state.awaits_order(1_200 * MS)
+
+
+def test_a_site_that_could_not_lead_awaits_no_order() -> None:
+    assert not following(terms=MANUAL, able=False).awaits_order(3_000 * MS)
+
+
+@pytest.mark.parametrize(("rank", "leads"), [(0, True), (1, False)])
+def test_where_takeover_is_manual_the_first_site_alone_leads_first(rank: int, leads: bool) -> None:
+    terms = msgspec.structs.replace(MANUAL, rank=rank)
+    state = following(terms=terms, leader=None, leader_mod=0)
+    assert run(state, *looks(1_010, 9_000, 100))[1] == ([Challenge()] if leads else [])
 
 
 EVENTS = st.one_of(

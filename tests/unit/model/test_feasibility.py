@@ -24,17 +24,14 @@ def test_hft_needs_its_own_machine_and_a_duplicate_site() -> None:
     assert unmet(made(LatencyTier.HFT, DrTier.HOT, TargetName.KUBERNETES)) == ()
 
 
-def test_two_sites_on_one_machine_do_not_fail_apart() -> None:
-    (reason,) = unmet(made(LatencyTier.DAILY, DrTier.WARM))
-    assert "warm needs 2 sites that fail apart" in reason
-    assert unmet(made(LatencyTier.DAILY, DrTier.WARM, TargetName.KUBERNETES)) == ()
-
-
 @pytest.mark.parametrize("tier", [LatencyTier.INTRADAY, LatencyTier.DAILY, LatencyTier.WEEKLY])
-def test_hot_on_this_machine_is_a_rehearsal_that_can_be_deployed(tier: LatencyTier) -> None:
-    hot = made(tier, DrTier.HOT)
-    assert (unmet(hot), list(not_yet(hot))) == ((), [])
-    assert "dr hot is rehearsed here, not met" in rehearsal(hot)
+@pytest.mark.parametrize("dr", [DrTier.HOT, DrTier.WARM])
+def test_two_sites_on_this_machine_are_a_rehearsal_that_can_be_deployed(
+    tier: LatencyTier, dr: DrTier
+) -> None:
+    both = made(tier, dr)
+    assert (unmet(both), list(not_yet(both))) == ((), [])
+    assert f"dr {dr} is rehearsed here, not met" in rehearsal(both)
 
 
 def test_what_has_one_site_or_a_host_for_each_is_no_rehearsal() -> None:
@@ -48,12 +45,6 @@ def test_hft_on_this_machine_stays_refused_although_hot_is_given() -> None:
 
 
 def test_what_this_release_does_not_give() -> None:
-    ((path, reason),) = not_yet(made(LatencyTier.DAILY, DrTier.WARM))
-    assert path == ("dr",)
-    assert (
-        "not available on target local in this release: write `trading:dr` as `cold`, `hot`"
-        in reason
-    )
     ((path, reason),) = not_yet(made(LatencyTier.DAILY, DrTier.COLD, TargetName.KUBERNETES))
     assert path == ("target",)
     assert "use docker, local" in reason

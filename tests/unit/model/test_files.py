@@ -75,15 +75,6 @@ def test_the_tier_fills_in_its_dr() -> None:
     assert str(found.origins["dr"]) == "tier default"
 
 
-def test_the_tiers_own_dr_is_refused_where_the_target_cannot_give_it_yet() -> None:
-    assert faults("trading:tier: daily\n") == [
-        (
-            "trading:dr: warm is not available on target local in this release: "
-            "write `trading:dr` as `cold`, `hot` (tier default)"
-        )
-    ]
-
-
 def test_every_fault_at_once_with_its_line_and_what_would_be_right() -> None:
     text = """\
 trading:tier: dayly
@@ -227,7 +218,6 @@ def test_unmet_tiers_are_refused_unless_allowed() -> None:
 
 def test_allow_unmet_does_not_bring_what_is_not_there_yet() -> None:
     text = "trading:tier: daily\ntrading:allow-unmet: true\n"
-    assert "not available" in faults(text + "trading:dr: warm\n")[0]
     assert "not available" in faults(text + "trading:dr: cold\ntrading:target: kubernetes\n")[0]
 
 

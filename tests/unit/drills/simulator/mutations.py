@@ -14,6 +14,7 @@ from apps.core.journal import KillView, Leadership
 from apps.core.records import Batch, encode_batch
 from apps.execution import decide, oms, risk, settle
 from apps.execution.actions import Send
+from apps.execution.election import Election
 from apps.execution.events import Reported
 from apps.execution.following import Following
 from apps.execution.gateway import Gateway
@@ -270,6 +271,13 @@ def the_engines_number_where_none_is_journaled() -> Patches:
         self._engine.start()
 
     return [mock.patch.object(Gateway, "open", open_)]
+
+
+@mutation
+def leadership_is_taken_unasked() -> Patches:
+    """A site challenges a silent leader although only an order moves leadership."""
+    always = property(lambda _: True)
+    return [mock.patch.object(Election, "may_challenge", always)]
 
 
 @mutation
