@@ -155,7 +155,7 @@ def design(
         budget=_budget(environment, settings),
         tell=settings.tell,
         log_days=settings.log_days,
-        quorum_ms=quorum_round_trip_ms(environment, at),
+        quorum_ms=quorum_round_trip_ms(at),
         unmet=tuple(_unmet(environment, machines[Role.TRADING])),
     )
 

@@ -117,12 +117,12 @@ def _apart(environment: Environment, at: tuple[Place, ...]) -> Iterator[Reason]:
                 ),
             )
     regions = {place.region for place in at}
-    if environment.dr is DrTier.HOT and len(regions) == 2:
+    if len(regions) == 2:  # where the quorum is gone nobody can lead, by whoever's word
         yield (
             ("aws", "regions"),
             (
-                f"dr hot has its three sites in one region or in three: of {_and(regions)} one "
-                "holds two sites, and takes the quorum with it"
+                f"dr {environment.dr} has its three sites in one region or in three: of "
+                f"{_and(regions)} one holds two sites, and takes the quorum with it"
             ),
         )
     if environment.tier is LatencyTier.HFT and environment.dr is DrTier.HOT and len(regions) > 1:
@@ -132,13 +132,13 @@ def _apart(environment: Environment, at: tuple[Place, ...]) -> Iterator[Reason]:
 def _near(environment: Environment, at: tuple[Place, ...]) -> Iterator[Reason]:
     """Yield why a journal across these places is too slow for the latency tier.
 
-    In hot any two sites may be what is left, and are then the quorum alone. In warm site a
-    leads, and the nearer of the others is enough. Tier hft replicates off the order path.
+    Any two sites may be what is left, and are then the quorum alone. Tier hft replicates off the
+    order path.
     """
-    if len(at) == 1 or environment.tier is LatencyTier.HFT:
+    if environment.tier is LatencyTier.HFT:
         return
     allowed = environment.latency.budget_ns / MS / JOURNAL_SHARE
-    slow = quorum_round_trip_ms(environment, at)
+    slow = quorum_round_trip_ms(at)
     if slow > allowed:
         where = ", ".join(f"{place.site} in {place.region}" for place in at)
         yield (
@@ -151,16 +151,13 @@ def _near(environment: Environment, at: tuple[Place, ...]) -> Iterator[Reason]:
         )
 
 
-def quorum_round_trip_ms(environment: Environment, at: tuple[Place, ...]) -> float:
-    """Return the typical round trip that an order's journal entry waits for; 0 of one site."""
-    if len(at) == 1:
-        return 0.0
-    pairs = [
-        (one.site, round_trip_ms(one.region, other.region)) for one, other in combinations(at, 2)
-    ]
-    if environment.dr is DrTier.HOT:
-        return max(took for _, took in pairs)
-    return min(took for site, took in pairs if site == at[0].site)
+def quorum_round_trip_ms(at: tuple[Place, ...]) -> float:
+    """Return the typical round trip that an order's journal entry waits for; 0 of one site.
+
+    That of the two sites that are farthest from one another, should the third be lost.
+    """
+    pairs = combinations(at, 2)
+    return max((round_trip_ms(one.region, other.region) for one, other in pairs), default=0.0)
 
 
 def _and(names: set[str]) -> str:

@@ -17,8 +17,6 @@ from opsctl.model.tiers import DrTier, LatencyTier
 REGION = "eu-central-1"
 APART = {"a": REGION, "b": "eu-west-1", "witness": "eu-west-2"}
 """A region for each site, near enough for a journal that may take half a second."""
-PAIR = {"a": REGION, "b": "eu-west-1", "witness": REGION}
-"""Two regions: only where people fail over may one of them hold two sites."""
 OWNER = "platform"
 PEOPLE = "10.20.0.0/16"
 VENUE = {"network": "192.0.2.0/24", "port": 9880, "why": "the venue's FIX gateway"}
@@ -78,7 +76,7 @@ COMBINATIONS = {
     one.name: one
     for one in (
         Combination("weekly", "cold", {"nat": "none", "backup_region": "none"}),
-        Combination("weekly", "warm", {"regions": PAIR, "nat": "none"}),
+        Combination("weekly", "warm", {"regions": APART, "nat": "none"}),
         Combination("weekly", "hot", RDS),
         Combination("daily", "cold", {**RDS, **EPHEMERAL}),
         Combination("daily", "warm", {**RDS, **TOLD, "regions": APART}),

@@ -20,7 +20,7 @@ CASES: dict[str, tuple[Step, ...]] = {
     "intraday-hot": (Story.made, Story.as_promised, Story.unchanged),
     "hft-cold": (Story.made_in_two, Story.as_promised, Story.destroyed),
 }
-"""Two regions, an ephemeral one with a managed database, the largest, the cloud's best."""
+"""Three regions, an ephemeral one with a managed database, the largest, the cloud's best."""
 
 
 @pytest.mark.parametrize("name", CASES)

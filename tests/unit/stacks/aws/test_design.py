@@ -262,6 +262,19 @@ THREE = {"a": "us-east-1", "b": "us-east-2", "witness": "us-west-2"}
             {"region": "", "regions": {**THREE, "witness": "us-east-1"}},
             "of us-east-1 and us-east-2 one holds two sites, and takes the quorum with it",
         ),
+        (  # whom nobody moves the order path to, as without the quorum nobody can lead
+            {"dr": "warm", "region": "", "regions": {**THREE, "witness": "us-east-2"}},
+            "dr warm has its three sites in one region or in three: of us-east-1 and us-east-2",
+        ),
+        (  # as fast to follow when site a is lost
+            {
+                "dr": "warm",
+                "tier": "intraday",
+                "region": "",
+                "regions": {"a": "eu-central-1", "b": "eu-central-2", "witness": "eu-west-3"},
+            },
+            "a round trip of the journal's quorum typically takes",
+        ),
         (
             {"region": "", "regions": {"a": "us-east-1", "b": "us-east-2"}},
             "trading:aws.regions.witness: dr hot has a site witness: name its region",
@@ -344,8 +357,19 @@ def test_real_money_is_not_ephemeral() -> None:
         design(live, short, (), Discovered(images=IMAGES))
 
 
-def test_three_regions_hold_a_hot_environment_whose_tier_has_the_time() -> None:
-    plan = made("daily", region="", regions=THREE)
+@pytest.mark.parametrize("tier", LatencyTier)
+@pytest.mark.parametrize("database", ["self", "rds"])
+def test_a_standby_that_people_move_to_is_made_of_what_one_that_takes_over_is(
+    tier: LatencyTier, database: str
+) -> None:
+    hot, warm = (made(tier, dr, database={"kind": database}) for dr in ("hot", "warm"))
+    said = {"dr": hot.dr, "tags": hot.tags, "unmet": hot.unmet}
+    assert warm.model_copy(update=said) == hot
+
+
+@pytest.mark.parametrize("dr", ["hot", "warm"])
+def test_three_regions_hold_an_environment_whose_tier_has_the_time(dr: str) -> None:
+    plan = made("daily", dr, region="", regions=THREE)
     assert [network.place.region for network in plan.networks] == list(THREE.values())
     assert all(peering.across_regions for peering in plan.peerings)
     assert 40 < plan.quorum_ms < 70
