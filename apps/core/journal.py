@@ -226,9 +226,14 @@ class Journal:
 
     async def tail(self, *, patience_s: float | None = None) -> int:
         """Return the index of the last record, read linearizably; 0 for an empty journal."""
+        return (await self._tail(patience_s))[0]
+
+    async def _tail(self, patience_s: float | None = None) -> tuple[int, int]:
+        """Return the index of the last record, and the store's revision as it was read."""
         key = self.key("tail")
         answer = await self.store.read(etcd.get(key), patience_s=patience_s)
-        return int(etcd.pair(answer.responses[0].response_range, key).value or b"0")
+        found = etcd.pair(answer.responses[0].response_range, key)
+        return int(found.value or b"0"), int(answer.header.revision)
 
     async def read(self, after: int, tail: int) -> list[Batch]:
         """Return batches that follow record `after`, up to `tail`; some, not always all.
@@ -267,31 +272,25 @@ class Journal:
         """Yield the batches after a record for ever, as they are appended.
 
         Who is in no hurry lets them gather for `linger_s`: each look costs the store reads
-        that appends then wait for.
+        that appends then wait for. A watch would bring every append by itself, so that the
+        tail is watched only from a look on that found nothing new.
         """
-        moved = asyncio.Event()
-        watching = asyncio.create_task(self._watch_tail(moved))
-        try:
-            while True:
-                moved.clear()
-                tail = await self.tail()
-                while after < tail:
-                    batches = await self.read(after, tail)
-                    yield batches
-                    after = batches[-1].last
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await moved.wait()
-                        await asyncio.sleep(linger_s)
-        finally:
-            watching.cancel()
-
-    async def _watch_tail(self, moved: asyncio.Event) -> None:
         while True:
-            with contextlib.suppress(Unreachable):
-                async for _ in self.store.watch(self.key("tail"), "", 0):
-                    moved.set()
-            await asyncio.sleep(etcd.LAST_BACKOFF_S)
+            tail, revision = await self._tail()
+            if after >= tail:
+                await self._until_appended(revision + 1)
+            while after < tail:
+                batches = await self.read(after, tail)
+                yield batches
+                after = batches[-1].last
+            await asyncio.sleep(linger_s)
+
+    async def _until_appended(self, revision: int) -> None:
+        """Return when the tail was written at a revision or later, and now and then without."""
+        watch = self.store.watch(self.key("tail"), "", revision)
+        with contextlib.suppress(TimeoutError, Unreachable):
+            async with asyncio.timeout(POLL_S), contextlib.aclosing(watch) as changes:
+                await anext(changes)
 
     async def snapshot(self) -> Snapshot | None:
         """Return the newest snapshot of open state."""

@@ -1,4 +1,4 @@
-"""The book of record in PostgreSQL: its tables, and how the journal becomes rows.
+"""The book of record in PostgreSQL: its tables, and how it follows the journal.
 
 The projector applies records with the very functions of the order path. What those need
 of the past is read back from the rows (an order keeps its facts beside its columns), so
@@ -8,17 +8,13 @@ that the books carry everything that continuing them needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import msgspec
-import structlog
-from psycopg import AsyncConnection
 
-from apps.core.messages import DecisionDone, Fill, OrderState, OrderUpdate
 from apps.core.records import (
     Batch,
     CancelsRequested,
-    DecisionTaken,
     DoubtOpened,
     DoubtSettled,
     JournalRecord,
@@ -28,13 +24,10 @@ from apps.core.records import (
     ReportSeen,
 )
 from apps.execution import metrics
-from apps.execution.actions import Publish
-from apps.execution.apply import apply
 from apps.execution.order import Order
 from apps.execution.portfolio import Portfolio, Position
+from apps.execution.rows import Connection, Rows
 from apps.execution.state import State, Taken
-
-log = structlog.get_logger()
 
 OWNER = "projector"
 STEPS: tuple[LiteralString, ...] = (
@@ -110,47 +103,10 @@ STEPS: tuple[LiteralString, ...] = (
     """,
 )
 
-_ORDER: LiteralString = """
-    INSERT INTO orders (id, decision_id, symbol, side, qty, order_type, limit_price, tif, state,
-        cum_qty, avg_px, reason, probe, data_in_ns, published_ns, decided_ns, received_ns,
-        journaled_ns, sent_ns, journal_index, settled, facts)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, cum_qty = EXCLUDED.cum_qty,
-        avg_px = EXCLUDED.avg_px, reason = EXCLUDED.reason, received_ns = EXCLUDED.received_ns,
-        journaled_ns = EXCLUDED.journaled_ns, sent_ns = EXCLUDED.sent_ns,
-        journal_index = EXCLUDED.journal_index, settled = EXCLUDED.settled, facts = EXCLUDED.facts
-"""
-_REFUSED: LiteralString = """
-    INSERT INTO orders (id, decision_id, symbol, side, qty, order_type, limit_price, tif, state,
-        cum_qty, avg_px, reason, probe, data_in_ns, published_ns, decided_ns, received_ns,
-        journal_index, settled)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0, %s, %s, %s, %s, %s, %s, %s, true)
-    ON CONFLICT (id) DO NOTHING
-"""
-_FILL: LiteralString = """
-    INSERT INTO fills (venue, day, exec_id, side, order_id, decision_seq, symbol, qty, price,
-        at_ns, journal_index)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT DO NOTHING
-"""
-_DECISION: LiteralString = """
-    INSERT INTO decisions (id, strategy, seq, day, verdict, reason, digest, outcome, journal_index)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
-_DONE: LiteralString = "UPDATE decisions SET verdict = %s, journal_index = %s WHERE id = %s"
-_DIVERGED: LiteralString = "UPDATE decisions SET reason = %s, journal_index = %s WHERE id = %s"
-_POSITION: LiteralString = """
-    INSERT INTO positions (symbol, qty, cost) VALUES (%s, %s, %s)
-    ON CONFLICT (symbol) DO UPDATE SET qty = EXCLUDED.qty, cost = EXCLUDED.cost
-"""
 _MOVE: LiteralString = """
     UPDATE journal_position SET index = %s, epoch = %s, site = %s, capital_usd = %s
     WHERE index = %s
 """
-
-Connection = AsyncConnection[tuple[Any, ...]]
-
-_facts = msgspec.json.Encoder(decimal_format="string")
 
 
 class Moved(Exception):
@@ -240,134 +196,16 @@ async def project(connection: Connection, state: State, batches: Sequence[Batch]
     After any error the state is spent; `load` it again.
     """
     before = state.index
-    rows = _Rows()
+    rows = Rows()
     records = [record for batch in batches for record in batch.records]
     async with connection.transaction():
         await recall(connection, state, records)
         for record in records:
             rows.take(state, record)
-        await _write(connection, state, rows)
+        await rows.write(connection, state)
         moved = await connection.execute(
             _MOVE, (state.index, state.epoch, state.site, state.capital_usd, before)
         )
         if moved.rowcount != 1:
             raise Moved(f"the books are not at {before}")
     metrics.PROJECTED.inc(len(records))
-
-
-class _Rows:
-    """What records change, gathered so that a row is written once.
-
-    Orders are kept here as well: the state forgets settled ones while records of many more
-    are applied.
-    """
-
-    def __init__(self) -> None:
-        self.orders: dict[str, tuple[Order, int]] = {}
-        """Changed orders, and the index of the record that changed them last."""
-        self.refused: list[tuple[object, ...]] = []
-        self.decisions: list[tuple[object, ...]] = []
-        self.updates: list[tuple[LiteralString, tuple[object, ...]]] = []
-        self.fills: list[Fill] = []
-        self.symbols: set[str] = set()
-
-    def take(self, state: State, record: JournalRecord) -> None:
-        actions = apply(state, record)
-        if isinstance(record, DecisionTaken):
-            self._decision(state, record)
-        if isinstance(record, OrdersSent):
-            self._changed(state, record.at_ns)
-        for action in actions:
-            if isinstance(action, Publish):
-                self._told(state, action.message, record)
-
-    def _decision(self, state: State, record: DecisionTaken) -> None:
-        decision, taken = record.decision, state.decisions[record.decision.id]
-        verdict = {Outcome.ACCEPTED: "open" if taken.open else "done"}.get(
-            record.outcome, str(record.outcome)
-        )
-        self.decisions.append(
-            (
-                *(decision.id, decision.strategy, decision.seq, decision.day or None, verdict),
-                *(record.reason, record.digest, str(record.outcome), state.index),
-            )
-        )
-        self._changed(state, taken.open)
-
-    def _changed(self, state: State, orders: Iterable[str]) -> None:
-        self.orders |= {o: (state.orders[o], state.index) for o in orders if o in state.orders}
-
-    def _told(
-        self, state: State, message: OrderUpdate | Fill | DecisionDone, record: JournalRecord
-    ) -> None:
-        match message:
-            case OrderUpdate() if message.id in state.orders:
-                self._changed(state, (message.id,))
-            case OrderUpdate() if isinstance(record, DecisionTaken):
-                self.refused.append(_refused_row(message, record))
-            case Fill():
-                self.fills.append(message)
-                self._changed(state, (message.order,))
-                self.symbols.add(message.symbol)
-            case DecisionDone(verdict="divergent"):
-                self.updates.append((_DIVERGED, (message.reason, message.index, message.decision)))
-            case DecisionDone():
-                done = (message.verdict, message.index, message.decision)
-                self.updates.append((_DONE, done))
-
-
-async def _write(connection: Connection, state: State, rows: _Rows) -> None:
-    cursor, changed = connection.cursor(), rows.orders
-    if rows.decisions:
-        await cursor.executemany(_DECISION, rows.decisions)
-    if changed:
-        await cursor.executemany(
-            _ORDER,
-            [_order_row(state.orders.get(o, kept), index) for o, (kept, index) in changed.items()],
-        )
-    if rows.refused:
-        await cursor.executemany(_REFUSED, rows.refused)
-    for query, values in rows.updates:
-        await cursor.execute(query, values)
-    for fill in rows.fills:
-        order, _ = changed.get(fill.order, (None, 0))
-        await cursor.execute(_FILL, _fill_row(fill, order))
-        if cursor.rowcount != 1:
-            metrics.ALARMS.labels("execution_of_two_orders").inc()
-            log.error("execution booked for two orders", exec_id=fill.exec_id, order=fill.order)
-    if rows.symbols:
-        held = state.portfolio.positions
-        await cursor.executemany(
-            _POSITION, [(s, held[s].qty, held[s].cost) for s in rows.symbols if s in held]
-        )
-    await cursor.execute("UPDATE cash SET usd = %s WHERE usd <> %s", (state.portfolio.cash,) * 2)
-
-
-def _order_row(order: Order, index: int) -> tuple[object, ...]:
-    intent, stamps = order.intent, order.stamps
-    return (
-        *(order.id, order.decision, order.symbol, str(order.side), order.qty),
-        *((str(intent.order_type), intent.limit, str(intent.tif)) if intent else (None,) * 3),
-        *(str(order.state), order.cum_qty, order.avg_px, order.reason, order.probe),
-        *(stamps.data_in, stamps.published, stamps.decided, stamps.received),
-        *(stamps.journaled, stamps.sent, index, order.settled, _facts.encode(order).decode()),
-    )
-
-
-def _refused_row(update: OrderUpdate, record: DecisionTaken) -> tuple[object, ...]:
-    intent = next(i for i in record.decision.intents if i.id == update.id)
-    stamps = update.stamps
-    return (
-        *(update.id, update.decision, update.symbol, str(update.side), update.qty),
-        *(str(intent.order_type), intent.limit, str(intent.tif), str(OrderState.REJECTED)),
-        *(update.reason, update.probe, stamps.data_in, stamps.published, stamps.decided),
-        *(stamps.received, update.index),
-    )
-
-
-def _fill_row(fill: Fill, order: Order | None) -> tuple[object, ...]:
-    return (
-        *(fill.venue, fill.day, fill.exec_id, str(fill.side), fill.order),
-        *(order.seq if order else None, fill.symbol, fill.qty, fill.price),
-        *(fill.at_ns, fill.index),
-    )

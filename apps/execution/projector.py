@@ -22,6 +22,7 @@ from apps.core.migrations import migrate
 from apps.core.settings import ProjectorSettings
 from apps.execution import books, metrics
 from apps.execution.belonging import until_ours
+from apps.execution.rows import Connection
 
 log = structlog.get_logger()
 
@@ -104,7 +105,7 @@ class Projector(App[ProjectorSettings]):
                         await books.project(connection, state, some)
                     self._at(state.index)
 
-    async def _connect(self) -> books.Connection:
+    async def _connect(self) -> Connection:
         settings = self.settings
         password = await asyncio.to_thread(settings.db_password_file.read_text)
         return await AsyncConnection.connect(
