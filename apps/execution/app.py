@@ -345,6 +345,10 @@ class Execution(App[ExecutionSettings]):
         if fault := role.fault():
             raise NotReady(fault)
         if isinstance(role, Following):
+            if role.awaiting:
+                raise NotReady(
+                    "the leader is silent: this site leads as soon as somebody orders it"
+                )
             if clock.monotonic() - role.heard > SILENT_S:
                 raise NotReady("the journal is silent: nobody leads")
             if not role.leader:

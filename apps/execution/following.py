@@ -73,7 +73,8 @@ class Following:
         self._election = Election(terms=terms, heard_ns=_now(), looked_ns=_now())
         self._won: asyncio.Future[Won] = asyncio.get_running_loop().create_future()
         self._look = asyncio.Event()
-        self._awaiting = False
+        self.awaiting = False
+        """Whether the leader is silent, and it is for people to say who is next."""
         self.comparison = Comparison(place.terms)
         self._in_order = False
         """Whether all that was appended before the leader key was last written is applied."""
@@ -304,10 +305,9 @@ class Following:
             self._look.clear()
 
     def _tell_awaiting(self, awaiting: bool) -> None:
-        """Tell people that the leader is silent, where it is for them to say who is next."""
-        if awaiting and not self._awaiting:
+        if awaiting and not self.awaiting:
             log.error("leader silent: waiting for an order", leader=self.leader, epoch=self.epoch)
-        self._awaiting = awaiting
+        self.awaiting = awaiting
         metrics.AWAITS_ORDER.set(awaiting)
 
     def prune(self) -> None:
