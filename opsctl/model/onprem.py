@@ -117,11 +117,17 @@ def role_of(settings: OnpremSettings, server: Server) -> Role:
 
 
 def domains(settings: OnpremSettings, sites: Iterable[str]) -> tuple[str, ...]:
-    """Return where these sites are, each place named once: what falls as a whole."""
-    places: dict[str, str] = {}
-    for name, rack in settings.racks.items():
-        places.setdefault(rack.site, rack.place or name)
-    return tuple(dict.fromkeys(places.get(site, site) for site in sites))
+    """Return where these sites run, each place named once: what falls as a whole."""
+    return tuple(dict.fromkeys(_place(settings, site) for site in sites))
+
+
+def _place(settings: OnpremSettings, site: str) -> str:
+    """Return where the server of a site stands; of a site that has none, the site."""
+    for server in settings.servers.values():
+        rack = settings.racks.get(server.rack)
+        if rack and rack.site == site and role_of(settings, server) != SPARE:
+            return rack.place or server.rack
+    return site
 
 
 Wrong = Iterator[tuple[tuple[str, ...], str]]
@@ -138,6 +144,7 @@ def faults(settings: OnpremSettings, sites: tuple[str, ...]) -> Wrong:
     for name, server in settings.servers.items():
         yield from _of_server(settings, name, server)
     yield from _of_sites(settings, sites)
+    yield from _of_witness(settings, sites)
     ends: dict[tuple[str, int], str] = {}
     for name, server in settings.servers.items():
         other = ends.setdefault((server.address, server.port), name)
@@ -178,6 +185,21 @@ def _of_sites(settings: OnpremSettings, sites: tuple[str, ...]) -> Wrong:
                 ("servers", name, "rack"),
                 f"site {site} runs on {there[0]} already: write `role: spare`, or correct its rack",
             )
+
+
+def _of_witness(settings: OnpremSettings, sites: tuple[str, ...]) -> Wrong:
+    """Yield what is wrong with a witness that falls together with one of two sites."""
+    trading = [site for site in sites if site != WITNESS]
+    places = {_place(settings, site): site for site in trading}
+    if WITNESS not in sites or len(places) < len(trading):  # which rehearse, and say so
+        return
+    here = _place(settings, WITNESS)
+    if here in places:
+        yield (
+            ("racks",),
+            f"site witness stands where site {places[here]} does, in {here}, which would take the "
+            "quorum with it: give the witness a place of its own",
+        )
 
 
 def _unknown(what: str, name: str, known: Mapping[str, object]) -> str:

@@ -49,9 +49,29 @@ def test_two_sites_in_one_place_rehearse() -> None:
     assert "sites a and b share NY4: dr hot is rehearsed here" in rehearsal(environment)
 
 
+def test_a_site_is_where_its_server_stands() -> None:
+    more = "      ld4: {site: b, place: LD4}\n"
+    text = FILE.replace(more, f"      store: {{site: b, place: NY4}}\n{more}")
+    spare = "      store-1: {rack: store, address: 10.4.0.11, role: spare}\n"
+    text = text.replace("    servers:\n", f"    servers:\n{spare}")
+    environment = assembled(text).environment
+    assert environment is not None
+    assert failure_domains(environment) == ("NY4", "LD4")
+
+
+def test_a_witness_beside_two_sites_that_rehearse_is_taken() -> None:
+    text = FILE.replace("place: LD4", "place: NY4").replace("witness}", "witness, place: NY4}")
+    assert assembled(text).faults == ()
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
+        (
+            "witness}",
+            "witness, place: LD4}",
+            "onprem.racks: site witness stands where site b does, in LD4, which would take the",
+        ),
         ("    owner: platform\n", "", "onprem.owner: who answers for it?"),
         ("rack: ld4,", "rack: ld5,", "servers.ld4-1.rack: there is no rack ld5: did you mean ld4?"),
         ("site: witness", "site: b", "servers: site witness has no server to run on"),
