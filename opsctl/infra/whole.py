@@ -41,7 +41,7 @@ from opsctl.provision.progress import Progress
 from opsctl.provision.results import Outcome
 from opsctl.provision.session import Reach
 from opsctl.state import environment_folder
-from opsctl.targets import open_backend, open_target
+from opsctl.targets import open_backend
 
 INVENTORY = "inventory.yml"
 OWN = "onprem"
@@ -161,15 +161,11 @@ def refuse(environment: Environment) -> None:
     """Refuse what would fail on hosts, before anything is made or changed.
 
     Raises:
-        UsageError: the target cannot give it, hosts could not reach one another, nobody could log
-            in, there are no images, the profile is not there.
+        UsageError: hosts could not reach one another, nobody could log in, there are no images, the
+            profile is not there.
     """
     name = environment.name
     only = f"or make the infrastructure alone: opsctl deploy {name} --only infrastructure"
-    try:
-        open_target(environment)
-    except UsageError as fault:
-        raise UsageError(fault.message, hint=f"{fault.hint}; {only}") from fault
     if environment.infrastructure == OWN:
         _refuse_names(environment, only)
     else:

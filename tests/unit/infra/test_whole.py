@@ -63,7 +63,6 @@ def rack(address: str) -> Environment:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (environment(DrTier.WARM, ssh_keys=[KEY]), "cannot give dr: warm yet"),
         (environment(ssh_keys=[KEY], database={"kind": "rds"}), "has a managed database"),
         (environment(), "nobody could log in to the hosts of books"),
         (environment(ssh_keys=[KEY], profile="ours"), "there is no profile ours"),
