@@ -8,13 +8,14 @@ are durable; where the kill switch changed meanwhile, the same events are decide
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
 
+from apps.core import clock
 from apps.core.clock import Clock, utc_ns
 from apps.core.journal import KillView
 from apps.core.leader import KillChanged
@@ -36,9 +37,13 @@ from apps.execution.state import State
 
 MAX_EVENTS = 64
 """Events in one batch: a transaction must stay well below the store's limit of 1.5 MB."""
-REPORTS_S = 0.005
-"""How long a report waits for others, where nothing else is to be appended: a venue's
-acknowledgement and the first execution come together, and no order waits for either."""
+REPORTS_S, DOUBTED_S = 0.01, 0.005
+"""How long a report waits for others, or for a decision to travel with: a venue's
+acknowledgement and the first execution come together, and no order waits for either. Less
+while an order is in doubt, since others may wait for what the report says of it."""
+REST_S = 0.002
+"""How long at most the next decisions gather after an append that carried some. An append
+costs every member and every reader of the journal the same, however many orders it carries."""
 
 
 Gate = Callable[[Decision], bool]
@@ -91,14 +96,19 @@ class Sequencer:
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._soon: asyncio.TimerHandle | None = None
+        self._rest_until = 0.0
+        self._hurry = asyncio.Event()
 
     def put(self, event: Event) -> None:
         """Take an event, to be decided with the next batch."""
         self._queue(event)
+        if self.waiting >= MAX_EVENTS or not isinstance(event, Decided | Reported):
+            self._hurry.set()
         if not isinstance(event, Reported):
             self._wake.set()
         elif self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(REPORTS_S, self._reports_waited)
+            wait_s = DOUBTED_S if self.state.in_doubt() else REPORTS_S
+            self._soon = asyncio.get_running_loop().call_later(wait_s, self._reports_waited)
 
     def _reports_waited(self) -> None:
         self._soon = None
@@ -135,18 +145,34 @@ class Sequencer:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while events := self._next():
-                self._at_work = events
-                self._at_rest.clear()
-                try:
-                    await self._commit(events)
-                except BaseException:
-                    # Deposed by this append, or cancelled because another task was told first.
-                    self._return(events)
-                    raise
-                finally:
-                    self._at_work = []
-                    self._at_rest.set()
+            if not (events := self._next()):
+                continue
+            self._at_work = events
+            self._at_rest.clear()
+            try:
+                await self._commit(events)
+            except BaseException:
+                # Deposed by this append, or cancelled because another task was told first.
+                self._return(events)
+                raise
+            finally:
+                self._at_work = []
+                self._at_rest.set()
+            if self._decisions:  # the state has changed, by which they may be judged
+                self._wake.set()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Let decisions and reports gather after an append of decisions, until a batch is full.
+
+        For as long as that took: where the next decision comes later, none waits.
+        """
+        rest_s = self._rest_until - clock.monotonic()
+        if rest_s > 0 and self.waiting < MAX_EVENTS:
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._hurry.wait()
 
     async def pause(self) -> None:
         """Take no further event; return once those under way are journaled and acted on."""
@@ -164,6 +190,11 @@ class Sequencer:
             return events
         while self._inbox and len(events) < MAX_EVENTS:
             events.append(self._inbox.popleft())
+        if self._inbox:
+            self._wake.set()
+        elif self._soon is not None:
+            self._soon.cancel()  # the reports that it was set for go now
+            self._soon = None
         # Decisions are judged last: by then the state knows of every report before them. Whether
         # they may be when a session has changed, the next look tells.
         changed = any(isinstance(event, SessionChanged) for event in events)
@@ -225,13 +256,16 @@ class Sequencer:
             if not stepped.records:
                 break
             self._tell_progress(fork, stepped, context.now_ns)
-            started = time.perf_counter()
+            started = clock.monotonic()
             try:
                 last = await self._leader.append(stepped.records, context.kill)
             except KillChanged:
                 events.insert(0, KillSeen())  # in place: they are put back if this is cancelled
                 continue
-            metrics.JOURNAL_APPEND.observe(time.perf_counter() - started)
+            ended = clock.monotonic()
+            metrics.JOURNAL_APPEND.observe(ended - started)
+            if any(isinstance(event, Decided) for event in events):
+                self._rest_until = ended + min(ended - started, REST_S)
             metrics.JOURNAL_RECORDS.inc(len(stepped.records))
             if last != fork.index:
                 raise RuntimeError(f"the journal is at {last}, the state at {fork.index}")
