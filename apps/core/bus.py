@@ -49,6 +49,10 @@ if top ~= ARGV[2] then return top end
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], ARGV[4], 'm', ARGV[5])
 return ARGV[4]
 """
+_TELL = """
+if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2]) end
+for at = 3, #ARGV do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'm', ARGV[at]) end
+"""
 
 
 class Moved(Exception):
@@ -168,6 +172,17 @@ class Bus:
         newest = _text(await cast("Any", self.client.eval(_APPEND, 1, *words)))
         if newest != entry:
             raise Moved(stream, newest)
+
+    async def tell(
+        self, stream: str, messages: Iterable[BusMessage], *, key: str, held: BusMessage | None
+    ) -> None:
+        """Write a key, where it is to hold something else, and append messages to a stream.
+
+        One command for all of it: as commands of their own they take ten times as long here.
+        """
+        told = b"" if held is None else encode(held)
+        words: list[Any] = [stream, key, KEPT[stream], told, *map(encode, messages)]
+        await cast("Any", self.client.eval(_TELL, 2, *words))
 
     async def read(
         self, stream: str, after: str, *, block_ms: int = 1_000, count: int = 500

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from apps.core.bus import KEPT, ORDERS, PORTFOLIO, Bus, BusDown, BusSlow
-from apps.core.messages import DecisionDone, Fill, OrderUpdate, Portfolio, encode
+from apps.core.bus import ORDERS, PORTFOLIO, Bus, BusDown, BusSlow
+from apps.core.messages import DecisionDone, Fill, OrderUpdate, Portfolio
 
 log = structlog.get_logger()
 
@@ -60,13 +60,8 @@ class Teller:
     async def _once(self) -> None:
         portfolio = self._portfolio
         messages = [self._outbox[at] for at in range(min(len(self._outbox), MOST))]
-        pipeline = self._bus.client.pipeline(transaction=False)
         # The portfolio goes first: who hears that a decision is done finds its effect there.
-        if portfolio is not None:
-            pipeline.set(PORTFOLIO, encode(portfolio))
-        for message in messages:
-            pipeline.xadd(ORDERS, {b"m": encode(message)}, maxlen=KEPT[ORDERS], approximate=True)
-        await pipeline.execute()
+        await self._bus.tell(ORDERS, messages, key=PORTFOLIO, held=portfolio)
         for _ in messages:
             self._outbox.popleft()
         if self._portfolio is portfolio:

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import msgspec
 import pytest
 from valkey.exceptions import ResponseError
 
-from apps.core.bus import MD, PORTFOLIO, START, Bus, BusDown, BusSlow, Moved
-from apps.core.messages import Close, Portfolio, Stamps
+from apps.core.bus import MD, ORDERS, PORTFOLIO, START, Bus, BusDown, BusSlow, Moved
+from apps.core.messages import Close, DecisionDone, Portfolio, Stamps
 from tests.support.servers import ValkeyServer, valkey
 
 CLOSE = Close(
@@ -20,6 +21,7 @@ CLOSE = Close(
 HELD = Portfolio(
     index=3, cash=Decimal(5), positions={}, open_qty={}, last_decision={}, halted=False
 )
+DONE = DecisionDone(index=7, decision="s-1", seq=1)
 
 
 @pytest.fixture
@@ -115,5 +117,20 @@ def test_a_bus_that_is_gone_is_named_and_found_again(server: ValkeyServer) -> No
         server.process.start()
         await bus.put("k", HELD)
         assert await bus.get("k") == HELD
+
+    on(server, work)
+
+
+def test_messages_are_told_in_their_order_and_a_key_with_them(server: ValkeyServer) -> None:
+    many = [msgspec.structs.replace(DONE, index=index) for index in range(300)]
+
+    async def work(bus: Bus) -> None:
+        await bus.tell(ORDERS, many, key=PORTFOLIO, held=HELD)
+        assert await bus.get(PORTFOLIO) == HELD
+        told = await bus.read(ORDERS, START, block_ms=1)
+        assert [message for _, message in told] == many
+        await bus.tell(ORDERS, [DONE], key=PORTFOLIO, held=None)
+        assert await bus.get(PORTFOLIO) == HELD
+        assert await bus.last(ORDERS) == ((await bus.back(ORDERS, count=1))[0][0], DONE)
 
     on(server, work)
