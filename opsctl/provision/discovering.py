@@ -97,7 +97,7 @@ def _written(
     yield "config:"
     yield "  trading:format: 1"
     yield f"  trading:tier: {tier}"
-    yield "  trading:dr: cold  # one site; hot and warm take a rack in each of two"
+    yield "  trading:dr: cold  # one site; hot and warm take two that trade and a witness"
     yield "  trading:target: docker"
     yield "  trading:infrastructure: onprem"
     yield "  trading:onprem:"

@@ -13,6 +13,13 @@ from tests.support.process import folder
 from tests.support.project import PROFILE, Project
 from tests.support.second_host import Namespaced
 
+SITES = {
+    "ny4": {"site": "a", "place": "NY4, cage 12"},
+    "ld4": {"site": "b", "place": "LD4, cage 3"},
+    "office": {"site": "witness", "place": "office"},
+}
+"""Racks of two sites that trade and a witness, by name."""
+
 
 @dataclass
 class Rack(Project):
