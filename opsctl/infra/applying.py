@@ -132,7 +132,10 @@ def _made(
     ) as run:
         _released(work, going)
         done = work.engine.up(
-            work.declared.program, on_step, refresh=asked.overwrite_drift and work.engine.exists
+            work.declared.program,
+            on_step,
+            refresh=asked.overwrite_drift and work.engine.exists,
+            keep_going=work.declared.keep_going,
         )
         after = work.judged(Preview(environment=environment.name, resources=done.there))
         found = InfrastructureDeployed(

@@ -31,6 +31,8 @@ class Declared:
     """Finds what a killed update may have made."""
     looks: bool = False
     """Whether a plan looks at what is there, not only at what was declared last."""
+    keep_going: bool = False
+    """Whether an update goes on with what does not depend on a resource that failed."""
 
     def allowing(self, replace_data: Sequence[str], max_deletions: int | None = None) -> Facts:
         """Return what the guardrails need to know, with what the command line allows.

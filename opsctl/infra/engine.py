@@ -118,17 +118,25 @@ class Engine:
                 words = ("state", verb, *urns, "--yes")
                 self._driver.unlocked(partial(self._driver.pulumi, *words))
 
-    def up(self, program: Program, on_step: Told = _nobody, *, refresh: bool = False) -> Applied:
+    def up(
+        self,
+        program: Program,
+        on_step: Told = _nobody,
+        *,
+        refresh: bool = False,
+        keep_going: bool = False,
+    ) -> Applied:
         """Make what the program declares, and return what was done.
 
-        With `refresh` it looks first at what is there: what differs is made as declared.
+        With `refresh` it looks first at what is there: what differs is made as declared. With
+        `keep_going` what does not depend on a resource that failed is made all the same.
 
         Raises:
             Locked: another holds the stack.
             Interrupted: a signal stopped it; what was made is in the state.
             OpsctlError: it failed, or a killed run left what nobody can decide.
         """
-        return self._change("update", on_step, program, refresh=refresh)
+        return self._change("update", on_step, program, refresh=refresh, keep_going=keep_going)
 
     def destroy(self, on_step: Told = _nobody, *, forget: bool = False) -> Applied:
         """Delete everything of the stack; with `forget` its history and settings as well."""
@@ -190,7 +198,13 @@ class Engine:
             return tuple(mended)
 
     def _change(
-        self, kind: Kind, on_step: Told, program: Program | None = None, *, refresh: bool = False
+        self,
+        kind: Kind,
+        on_step: Told,
+        program: Program | None = None,
+        *,
+        refresh: bool = False,
+        keep_going: bool = False,
     ) -> Applied:
         began = time.monotonic()
         steps = Steps(on_step)
@@ -204,7 +218,11 @@ class Engine:
                     stack.destroy(on_event=steps, color="never")
                     return {}
                 return stack.up(
-                    on_event=steps, color="never", show_secrets=False, refresh=refresh
+                    on_event=steps,
+                    color="never",
+                    show_secrets=False,
+                    refresh=refresh,
+                    continue_on_error=keep_going,
                 ).outputs
 
             outputs = self._driver.unlocked(lambda: self._driver.run(run, steps, program))

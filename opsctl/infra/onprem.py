@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,10 +18,13 @@ from opsctl.model.environment import Environment
 from opsctl.model.onprem import SPARE, role_of
 
 if TYPE_CHECKING:
+    from opsctl.provision.failing import Failure
     from opsctl.provision.inventory import BoxHost
     from stacks.onprem.design import Design
 
 SERVER = "pulumi-python:dynamic/onprem:Server"
+LINK = "pulumi-python:dynamic/onprem:Link"
+ADDRESS = "pulumi-python:dynamic/onprem:FloatingAddress"
 
 
 def declared(environment: Environment) -> Declared:
@@ -32,12 +35,21 @@ def declared(environment: Environment) -> Declared:
         return designed(environment)
 
     def program() -> None:
+        from stacks.onprem import sharing
+        from stacks.onprem.links import wiring
         from stacks.onprem.program import export
-        from stacks.onprem.sharing import place
 
-        roster = {one.name: one.properties() for one in made().servers}
-        write_whole(place(environment.name), json.dumps(roster, sort_keys=True))
-        export(made())
+        servers = {one.name: one for one in made().servers}
+        joined = wiring(environment.onprem, environment.tier, servers)
+        for of, those in (
+            (sharing.SERVERS, made().servers),
+            (sharing.LINKS, joined.links),
+            (sharing.ADDRESSES, joined.addresses),
+        ):
+            roster = {one.name: one.properties() for one in those}
+            place = sharing.place(environment.name, of)
+            write_whole(place, json.dumps(roster, sort_keys=True))
+        export(made(), joined)
 
     def facts_of(replace_data: Iterable[str]) -> Facts:
         made()  # refuses a profile that is not there, before the engine is started
@@ -50,6 +62,7 @@ def declared(environment: Environment) -> Declared:
         waivers=environment.onprem.waivers,
         lookup=lookup,
         looks=True,
+        keep_going=True,
     )
 
 
@@ -124,16 +137,31 @@ def facts(environment: Environment, replace_data: Iterable[str] = ()) -> Facts:
 
 
 def lookup(operation: Operation) -> str | None:
-    """Return the machine-id of a server that a killed update was provisioning, if it is ours.
+    """Return the id of what a killed update was making on servers, if it is there and ours.
+
+    Of a server that is its machine-id, of a link or an address its name.
 
     Raises:
-        Undecided: the server cannot be read.
+        Undecided: a server cannot be read.
     """
-    if operation.type != SERVER:
-        return None  # a claim that was not recorded is on no server; a link is only measured
-    from stacks.onprem.apart import found
+    if operation.type == SERVER:
+        from stacks.onprem.apart import found
 
-    seen = found({operation.name: operation.inputs})[operation.name]
-    if seen.failure is not None:
-        raise Undecided(f"{seen.failure}: {seen.failure.hint}")
-    return seen.machine if seen.owner == operation.inputs["owner"] else None
+        seen = found({operation.name: operation.inputs})[operation.name]
+        _refuse({operation.name: seen.failure} if seen.failure else {})
+        return seen.machine if seen.owner == operation.inputs["owner"] else None
+    if operation.type in (LINK, ADDRESS):
+        from stacks.onprem import wires
+
+        read = wires.seen_of_links if operation.type == LINK else wires.seen_of_addresses
+        joined = read({operation.name: operation.inputs})[operation.name]
+        _refuse(joined.failures)
+        topic = f"{'link' if operation.type == LINK else 'address'}-{operation.name}"
+        there = any(topic in one.topics for one in joined.wires.values())
+        return operation.name if there else None
+    return None  # a claim that was not recorded is on no server
+
+
+def _refuse(failures: Mapping[str, Failure]) -> None:
+    for failure in failures.values():
+        raise Undecided(f"{failure}: {failure.hint}")

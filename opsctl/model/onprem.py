@@ -6,15 +6,16 @@ Secrets never stand here: a key is named by its file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from opsctl.model.aws import Site, Waiver
-from opsctl.model.explain import meant
 from opsctl.model.hosts import KeyFile
+from opsctl.model.links import FloatingAddress, Link, unknown
+from opsctl.model.links import faults as faults_of_links
 from opsctl.model.resources import Whole
 from opsctl.model.value import Value
 
@@ -106,6 +107,10 @@ class OnpremSettings(Value):
     )
     racks: dict[Name, Rack] = Field({}, description="racks by name")
     servers: dict[Name, Server] = Field({}, description="servers by name")
+    links: dict[Name, Link] = Field({}, description="cables between servers, and to ports")
+    addresses: dict[Name, FloatingAddress] = Field(
+        {}, description="addresses that one of several servers holds"
+    )
     waivers: tuple[Waiver, ...] = Field((), description="guardrails that need not hold, and why")
 
 
@@ -150,13 +155,15 @@ def faults(settings: OnpremSettings, sites: tuple[str, ...]) -> Wrong:
         other = ends.setdefault((server.address, server.port), name)
         if other != name:
             yield ("servers", name, "address"), f"is that of {other} too"
+    reached = {name: server.address for name, server in settings.servers.items()}
+    yield from faults_of_links(settings.links, settings.addresses, reached)
     if not settings.owner.strip():
         yield ("owner",), "who answers for it? Name a team or an address"
 
 
 def _of_server(settings: OnpremSettings, name: str, server: Server) -> Wrong:
     if server.rack not in settings.racks:
-        yield ("servers", name, "rack"), _unknown("rack", server.rack, settings.racks)
+        yield ("servers", name, "rack"), unknown("rack", server.rack, settings.racks)
         return
     site = settings.racks[server.rack].site
     fits = {"witness"} if site == WITNESS else {"trading"}
@@ -200,10 +207,3 @@ def _of_witness(settings: OnpremSettings, sites: tuple[str, ...]) -> Wrong:
             f"site witness stands where site {places[here]} does, in {here}, which would take the "
             "quorum with it: give the witness a place of its own",
         )
-
-
-def _unknown(what: str, name: str, known: Mapping[str, object]) -> str:
-    near = meant(name, known)
-    if near:
-        return f"there is no {what} {name}: did you mean {near}?"
-    return f"there is no {what} {name}: there are {', '.join(known) or 'none'}"

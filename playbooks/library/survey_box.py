@@ -39,7 +39,7 @@ def main() -> None:
     )
     root = os.geteuid() == 0
     try:
-        left = Record(system).left() if root else []
+        record = Record(system) if root else None
     except Refused as refusal:
         module.fail_json(msg=str(refusal))
     survey = {
@@ -53,7 +53,8 @@ def main() -> None:
         "root_free_bytes": shutil.disk_usage("/var").free,
         "owner": claim.owner(system) if root else "",
         "trading": trading.found(system),
-        "written": left,
+        "written": record.left() if record else [],
+        "topics": record.topics() if record else [],
     }
     module.exit_json(changed=False, survey=survey)
 

@@ -13,7 +13,7 @@ from opsctl.model.value import Value
 from opsctl.provision import apart
 from opsctl.provision.progress import Progress
 from opsctl.provision.results import ProvisionedHost
-from stacks.onprem import boxes
+from stacks.onprem import boxes, turns
 from stacks.onprem.boxes import Found, Properties, Quiet
 
 
@@ -43,7 +43,8 @@ def provision(
 ) -> ProvisionedHost:
     """Provision one server, or put it back. `OpsctlError`: why not; the next update goes on."""
     servers = {str(props["name"]): dict(props)}
-    done = _ask(Task(what=what, servers=servers, machine=machine)).done
+    with turns.of(servers):
+        done = _ask(Task(what=what, servers=servers, machine=machine)).done
     assert done is not None  # noqa: S101 - without it there is an error
     return done
 

@@ -11,27 +11,32 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from opsctl.state import environment_folder
-from stacks.onprem.boxes import Found, Properties
+from stacks.onprem.boxes import Properties
 
+Found = TypeVar("Found")
+"""What is read of one: of a server, of a link, of an address."""
 Read = Callable[[Mapping[str, Properties]], Mapping[str, Found]]
 
 WORKERS = 4
 """As many as the calls that the engine's provider serves at once."""
 READ_BY = ("address", "port", "user", "key", "host_key", "profile")
 """The properties that a reading depends on: of others the roster may know less than the state."""
+SERVERS, LINKS, ADDRESSES = "servers", "links", "addresses"
+"""What there are rosters of."""
 
 
-class Shared:
+class Shared(Generic[Found]):
     """Readings of one process: of the engine's provider, which lives for one command."""
 
-    def __init__(self, read: Read) -> None:
-        """Read by `read`."""
-        self._read = read
+    def __init__(self, read: Read[Found], by: Sequence[str] = READ_BY) -> None:
+        """Read by `read`, which depends on the properties `by`."""
+        self._read, self._by = read, by
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS)
         self._under_way: dict[str, tuple[Properties, Future[Mapping[str, Found]]]] = {}
@@ -44,7 +49,7 @@ class Shared:
         name = str(server["name"])
         with self._lock:
             known, reading = self._under_way.pop(name, (None, None))
-            if reading is None or known is None or not _same(known, server):
+            if reading is None or known is None or not self._same(known, server):
                 besides = {
                     other: one
                     for other, one in others().items()
@@ -54,20 +59,19 @@ class Shared:
                 self._under_way.update((other, (one, reading)) for other, one in besides.items())
         return reading.result()[name]
 
+    def _same(self, one: Properties, other: Properties) -> bool:
+        return all(one.get(key) == other.get(key) for key in self._by)
 
-def _same(one: Properties, other: Properties) -> bool:
-    return all(one.get(key) == other.get(key) for key in READ_BY)
 
-
-def roster(environment: str) -> dict[str, Properties]:
+def roster(environment: str, of: str = SERVERS) -> dict[str, Properties]:
     """Return the servers that the last program of an environment declared; empty without."""
     try:
-        kept = json.loads(place(environment).read_text(encoding="utf-8"))
+        kept = json.loads(place(environment, of).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}
 
 
-def place(environment: str) -> Path:
-    """Return the file of an environment's roster: its servers by name."""
-    return environment_folder(environment) / "servers.json"
+def place(environment: str, of: str = SERVERS) -> Path:
+    """Return the file of an environment's roster: its servers by name, or its links, ..."""
+    return environment_folder(environment) / f"{of}.json"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""NICs and disks: ethtool, the CPUs that serve their interrupts, their files under /sys.
+"""NICs and disks: ethtool, CPUs for their interrupts, files under /sys, links and addresses.
 
 The kernel forgets these whenever a device comes anew. So this file is a program as well, which
 stands by itself: `devices.py NAME`, started by systemd for each device, makes everything hold
@@ -10,15 +10,24 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 FOLDER = "/etc/opsctl/devices"
 ORDER = ("channels", "ring", "coalesce", "feature", "pause", "flow")
 """Of the groups of ethtool: another number of channels makes new rings with their defaults."""
-MEANS = ("ethtool", "sysfs", "irq")
-"""Of the means, in this order: another number of channels places interrupts anew."""
+MEANS = ("ethtool", "sysfs", "irq", "link", "address")
+"""Of the means, in this order: another number of channels places interrupts anew, and a ring of
+another size takes the link down and up again."""
+CARRIER_S = 10.0
+"""How long a NIC that has just come up may take."""
+PROBE_S = 0.4
+PROBES = 3
+"""How long, and how often, whoever holds an address is asked for (RFC 5227 takes 3 as well)."""
+ARP = 0x0806
 _ASK = {"channels": "-l", "ring": "-g", "coalesce": "-c", "feature": "-k", "pause": "-a"}
 _TELL = {"channels": "-L", "ring": "-G", "coalesce": "-C", "feature": "-K", "pause": "-A"}
 _LONG = {
@@ -187,15 +196,132 @@ def irq_write(name: str, wanted: dict[str, str], root: str = "/") -> list[str]:
     return failed
 
 
+def link_read(nic: str, run) -> dict | None:
+    """Return what makes a NIC the end of a link; None where there is no such NIC.
+
+    Routes are those over it that the kernel did not make itself.
+    """
+    code, text, _ = run("ip", "-json", "addr", "show", "dev", nic)
+    if code:
+        return None
+    has = json.loads(text)[0]
+    addresses = [one for one in has["addr_info"] if one["family"] == "inet"]
+    code, text, _ = run("ip", "-json", "-4", "route", "show", "table", "main", "dev", nic)
+    routes = [] if code else json.loads(text or "[]")
+    return {
+        "up": "UP" in has["flags"],
+        "mtu": has["mtu"],
+        "addresses": sorted(f"{one['local']}/{one['prefixlen']}" for one in addresses),
+        "routes": sorted(_route(one) for one in routes if one.get("protocol") != "kernel"),
+    }
+
+
+def link_write(nic: str, want: dict, run) -> list[str]:
+    """Make a NIC the end of a link; return why it is not."""
+    had = link_read(nic, run)
+    if had is None:
+        return [f"there is no {nic} on this server"]
+    told: list[str] = []
+
+    def ip(*words: str) -> None:
+        code, out, err = run("ip", *words)
+        if code:
+            told.append(f"ip {' '.join(words)}: {(err or out).strip()}")
+
+    if had["mtu"] != want["mtu"]:
+        ip("link", "set", "dev", nic, "mtu", str(want["mtu"]))
+    for one in sorted({*had["addresses"]} - {*want["addresses"]}):
+        ip("addr", "del", one, "dev", nic)
+    for one in sorted({*want["addresses"]} - {*had["addresses"]}):
+        ip("addr", "add", one, "dev", nic)
+    if had["up"] != want["up"]:
+        ip("link", "set", "dev", nic, "up" if want["up"] else "down")
+    has = (link_read(nic, run) or had)["routes"]  # an address takes its routes along
+    for one in sorted({*has} - {*want["routes"]}):
+        ip("route", "del", *one.split(), "dev", nic)
+    for one in sorted({*want["routes"]} - {*has}):
+        ip("route", "replace", *one.split(), "dev", nic, "proto", "static")
+    return told
+
+
+def address_read(nic: str, address: str, run) -> str | None:
+    """Return `held` where a NIC has an address, whatever its prefix; None where it has not."""
+    has = link_read(nic, run) or {"addresses": []}
+    return "held" if address in {one.partition("/")[0] for one in has["addresses"]} else None
+
+
+def address_write(nic: str, address: str, run) -> str:
+    """Have a NIC hold an address that nobody else holds, and tell all; return why it does not."""
+    deadline = time.monotonic() + CARRIER_S
+    while not carrier(nic):
+        if time.monotonic() > deadline:
+            return f"{nic} has no carrier, so nobody can be asked whether he holds {address}"
+        time.sleep(0.1)
+    if others := holders(nic, address):
+        return f"{address} is held by {', '.join(others)}, who answered for it on {nic}"
+    code, out, err = run("ip", "addr", "add", f"{address}/32", "dev", nic)
+    if not code:
+        announce(nic, address)
+    return (err or out).strip() if code else ""
+
+
+def carrier(nic: str) -> bool:
+    """Return whether a NIC is up and has something at the other end of its cable."""
+    try:
+        return Path("/sys/class/net", nic, "carrier").read_text("ascii").strip() == "1"
+    except OSError:  # it is down
+        return False
+
+
+def holders(nic: str, address: str) -> list[str]:
+    """Return the MACs of all others who answer for an address on the network of a NIC."""
+    found = set()
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)) as wire:
+        wire.bind((nic, ARP))
+        own = wire.getsockname()[4]
+        for _ in range(PROBES):
+            wire.send(_arp(own, "0.0.0.0", address))
+            deadline = time.monotonic() + PROBE_S
+            while (left := deadline - time.monotonic()) > 0:
+                wire.settimeout(left)
+                try:
+                    said = wire.recv(2048)
+                except TimeoutError:  # nobody else answers
+                    break
+                if said[28:32] == socket.inet_aton(address) and said[22:28] != own:
+                    found.add(said[22:28].hex(":"))
+    return sorted(found)
+
+
+def announce(nic: str, address: str) -> None:
+    """Tell everybody on the network of a NIC that it holds an address: gratuitous ARP."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)) as wire:
+        wire.bind((nic, ARP))
+        for _ in range(PROBES):
+            wire.send(_arp(wire.getsockname()[4], address, address))
+
+
+def _arp(own: bytes, sender: str, asked: str) -> bytes:
+    """Return a request of ARP, to everyone."""
+    kind = b"\0\1\x08\0\6\4\0\1"  # IPv4 over Ethernet, a request
+    head = b"\xff" * 6 + own + ARP.to_bytes(2, "big") + kind
+    return head + own + socket.inet_aton(sender) + bytes(6) + socket.inet_aton(asked)
+
+
+def _route(one: dict) -> str:
+    """Return a route as `ip route` takes it, without its NIC."""
+    to = one["dst"] if "/" in one["dst"] or one["dst"] == "default" else f"{one['dst']}/32"
+    via = f" via {one['gateway']}" if "gateway" in one else ""
+    return f"{to}{via}" + (f" metric {one['metric']}" if "metric" in one else "")
+
+
 def main(name: str) -> int:
     """Make everything hold that is kept of a device; say what does not."""
     failed = []
     kept = Path(FOLDER, name).glob("*.json")
     for means, path in sorted((MEANS.index(one.name.split(".")[1]), one) for one in kept):
         wants = json.loads(path.read_text("utf-8"))
-        failed += {"ethtool": _hold_ethtool, "irq": _hold_irq, "sysfs": _hold_sysfs}[MEANS[means]](
-            wants
-        )
+        failed += _HOLD[means](wants)
     for line in failed:
         print(line, file=sys.stderr)
     return 1 if failed else 0
@@ -247,6 +373,22 @@ def _hold_sysfs(wants: dict[str, str]) -> list[str]:
         if not same(path, got, want):
             failed.append(f"{path}: wanted {want}, is {got}")
     return failed
+
+
+def _hold_link(wants: dict[str, str]) -> list[str]:
+    return [why for nic, want in wants.items() for why in link_write(nic, json.loads(want), _run)]
+
+
+def _hold_address(wants: dict[str, str]) -> list[str]:
+    failed = []
+    for at in wants:
+        nic, address = at.split()
+        if address_read(nic, address, _run) is None and (why := address_write(nic, address, _run)):
+            failed.append(why)
+    return failed
+
+
+_HOLD = (_hold_ethtool, _hold_sysfs, _hold_irq, _hold_link, _hold_address)
 
 
 def _run(*argv: str) -> tuple[int, str, str]:

@@ -12,6 +12,7 @@ from ansible.module_utils.opsctl_box import boot
 from ansible.module_utils.opsctl_box.access import Firewall, Sshd
 from ansible.module_utils.opsctl_box.files import Files
 from ansible.module_utils.opsctl_box.kernel import KernelFiles, Sysctls
+from ansible.module_utils.opsctl_box.links import Addresses, Links
 from ansible.module_utils.opsctl_box.nics import Ethtool, Interrupts
 from ansible.module_utils.opsctl_box.people import Accounts, Limits
 from ansible.module_utils.opsctl_box.record import Record
@@ -28,6 +29,8 @@ WRITERS: tuple[type[Writer], ...] = (
     KernelFiles,
     Ethtool,
     Interrupts,
+    Links,
+    Addresses,
     Units,
     Sshd,
     Firewall,

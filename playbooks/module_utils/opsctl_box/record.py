@@ -93,6 +93,10 @@ class Record:
         """Return the settings that are not put back."""
         return sorted(self._settings)
 
+    def topics(self) -> list[str]:
+        """Return the topics that wrote something which is not put back."""
+        return sorted({one["topic"] for one in self._settings.values()})
+
     def owe(self, run: list[str] | None, because: str) -> None:
         """Note a command that must follow a file that is about to be written; None for a reboot."""
         owed = {"run": run, "because": because, "boot": self._system.boot_id}

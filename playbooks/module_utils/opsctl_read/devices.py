@@ -87,7 +87,7 @@ def nics(asked_from: str) -> list[dict]:
 
     `asked_from` is an address of this machine, by which whoever asks came in; may be empty.
     """
-    management = _lowest({*_default_routes(), *_with_address(asked_from)})
+    kept = management(asked_from)
     found = []
     for name in names(NET):
         device = realpath(f"{NET}/{name}/device")
@@ -101,11 +101,16 @@ def nics(asked_from: str) -> list[dict]:
                 "mac": _or_empty(f"{NET}/{name}/address"),
                 "node": node(device),
                 "queues": sum(queue.startswith("rx-") for queue in queues),
-                "management": name in management,
+                "management": name in kept,
                 "hardware_clock": Path(f"{device}/ptp").is_dir(),
             }
         )
     return found
+
+
+def management(asked_from: str) -> set[str]:
+    """Return the NICs that SSH comes by, or would: those of that address and of default routes."""
+    return _lowest({*_default_routes(), *_with_address(asked_from)})
 
 
 def disks() -> list[dict]:
@@ -140,20 +145,27 @@ def node(device: str) -> int:
 def asked_by(pid: int) -> str:
     """Return the address of this machine that the ssh session came to which a process is of.
 
-    sudo does not hand the session's variables on, so the ancestors are asked. Empty where none
-    can be told: on a console, or without root.
+    Empty where none can be told: on a console, or without root.
+    """
+    return session(pid)[1]
+
+
+def session(pid: int) -> tuple[str, str]:
+    """Return the address that an ssh session came from, and the one that it came to.
+
+    sudo does not hand the session's variables on, so the ancestors are asked.
     """
     while pid > 1:
         try:
             for variable in text(f"/proc/{pid}/environ").split("\0"):
                 name, _, value = variable.partition("=")
                 if name == "SSH_CONNECTION" and len(value.split()) == 4:
-                    return value.split()[2]
+                    return value.split()[0], value.split()[2]
             status = text(f"/proc/{pid}/stat")
         except OSError:
-            return ""
+            break
         pid = int(status.rpartition(")")[2].split()[1])
-    return ""
+    return "", ""
 
 
 def _default_routes() -> set[str]:

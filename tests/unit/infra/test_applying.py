@@ -53,7 +53,7 @@ class FakeEngine:
     def preview(self, program: object) -> Preview:
         return Preview(environment="books", resources=next(self.previews))
 
-    def up(self, program: object, on_step: object, *, refresh: bool) -> Applied:
+    def up(self, program: object, on_step: object, *, refresh: bool, keep_going: bool) -> Applied:
         self.done.append("up with a look" if refresh else "up")
         done = Applied(environment="books", changes=(), unchanged=1, duration_s=0.1)
         return done.model_copy(update={"there": self.there})
