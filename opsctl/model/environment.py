@@ -232,7 +232,7 @@ class Environment(Value):
     )
     detection_ms: Annotated[int, Number, Field(ge=20, le=10_000)] = Field(
         100,
-        description="milliseconds of the leader's silence before another site takes over, or asks for it",
+        description="milliseconds of the leader's silence until a site takes over, or asks to",
     )
     limits: Limits = Field(Limits(), description="pre-trade and portfolio limits")
     venue: VenueProfile = Field(VenueProfile(), description="what the venue promises")

@@ -204,6 +204,8 @@ def _of_witness(settings: OnpremSettings, sites: tuple[str, ...]) -> Wrong:
     if here in places:
         yield (
             ("racks",),
-            f"site witness stands where site {places[here]} does, in {here}, which would take the "
-            "quorum with it: give the witness a place of its own",
+            (
+                f"site witness stands where site {places[here]} does, in {here}, which would take "
+                "the quorum with it: give the witness a place of its own"
+            ),
         )
