@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import hmac
 from collections import deque
 from collections.abc import Callable
@@ -65,6 +66,9 @@ class Callbacks(quickfix.Application):  # type: ignore[misc]
 
     def onLogon(self, session: Any) -> None:  # noqa: N802
         """A session is logged on."""
+        # The engine's thread stays known to Python from here on. Else each call from it would
+        # make a thread state, with a mapping of memory of its own, and give it back.
+        ctypes.pythonapi.PyGILState_Ensure()
         self._post(Logon(self._firm(session)))
 
     def onLogout(self, session: Any) -> None:  # noqa: N802

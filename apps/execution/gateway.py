@@ -110,6 +110,10 @@ class Gateway:
             own = [self.session, *own]
         self._engine = engine(own=own, store=settings.fix_store, on_event=self._on_event, **given)
         self._own = own
+        self._counts = {
+            name: (metrics.REPORTS.labels(name), metrics.REPEATED.labels(name))
+            for name in self.sessions
+        }
         self._log = DropCopyLog(settings.drop_copy_log) if settings.drop_copy_log else None
 
     def open(self, inbound: Mapping[str, int]) -> None:
@@ -225,9 +229,10 @@ class Gateway:
             self._engine.skip_to(event.session, event.expecting)
 
     def _received(self, message: Received) -> None:
-        metrics.REPORTS.labels(message.session).inc()
+        reports, repeated = self._counts[message.session]
+        reports.inc()
         if message.poss_dup:
-            metrics.REPEATED.labels(message.session).inc()
+            repeated.inc()
         if self._log is not None and message.session == self.drop_copy:
             self._log.take(message)
         try:
