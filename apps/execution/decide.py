@@ -9,18 +9,13 @@ thrown away and the same events are decided anew.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
 
-from apps.core.journal import KillView
 from apps.core.messages import Decision, DecisionDone
 from apps.core.records import (
-    CancelsRequested,
     DecisionTaken,
     DivergenceSeen,
-    DoubtOpened,
-    DoubtSettled,
     EpochTaken,
     HaltSeen,
     JournalRecord,
@@ -30,9 +25,10 @@ from apps.core.records import (
     ReportSeen,
     SessionSeen,
 )
-from apps.execution import oms, risk, settle
-from apps.execution.actions import Action, Alarm, AskStatus, Publish
-from apps.execution.apply import apply, done
+from apps.execution import oms, risk
+from apps.execution.actions import Action, Alarm, Publish
+from apps.execution.apply import done
+from apps.execution.doubt import Doubting
 from apps.execution.events import (
     Context,
     Decided,
@@ -67,15 +63,8 @@ def step(state: State, events: Iterable[Event], context: Context) -> Stepped:
     return Stepped(records=deciding.records, actions=deciding.actions, progress=deciding.progress)
 
 
-class _Deciding:
+class _Deciding(Doubting):
     """Collects what follows from events, applying each record as it is decided."""
-
-    def __init__(self, state: State, context: Context) -> None:
-        self.state = state
-        self.context = context
-        self.records: list[JournalRecord] = []
-        self.actions: list[Action] = []
-        self.progress: dict[str, int] = {}
 
     def take(self, event: Event) -> None:
         match event:
@@ -95,10 +84,6 @@ class _Deciding:
                 self._renewed(event)
             case Silent():
                 self._silent(event)
-
-    def _log(self, record: JournalRecord) -> None:
-        self.records.append(record)
-        self.actions += apply(self.state, record)
 
     def _took_over(self, event: TookOver) -> None:
         record = EpochTaken(
@@ -167,18 +152,6 @@ class _Deciding:
             )
         )
 
-    def _view(self, without: str = "") -> risk.View:
-        state, context = self.state, self.context
-        doubted = {order.symbol: order.id for order in state.in_doubt() if order.id != without}
-        return risk.View(
-            market=context.market,
-            exposures=state.exposures(without),
-            doubted=doubted,
-            known=state.orders.__contains__,
-            halt=_halted(context.kill),
-            sent_last_s=state.accepted_last_second(context.now_ns),
-        )
-
     # Reports
 
     def _reported(self, report: ReportSeen) -> None:
@@ -211,121 +184,6 @@ class _Deciding:
         elif self.context.kill.halted:
             self._cancel([order], "halt")
 
-    def _cancel(self, orders: list[Order], cause: Literal["halt", "late", "repeat"]) -> None:
-        cancels = {order.id: f"{order.id}{oms.CANCEL}{order.cancels + 1}" for order in orders}
-        if cancels:
-            self._log(CancelsRequested(cancels=cancels, cause=cause, at_ns=self.context.now_ns))
-
-    # Doubt
-
-    def _unknown(self, order_id: str) -> None:
-        """Settle an order that the venue does not know."""
-        order = self.state.orders[order_id]
-        if order.doubt and not order.exists:
-            absent = order.stranded and self._is_told_of(order)
-            self._settle(order, session_down=absent or self._day_over(order))
-
-    def _is_told_of(self, order: Order) -> bool:
-        """Whether the venue would tell our session of an order, if it had it."""
-        scope = self.context.profile.status_scope
-        ours = order.session == self.context.session and not order.elsewhere
-        return scope == "firm" or ours
-
-    def _settle_unasked(self) -> None:
-        """Settle what is in doubt at a venue that answers no status requests."""
-        for order in self.state.in_doubt():
-            if order.unanswered:
-                # That the session was cut proves nothing yet: its reports may be on their way.
-                self._settle(order, session_down=self._day_over(order))
-
-    def _day_over(self, order: Order) -> bool:
-        return order.day < self.context.market.day
-
-    def _expired(self, order: Order) -> bool:
-        return self.context.market.seq > order.expires_seq
-
-    def _refusal(self, order: Order) -> str:
-        """Return why risk or the kill switch would not have an order entered (again) now."""
-        if order.intent is None:
-            return "it was never journaled here"
-        # Others in doubt are reserved for in full; they need not keep this one out.
-        view = msgspec.structs.replace(self._view(without=order.id), doubted={})
-        return risk.recheck(order.intent, view, self.context.limits)
-
-    def _settle(self, order: Order, *, session_down: bool) -> None:
-        context = self.context
-        same_session = order.session == context.session
-        answered = settle.unknown(
-            fence=settle.Fence(
-                duplicate=context.profile.duplicate_check == "firm"
-                or (context.profile.duplicate_check == "session" and same_session),
-                session_down=session_down,
-            ),
-            entries=order.sent,
-            expired=self._expired(order),
-            refusal=self._refusal(order),
-        )
-        if answered.step == "hold" and order.held:
-            return
-        self._log(
-            DoubtSettled(
-                order=order.id,
-                step=answered.step,
-                reason=answered.reason,
-                at_ns=context.now_ns,
-            )
-        )
-
-    def _silent(self, event: Silent) -> None:
-        owing = [order for order in self._orders(event.orders) if not order.settled]
-        for order in [order for order in owing if order.refused_entry]:
-            self._enter_again(order)
-        owing = [order for order in owing if not order.refused_entry]
-        doubtful = tuple(order.id for order in owing if order.unanswered and not order.doubt)
-        if doubtful:
-            self._log(DoubtOpened(orders=doubtful, cause="silence", at_ns=self.context.now_ns))
-        again = [order for order in owing if self._cancels_again(order)]
-        self._cancel(again, "repeat")
-        # A cancel is answered itself; a question beside it would take its place at a throttle.
-        self._ask(o for o in owing if o not in again or o.doubt or o.missing)
-        if not self.context.profile.status_request:
-            self._settle_unasked()
-
-    def _enter_again(self, order: Order) -> None:
-        """Settle an order whose entry the venue's throttle refused: it is surely not there."""
-        answered = settle.throttled(expired=self._expired(order), refusal=self._refusal(order))
-        self._log(
-            DoubtSettled(
-                order=order.id,
-                step=answered.step,
-                reason=answered.reason,
-                at_ns=self.context.now_ns,
-            )
-        )
-
-    def _cancels_again(self, order: Order) -> bool:
-        """Whether a cancel that the venue did not answer is ours to repeat."""
-        mine = order.session == self.context.session
-        return bool(order.cancel) and (mine or self.context.profile.cross_session_cancel)
-
-    def _renewed(self, event: Renewed) -> None:
-        """Ask for what another site's session had carried, now that nothing more can arrive."""
-        orders = [
-            order
-            for order in self.state.open_orders()
-            if order.unanswered and event.session in order.ways
-        ]
-        if orders:
-            self._cut(event.session, orders)
-            self._ask(orders)
-
-    def _orders(self, order_ids: Iterable[str]) -> list[Order]:
-        return [self.state.orders[o] for o in order_ids if o in self.state.orders]
-
-    def _ask(self, orders: Iterable[Order]) -> None:
-        if self.context.profile.status_request:
-            self.actions += [AskStatus(order.id) for order in orders]
-
     # Sessions
 
     def _session(self, event: SessionChanged) -> None:
@@ -350,12 +208,6 @@ class _Deciding:
         ]
         if unanswered:
             self._cut(event.session, unanswered)
-
-    def _cut(self, session: str, orders: Iterable[Order]) -> None:
-        """Put in doubt what a session may have carried, which is down or was."""
-        ids = tuple(order.id for order in orders)
-        now_ns = self.context.now_ns
-        self._log(DoubtOpened(orders=ids, cause="disconnect", at_ns=now_ns, session=session))
 
     def _logged_on(self) -> None:
         """Ask for everything that is open, and repeat the cancels that may be lost.
@@ -406,9 +258,3 @@ class _Deciding:
             )
         if event.withheld:
             self._log(OrdersWithheld(reasons=event.withheld, at_ns=self.context.now_ns))
-
-
-def _halted(kill: KillView) -> str:
-    if kill.halt is None:
-        return ""
-    return f"halted by {kill.halt.by}" + (f": {kill.halt.reason}" if kill.halt.reason else "")

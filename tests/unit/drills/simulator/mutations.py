@@ -12,7 +12,7 @@ import msgspec
 from apps.core import candidacy, etcd, leader
 from apps.core.journal import KillView, Leadership
 from apps.core.records import Batch, encode_batch
-from apps.execution import decide, oms, risk, settle
+from apps.execution import decide, doubt, oms, risk, settle
 from apps.execution.actions import Send
 from apps.execution.election import Election
 from apps.execution.events import Reported
@@ -185,7 +185,7 @@ def kill_switch_not_compared() -> Patches:
 
     return [
         mock.patch.object(Gateway, "withholds", withholds),
-        mock.patch.object(decide, "_halted", return_value=""),
+        mock.patch.object(doubt, "_halted", return_value=""),
     ]
 
 
