@@ -21,6 +21,8 @@ _VERBS = {
 }
 _NOISE = re.compile(
     r"^(error: |warning: )?(update failed|preview failed|Resource monitor has terminated.*)?$"
+    # The SDK's trace of a resource that failed, while others went on.
+    r"|^(python inline source runtime error|an unhandled error occurred): .*failed to register"
 )
 _PROTECTED = re.compile(r"(because it is|marked for) protect")
 LINES = 12

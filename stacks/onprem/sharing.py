@@ -27,7 +27,7 @@ WORKERS = 4
 """As many as the calls that the engine's provider serves at once."""
 READ_BY = ("address", "port", "user", "key", "host_key", "profile")
 """The properties that a reading depends on: of others the roster may know less than the state."""
-SERVERS, LINKS, ADDRESSES = "servers", "links", "addresses"
+SERVERS, LINKS, ADDRESSES = "servers", "roster-links", "roster-addresses"
 """What there are rosters of."""
 
 

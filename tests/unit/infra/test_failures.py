@@ -17,6 +17,7 @@ def test_a_failed_resource_is_named_with_its_cause() -> None:
     faults = (
         Fault(urn=URN, message="VpcLimitExceeded: 5 of 5"),
         Fault(urn="", message="update failed"),
+        Fault(urn="", message="an unhandled error occurred: a [b] failed to register\nTraceback"),
     )
     error = failures.explained("error: update failed", HERE, faults=faults, failed=[vpc])
     assert error.message == "main (aws:ec2/vpc:Vpc) cannot be made: VpcLimitExceeded: 5 of 5"

@@ -10,7 +10,7 @@ import pytest
 
 from opsctl.errors import OpsctlError
 from stacks.onprem.boxes import Found, Properties
-from stacks.onprem.sharing import Shared, place, roster
+from stacks.onprem.sharing import ADDRESSES, LINKS, SERVERS, Shared, place, roster
 
 
 def server(name: str, address: str = "10.0.0.1") -> dict[str, object]:
@@ -78,3 +78,9 @@ def test_the_roster_is_what_the_last_program_declared(
     place("rack").parent.mkdir(parents=True)
     place("rack").write_text(json.dumps(ALL))
     assert roster("rack") == ALL
+
+
+def test_rosters_are_files_of_their_own() -> None:
+    names = [place("rack", of).name for of in (SERVERS, LINKS, ADDRESSES)]
+    assert len(set(names)) == 3
+    assert "addresses.json" not in names  # the networks of its containers
