@@ -7,10 +7,12 @@ import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pulumi import log
-from pulumi.automation import LocalWorkspace, Stack
+from pulumi.automation import LocalWorkspace, OutputMap, Stack, UpdateSummary
+from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import (
     CommandError,
     ConcurrentUpdateError,
@@ -42,6 +44,21 @@ class _Workspace(LocalWorkspace):
 
     def select_stack(self, stack_name: str) -> None:
         """Select nothing: it would cost a run of the engine each time."""
+
+
+class _Stack(Stack):
+    """A stack of which nothing is asked that nobody reads: each question is a run of the engine.
+
+    What it hands out is asked for by `Engine.outputs`, secrets masked.
+    """
+
+    def outputs(self) -> OutputMap:
+        """Return nothing, at the end of an update."""
+        return {}
+
+    def info(self, show_secrets: bool = True) -> UpdateSummary:
+        """Return what says nothing, at the end of an update or a removal."""
+        return UpdateSummary("", datetime.now(UTC), "", {}, {}, "")
 
 
 class Driver:
@@ -222,7 +239,7 @@ class Driver:
             secrets_provider=self.workspace.secrets_provider,
             pulumi_command=self._command,
         )
-        return Stack.select(self.workspace.environment, workspace)
+        return _Stack(self.workspace.environment, workspace, StackInitMode.SELECT)
 
     def _explained(self, fault: CommandError, steps: Steps | None = None) -> OpsctlError:
         failed = [steps.resource(urn) for urn in steps.failed] if steps else []

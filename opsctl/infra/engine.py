@@ -7,13 +7,14 @@ that names the resource, the cause and the next step.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
-from pulumi.automation import OutputMap, Stack
+from pulumi.automation import Stack
 
 from opsctl.infra import pending, settling
 from opsctl.infra.driving import Driver, Program
@@ -146,8 +147,13 @@ class Engine:
         return done
 
     def outputs(self) -> dict[str, Output]:
-        """Return what the last update handed out, secrets masked."""
-        return _outputs(self._driver.run(lambda stack: stack.outputs()))
+        """Return what the last update handed out, secrets masked: no key of theirs is needed."""
+        words = ("stack", "output", "--json")
+        found = json.loads(self._driver.run(lambda _: self._driver.pulumi(*words)))
+        return {
+            name: Output(value=readable(value), secret=value == SECRET)
+            for name, value in sorted(found.items())
+        }
 
     def history(self) -> tuple[StackUpdate, ...]:
         """Return the updates of the stack, the latest first."""
@@ -213,26 +219,27 @@ class Engine:
             for each in (*cleared, *settling.settle(self._driver, self._lookup)):
                 self._say(f"{each.name}: {each.found}: {each.done}")
 
-            def run(stack: Stack) -> OutputMap:
+            def run(stack: Stack) -> None:
                 if kind == "destroy":
                     stack.destroy(on_event=steps, color="never")
-                    return {}
-                return stack.up(
-                    on_event=steps,
-                    color="never",
-                    show_secrets=False,
-                    refresh=refresh,
-                    continue_on_error=keep_going,
-                ).outputs
+                else:
+                    stack.up(
+                        on_event=steps,
+                        color="never",
+                        show_secrets=False,
+                        refresh=refresh,
+                        continue_on_error=keep_going,
+                    )
 
-            outputs = self._driver.unlocked(lambda: self._driver.run(run, steps, program))
+            self._driver.unlocked(lambda: self._driver.run(run, steps, program))
+            outputs = self.outputs() if kind == "update" else {}
         still = (Action.SAME, Action.READ)
         return Applied(
             environment=self.workspace.environment,
             changes=tuple(r for r in steps.resources if r.custom and r.action not in still),
             unchanged=sum(r.custom and r.action in still for r in steps.resources),
             there=tuple(_staying(steps.resources)),
-            outputs=_outputs(outputs),
+            outputs=outputs,
             duration_s=round(time.monotonic() - began, 3),
         )
 
@@ -242,10 +249,3 @@ def _staying(resources: Sequence[Resource]) -> Iterator[Resource]:
     for one in resources:
         if one.action is not Action.DELETE:
             yield one.model_copy(update={"action": Action.SAME, "properties": ()})
-
-
-def _outputs(found: OutputMap) -> dict[str, Output]:
-    return {
-        name: Output(value=SECRET if each.secret else readable(each.value), secret=each.secret)
-        for name, each in sorted(found.items())
-    }

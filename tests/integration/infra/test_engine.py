@@ -162,6 +162,7 @@ def test_a_wrong_passphrase_changes_nothing(stack: Stack) -> None:
         stack.engine.up(stack.program(a="two", b="new", secret="s"))
     assert str(stack.workspace.passphrase) in caught.value.hint
     assert stack.files() == ["a-1.json"]
+    assert stack.engine.outputs()["secret"].value == SECRET  # masked, it takes no key
     stack.workspace.passphrase.write_text(right)
     stack.engine.up(stack.program(a="two", secret="s"))
     assert json.loads((stack.folder / "a-1.json").read_text())["text"] == "two"
