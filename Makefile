@@ -9,6 +9,8 @@ UV_VERSION := 0.13.9
 UV := .cache/uv/bin/uv
 RUN := $(UV) run --no-sync
 export UV_PYTHON_DOWNLOADS := never
+# What is started hundreds of times starts from its bytecode, also where a shell says to keep none.
+export PYTHONDONTWRITEBYTECODE :=
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
