@@ -7,8 +7,7 @@ import threading
 
 import pytest
 
-from apps.core import fix_callbacks
-from apps.core.fix import Engine, Event, Logon, Pair, Received
+from apps.core.fix import Engine, Event, Logon, Pair, Received, parse
 from tests.support.process import free_port
 from tests.support.servers import folder
 
@@ -20,14 +19,13 @@ def test_the_engines_thread_keeps_its_python_state_from_one_message_to_the_next(
 ) -> None:
     own = threading.local()
     calls: list[int] = []
-    parse = fix_callbacks.parse
 
     def counted(raw: str) -> tuple[Pair, ...]:
         own.calls = getattr(own, "calls", 0) + 1
         calls.append(own.calls)
         return parse(raw)
 
-    monkeypatch.setattr(fix_callbacks, "parse", counted)
+    monkeypatch.setattr("apps.core.fix_callbacks.parse", counted)
 
     async def go() -> None:
         with folder() as home:
