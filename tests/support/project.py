@@ -15,6 +15,7 @@ import yaml
 
 from opsctl.model.profile.catalogue import SETTINGS
 from opsctl.model.tiers import LatencyTier
+from tests.support import preloaded
 from tests.support.process import Process
 
 OPSCTL = str(Path(sys.executable).with_name("opsctl"))
@@ -54,15 +55,7 @@ class Project:
 
     def run(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command; fail where it exits otherwise, unless `code` is None."""
-        done = subprocess.run(
-            [OPSCTL, *words],
-            cwd=self.home,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        done = preloaded.run([OPSCTL, *words], cwd=self.home, env=self.environment)
         assert code is None or done.returncode == code, (
             f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )

@@ -6,15 +6,27 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from opsctl.infra import session
 from tests.support.aws.faults import Faults
 from tests.support.aws.firm import Firm
+from tests.support.aws.firm import firm as firms
 from tests.support.process import wait_for
 from tests.support.project import OPSCTL
 
 VPC, INSTANCE = "aws:ec2/vpc:Vpc", "aws:ec2/instance:Instance"
+
+
+@pytest.fixture
+def firm() -> Iterator[Firm]:
+    """Return a firm whose providers can be killed."""
+    with firms(killed=True) as made:
+        made.write_cloud()
+        yield made
 
 
 def kill_when_made(firm: Firm, faults: Faults, token: str) -> None:

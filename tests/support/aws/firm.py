@@ -119,10 +119,13 @@ class Firm(Project):
 
 
 @contextlib.contextmanager
-def firm() -> Iterator[Firm]:
-    """Give a firm an account of its own and an empty project, until the block ends."""
+def firm(*, killed: bool = False) -> Iterator[Firm]:
+    """Give a firm an account of its own and an empty project, until the block ends.
+
+    Providers that will be `killed` are programs of their own, gone as soon as they were.
+    """
     with aws_server() as server, folder() as home:
-        plugin, faults = provider_folder(home), Faults(home / "faults")
+        plugin, faults = provider_folder(home, forked=not killed), Faults(home / "faults")
         variables = {
             **server.environment,
             **faults.environment,

@@ -22,7 +22,7 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from tests.support.aws.plugin import executable
+from tests.support import preloaded
 
 SHOWN = 32
 """The exit code of a program whose error Pulumi's SDK has shown already."""
@@ -37,7 +37,8 @@ def language_folder(home: Path, runner: Path) -> Path:
     `runner` is the `pulumi-language-python-exec` of the engine's version.
     """
     folder = home / "language-python"
-    executable(folder, "pulumi-language-python", "tests.support.aws.language")
+    folder.mkdir(parents=True, exist_ok=True)
+    preloaded.program(folder / "pulumi-language-python", __name__, "serve", orphaned_s=0)
     beside = folder / "pulumi-language-python-exec"
     if not beside.exists():
         beside.symlink_to(runner.resolve(strict=True))
@@ -151,7 +152,3 @@ def serve() -> None:
         server.wait_for_termination(2)
     host.Cancel(None, None)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    serve()
