@@ -358,8 +358,18 @@ class Execution(App[ExecutionSettings]):
 
 
 def _news(now: Presence, last: Presence | None) -> bool:
-    """Whether a site's description says more than that the site is still there."""
-    return last is None or msgspec.structs.replace(now, at_ns=last.at_ns) != last
+    """Whether a site's description says more than that the site is still there.
+
+    How far a leader has got, the journal says itself, record by record.
+    """
+    if last is None:
+        return True
+    same = {"at_ns": last.at_ns}
+    if now.role == "leader":
+        same |= {
+            name: getattr(last, name) for name in ("index", "market_seq", "intents", "inbound")
+        }
+    return msgspec.structs.replace(now, **same) != last
 
 
 def _latest(journaled: dict[str, int], told: dict[str, int]) -> dict[str, int]:
