@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from opsctl.deploy.files import write_whole
-from opsctl.errors import OpsctlError
+from opsctl.errors import OpsctlError, UsageError
 from opsctl.infra.declared import Declared
 from opsctl.infra.guardrails import Facts
 from opsctl.infra.pending import Operation, Undecided
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from opsctl.provision.failing import Failure
     from opsctl.provision.inventory import BoxHost
     from stacks.onprem.design import Design
+    from stacks.onprem.links import Wiring
 
 SERVER = "pulumi-python:dynamic/onprem:Server"
 LINK = "pulumi-python:dynamic/onprem:Link"
@@ -31,28 +32,27 @@ def declared(environment: Environment) -> Declared:
     """Return what an environment declares; its servers are asked nothing yet."""
 
     @cache
-    def made() -> Design:
-        return designed(environment)
+    def made() -> tuple[Design, Wiring]:
+        found = designed(environment)
+        return found, joined(environment, found)
 
     def program() -> None:
         from stacks.onprem import sharing
-        from stacks.onprem.links import wiring
         from stacks.onprem.program import export
 
-        servers = {one.name: one for one in made().servers}
-        joined = wiring(environment.onprem, environment.tier, servers)
+        found, wires = made()
         for of, those in (
-            (sharing.SERVERS, made().servers),
-            (sharing.LINKS, joined.links),
-            (sharing.ADDRESSES, joined.addresses),
+            (sharing.SERVERS, found.servers),
+            (sharing.LINKS, wires.links),
+            (sharing.ADDRESSES, wires.addresses),
         ):
             roster = {one.name: one.properties() for one in those}
             place = sharing.place(environment.name, of)
             write_whole(place, json.dumps(roster, sort_keys=True))
-        export(made(), joined)
+        export(found, wires)
 
     def facts_of(replace_data: Iterable[str]) -> Facts:
-        made()  # refuses a profile that is not there, before the engine is started
+        made()  # refuses what cannot be, before the engine is started
         return facts(environment, replace_data)
 
     return Declared(
@@ -77,6 +77,26 @@ def designed(environment: Environment) -> Design:
 
     profiles = {name: chosen(_box(environment, name), None) for name in environment.onprem.servers}
     return design(environment.name, environment.onprem, profiles)
+
+
+def joined(environment: Environment, made: Design) -> Wiring:
+    """Return the links and floating addresses between the servers of an environment.
+
+    Raises:
+        UsageError: the profile of a server would set the MTU of a link otherwise.
+    """
+    from stacks.onprem.links import contested, wiring
+
+    servers = {one.name: one for one in made.servers}
+    found = wiring(environment.onprem, environment.tier, servers)
+    if against := tuple(contested(found)):
+        raise UsageError(
+            f"profiles and links of {environment.name} disagree; nothing was changed",
+            details=against,
+            hint="give the link that MTU, or leave it to the link: name the setting under `off:` "
+            "of a profile of your own (site/profiles)",
+        )
+    return found
 
 
 def keys(environment: Environment) -> dict[str, str]:

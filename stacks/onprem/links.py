@@ -6,11 +6,12 @@ A server is in them as it is reached: what it is called, and how SSH comes to it
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opsctl.model.links import FloatingAddress, Link
 from opsctl.model.onprem import OnpremSettings
+from opsctl.model.profile.resolve import settings as settings_of
 from opsctl.model.tiers import LATENCY, LatencyTier
 from opsctl.model.value import Value
 from opsctl.provision.wiring import End, Held, Seen
@@ -106,6 +107,24 @@ def wiring(said: OnpremSettings, tier: LatencyTier, servers: Mapping[str, Server
             for name, one in said.addresses.items()
         ),
     )
+
+
+def contested(made: Wiring) -> Iterator[str]:
+    """Yield the links whose MTU the profile of a server would set otherwise, again and again."""
+    for one in made.links:
+        for name, end in one.link.ends.items():
+            profile = one.servers[name].profile
+            nics = profile.own.trading_nics if profile.own else ()
+            if nics and end.interface not in nics:
+                continue
+            mtu, place = str(one.link.mtu), f"/sys/class/net/{end.interface}/mtu"
+            for setting in settings_of(profile.tier, profile.own):
+                want = setting.want[profile.tier]
+                if setting.at.replace("{nic}", end.interface) == place and want != mtu:
+                    yield (
+                        f"link {one.name} has an MTU of {mtu}, and profile {profile.name} "
+                        f"of {name} wants {want} of {end.interface} ({setting.id})"
+                    )
 
 
 def within_us(link: Link, tier: LatencyTier) -> int:

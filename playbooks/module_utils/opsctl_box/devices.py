@@ -250,9 +250,9 @@ def address_read(nic: str, address: str, run) -> str | None:
     return "held" if address in {one.partition("/")[0] for one in has["addresses"]} else None
 
 
-def address_write(nic: str, address: str, run) -> str:
+def address_write(nic: str, address: str, run, limit_s: float = CARRIER_S) -> str:
     """Have a NIC hold an address that nobody else holds, and tell all; return why it does not."""
-    deadline = time.monotonic() + CARRIER_S
+    deadline = time.monotonic() + limit_s
     while not carrier(nic):
         if time.monotonic() > deadline:
             return f"{nic} has no carrier, so nobody can be asked whether he holds {address}"
@@ -288,7 +288,7 @@ def holders(nic: str, address: str) -> list[str]:
                     said = wire.recv(2048)
                 except TimeoutError:  # nobody else answers
                     break
-                if said[28:32] == socket.inet_aton(address) and said[22:28] != own:
+                if said[28:32] == socket.inet_aton(address):
                     found.add(said[22:28].hex(":"))
     return sorted(found)
 

@@ -9,6 +9,7 @@ import pytest
 
 from opsctl.model.links import Link
 from opsctl.model.onprem import OnpremSettings
+from opsctl.model.profile.own import Changed, Own
 from opsctl.model.tiers import LatencyTier
 from opsctl.provision.choosing import Chosen
 from opsctl.provision.failing import Failure
@@ -168,6 +169,26 @@ def test_a_round_trip_is_within_what_the_tier_promises(
 ) -> None:
     one = SAID.links["between"].model_copy(update={"use": use, "within_us": None})
     assert links.within_us(one, tier) == within_us
+
+
+def test_a_profile_that_wants_another_mtu_is_told_before_both_set_it_in_turn() -> None:
+    def contested(own: Own | None) -> list[str]:
+        hft = Chosen(name="hft", tier=LatencyTier.HFT, own=own)
+        servers = {n: one.model_copy(update={"profile": hft}) for n, one in SERVERS.items()}
+        return list(links.contested(links.wiring(SAID, LatencyTier.HFT, servers)))
+
+    one, two = contested(None)
+    assert one == (
+        "link between has an MTU of 9000, and profile hft of one wants 1500 of eth1 "
+        "(sysfs.{nic}.mtu)"
+    )
+    assert "of two wants 1500 of eth2" in two
+    own = Own(extends=LatencyTier.HFT)
+    assert len(contested(own.model_copy(update={"trading_nics": ("eth1",)}))) == 1
+    assert contested(own.model_copy(update={"off": {"sysfs.{nic}.mtu": "by link"}})) == []
+    jumbo = Changed(want="9000", why="our network has jumbo frames")
+    assert contested(own.model_copy(update={"settings": {"sysfs.{nic}.mtu": jumbo}})) == []
+    assert list(links.contested(WIRING)) == []
 
 
 def test_a_link_that_is_as_declared_is_left_alone() -> None:
