@@ -17,7 +17,8 @@ from opsctl.model.value import Value
 
 WIDEST, NARROWEST = 29, 31
 """Prefixes of a link: a /29 is what some exchanges hand out, two servers take a /31 or a /30."""
-Nic = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,15}$")]
+Nic = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,15}$")]
+"""Without a dash, which is a slash in the name of the unit that sets it after a boot."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
 Use = Literal["inter-site", "market-data", "order-entry", "other"]
 

@@ -62,6 +62,7 @@ def test_links_and_addresses_are_taken() -> None:
             "ends.ny4-3: there is no server",
         ),
         ("eth2, ", "eth1, ", "nasdaq.ends.ny4-1.interface: eth1 of ny4-1 is of link between too"),
+        ("eth2, ", "br-ex, ", "nasdaq.ends.ny4-1.interface: must match"),
         ("192.0.2.2/29", "192.0.2.2/28", "a link is point to point"),
         ("192.0.2.2/29", "192.0.2.7/29", "no host has the first or last address"),
         ("192.0.2.2/29", "192.0.2.256/29", "must be an address with its prefix"),
