@@ -110,7 +110,7 @@ def test_killed_while_they_are_made_the_next_deploy_makes_and_measures_them(rack
     making = rack.start(*DEPLOY)
     try:
         state = str(rack.home / "state")
-        wait_for(lambda: bool(processes("ansible-playbook", state, "/links.yml")), "it", 60)
+        wait_for(lambda: bool(processes("ansible-playbook", state, "/links.yml")), "it", 180)
     finally:
         making.kill()
     made = rack.json(*DEPLOY)
