@@ -8,9 +8,9 @@ as any container, but for one that is `taken`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import docker
@@ -65,16 +65,15 @@ def engine_in(box: boxes.FakeBox) -> Iterator[Namespaced]:
 
 
 @contextlib.contextmanager
-def cloud_host(address: str, *, taken: bool = False) -> Iterator[CloudHost]:
-    """Yield a host at an address, which its network's other addresses reach."""
-    subnet, last = str(IPv4Address(address)).rsplit(".", 1)
-    with (
-        boxes.fleet([boxes.Kind(taken=taken)], subnet, int(last)) as fleet,
-        engine_in(fleet.boxes[0]) as engine,
-    ):
+def cloud_hosts(
+    addresses: Sequence[IPv4Interface], *, taken: bool = False
+) -> Iterator[list[CloudHost]]:
+    """Yield hosts at addresses of one network, whose other addresses reach them."""
+    kinds = [boxes.Kind(taken=taken)] * len(addresses)
+    with boxes.fleet(kinds, addresses) as fleet, contextlib.ExitStack() as stack:
         config = fleet.home / "ssh_config"
         config.write_text(
             f"IdentityFile {fleet.home / 'user'}\nIdentitiesOnly yes\n"
             "UserKnownHostsFile none\nGlobalKnownHostsFile none\n"
         )
-        yield CloudHost(engine, config, fleet.boxes[0])
+        yield [CloudHost(stack.enter_context(engine_in(box)), config, box) for box in fleet.boxes]

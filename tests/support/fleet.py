@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 import yaml
@@ -154,29 +155,31 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet(kinds: Sequence[Kind], subnet: str = "", first: int = 2) -> Iterator[Fleet]:
+def fleet(kinds: Sequence[Kind], addresses: Sequence[IPv4Interface] = ()) -> Iterator[Fleet]:
     """Yield running boxes, one of each kind that is given.
 
-    Their addresses are within `subnet` (`10.217.8`; one of this process's without a word), the
-    first one at `first`; this machine is at 1.
+    Their addresses are of one network (one of this process's without a word), whose first address
+    is this machine's.
     """
     lower = _tree()
-    subnet = subnet or f"10.219.{os.getpid() % 250}"
+    own = IPv4Network(f"10.219.{os.getpid() % 250}.0/24")
+    ends = addresses or [IPv4Interface((own[2 + i], own.prefixlen)) for i in range(len(kinds))]
+    network = ends[0].network
     bridge = f"fl{os.getpid()}"
     with folder() as home, contextlib.ExitStack() as undo:
         user = key(home / "user")
         run("ip", "link", "add", bridge, "type", "bridge")
         undo.callback(run, "ip", "link", "delete", bridge)
-        run("ip", "addr", "add", f"{subnet}.1/24", "dev", bridge)
+        run("ip", "addr", "add", f"{network[1]}/{network.prefixlen}", "dev", bridge)
         run("ip", "link", "set", bridge, "up")
         memory = home / "memory"
         memory.mkdir()
         run("mount", "-t", "tmpfs", "-o", "mode=755", "fleet", str(memory))
         undo.callback(run, "umount", "--lazy", str(memory))
         boxes = []
-        for number, kind in enumerate(kinds, 1):
-            box = _made(memory, number, kind, user, f"{subnet}.{first + number - 1}")
-            _cable(box, bridge, number, undo)
+        for number, (kind, end) in enumerate(zip(kinds, ends, strict=True), 1):
+            box = _made(memory, number, kind, user, str(end.ip))
+            _cable(box, end, bridge, number, undo)
             _start(box, lower)
             undo.callback(box.process.kill)
             boxes.append(box)
@@ -225,15 +228,17 @@ def _made(memory: Path, number: int, kind: Kind, user: str, address: str) -> Fak
     return FakeBox(name, address, namespace, place, host_key, process, kind.taken)
 
 
-def _cable(box: FakeBox, bridge: str, number: int, undo: contextlib.ExitStack) -> None:
+def _cable(
+    box: FakeBox, end: IPv4Interface, bridge: str, number: int, undo: contextlib.ExitStack
+) -> None:
     run("ip", "netns", "add", box.namespace)
     undo.callback(run, "ip", "netns", "delete", box.namespace)
     near = f"fl{os.getpid()}x{number}"
     run("ip", "link", "add", near, "type", "veth", "peer", "eth0", "netns", box.namespace)
     run("ip", "link", "set", near, "master", bridge, "up")
-    run("ip", "-n", box.namespace, "addr", "add", f"{box.address}/24", "dev", "eth0")
-    for end in ("lo", "eth0"):
-        run("ip", "-n", box.namespace, "link", "set", end, "up")
+    run("ip", "-n", box.namespace, "addr", "add", str(end), "dev", "eth0")
+    for link in ("lo", "eth0"):
+        run("ip", "-n", box.namespace, "link", "set", link, "up")
 
 
 def _start(box: FakeBox, lower: Path) -> None:

@@ -7,9 +7,9 @@ import signal
 
 from opsctl.images.ssh import CONFIG
 from opsctl.infra.whole import KEPT
-from tests.e2e.cloud.conftest import AWS, NETWORK
 from tests.support.aws.firm import Firm
-from tests.support.cloud_host import EMPTY, cloud_host, holds
+from tests.support.cloud_host import EMPTY, cloud_hosts, holds
+from tests.support.clouds import AWS, HOSTS
 from tests.support.fleet import FakeBox
 from tests.support.process import Process, processes, wait_for
 
@@ -32,13 +32,13 @@ def test_from_a_file_to_trading_on_hosts_and_back(firm: Firm) -> None:
     # Killed while it waits for a host that does not answer.
     words = ("deploy", "cloud", "--no-verify", "--output", "json")
     process = firm.start(*words)
-    address = str(NETWORK[10])
+    address = str(HOSTS[0].ip)
     wait_for(lambda: f"waiting for {address}" in process.log(), "it to wait", timeout_s=240)
     process.kill()
     (instance,) = firm.instances()
     assert instance["PrivateIpAddress"] == address
 
-    with cloud_host(address, taken=True) as host:
+    with cloud_hosts(HOSTS[:1], taken=True) as (host,):
         firm.variables[CONFIG] = str(host.config)
         box, state = host.box, str(firm.home / "state")
 
