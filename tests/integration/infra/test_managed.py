@@ -34,12 +34,19 @@ def made() -> Iterator[Firm]:
         yield firm
 
 
+@pytest.fixture(scope="module")
+def checks(made: Firm) -> dict[str, str]:
+    """Return the health checks of Route 53 by the names of their declarations."""
+    found = made.json("health", ONE.name, code=3)["managed"]["parts"]
+    return {one["name"]: one["id"] for one in found if one["kind"] == "health-check"}
+
+
 @pytest.fixture
-def told(made: Firm) -> Firm:
+def told(made: Firm, checks: dict[str, str]) -> Firm:
     """Return it where CloudWatch has every figure, as RDS and Route 53 give them."""
     free(made, 40)
     lag(made, 2)
-    for id_ in checks(made).values():
+    for id_ in checks.values():
         figure(made, "us-east-1", "AWS/Route53", "HealthCheckStatus", {"HealthCheckId": id_}, 1)
     return made
 
@@ -63,7 +70,7 @@ def test_what_aws_runs_is_told_beside_services_that_cannot_be_seen(told: Firm) -
     assert "services: daily-warm is not deployed" in shown
 
 
-def test_each_fault_is_found_and_nothing_besides(told: Firm) -> None:
+def test_each_fault_is_found_and_nothing_besides(told: Firm, checks: dict[str, str]) -> None:
     client = told.server.client
     [host] = [one for one in told.instances(AWAY) if one["State"]["Name"] == "running"]
     [key] = [
@@ -73,7 +80,7 @@ def test_each_fault_is_found_and_nothing_besides(told: Firm) -> None:
     ]
     data = told.json("stack", "outputs", ONE.name)["outputs"]["buckets"]["value"]["data"]
     replication = client("s3").get_bucket_replication(Bucket=data)["ReplicationConfiguration"]
-    check = checks(told)["desk-a-health"]
+    check = checks["desk-a-health"]
     try:
         client("ec2", AWAY).stop_instances(InstanceIds=[host["InstanceId"]])
         client("rds").stop_db_instance(DBInstanceIdentifier=f"{ONE.name}-books")
@@ -211,12 +218,6 @@ def parts(firm: Firm) -> dict[tuple[str, str], tuple[str, str]]:
     assert (found["services"], found["managed"]["detail"]) == ([], "")
     assert found["services_unknown"] == f"{ONE.name} is not deployed"
     return {(p["kind"], p["name"]): (p["state"], p["detail"]) for p in found["managed"]["parts"]}
-
-
-def checks(firm: Firm) -> dict[str, str]:
-    """Return the health checks of Route 53 by the names of their declarations."""
-    found = firm.json("health", ONE.name, code=3)["managed"]["parts"]
-    return {one["name"]: one["id"] for one in found if one["kind"] == "health-check"}
 
 
 def alarm(firm: Firm, state: str) -> None:

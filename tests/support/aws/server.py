@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -29,6 +30,11 @@ class AwsServer:
     endpoint: str
     account: str
     process: Process
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session(aws_access_key_id=KEY, aws_secret_access_key="of no use")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,15 +49,12 @@ class AwsServer:
         }
 
     def client(self, service: str, region: str = REGION) -> Any:
-        """Return a client of boto3 for a service."""
-        make: Any = boto3.client
-        return make(
-            service,
-            region_name=region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=KEY,
-            aws_secret_access_key="of no use",
-        )
+        """Return the client of boto3 for a service in a region, made once: that takes longest."""
+        if (service, region) not in self._clients:
+            make: Any = self._session.client
+            made = make(service, region_name=region, endpoint_url=self.endpoint)
+            self._clients[service, region] = made
+        return self._clients[service, region]
 
     def reset(self) -> None:
         """Forget everything that was made."""
