@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,8 +79,7 @@ class Server:
 
     def __init__(self) -> None:
         """Start it; it takes requests as soon as it has imported."""
-        self._folder = tempfile.mkdtemp(prefix="opsctl-test-")
-        self.place = f"{self._folder}/socket"
+        self.place = f"{tempfile.mkdtemp(prefix='opsctl-test-')}/socket"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(self.place)
         listener.listen(64)
@@ -98,8 +98,6 @@ class Server:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
-        Path(self.place).unlink(missing_ok=True)
-        Path(self._folder).rmdir()
 
 
 @functools.cache
@@ -226,4 +224,7 @@ def _end_with(line: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    with socket.socket(fileno=int(sys.argv[1])) as own:
+        place = Path(own.getsockname())
+        serve(own)
+    shutil.rmtree(place.parent)  # here: a worker of the suite may end without a last word
