@@ -62,9 +62,9 @@ cloud: setup
 	  $(RUN) pytest tests/e2e/cloud
 
 .PHONY: boxes
-boxes: setup ## provision a booted server from rack to trading and back, its power cut on the way; drill a rack
+boxes: setup ## provision a booted server from rack to trading and back, its power cut on the way; drill a rack and a cloud
 	@$(RUN) python -m tests.support.prepare
-	@$(RUN) pytest tests/e2e/boxes tests/e2e/racks
+	@$(RUN) pytest tests/e2e/boxes tests/e2e/racks tests/e2e/clouds
 
 .PHONY: check
 check: setup ## lint, types, import rules, alert rules, licences, generated docs, playbooks

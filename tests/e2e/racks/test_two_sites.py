@@ -5,18 +5,12 @@ from __future__ import annotations
 from tests.e2e.conftest import needed
 from tests.support import cloud_host
 from tests.support.cloud_host import EMPTY, holds
-from tests.support.racks import racked
-
-RACKS = {
-    "ny4": {"site": "a", "place": "NY4, cage 12"},
-    "ld4": {"site": "b", "place": "LD4, cage 3"},
-    "office": {"site": "witness", "place": "office"},
-}
+from tests.support.racks import SITES, racked
 
 
 def test_it_is_deployed_verified_drilled_and_handed_back() -> None:
     needed(cloud_host.lacking())
-    with racked(RACKS, dr="hot") as (firm, engines):
+    with racked(SITES, dr="hot") as (firm, engines):
         made = firm.json("deploy", "rack")
         assert [(one["name"], one["site"]) for one in made["hosts"]] == [
             ("box-01", "a"),
@@ -33,5 +27,5 @@ def test_it_is_deployed_verified_drilled_and_handed_back() -> None:
         assert found["leader_before"] != found["leader_after"]
 
         gone = firm.json("destroy", "rack", "--yes")
-        assert len(gone["deleted"]) == len(RACKS) + 1  # and the claim
-        assert [holds(engine) for engine in engines] == [EMPTY] * len(RACKS)
+        assert len(gone["deleted"]) == len(SITES) + 1  # and the claim
+        assert [holds(engine) for engine in engines] == [EMPTY] * len(SITES)
