@@ -286,7 +286,7 @@ def test_decisions_gather_after_an_append_for_as_long_as_it_took_but_a_full_batc
         loop = asyncio.create_task(rig.sequencer.run())
         rig.leader.go.clear()
         rig.sequencer.put(Decided("1-0", decision(intent(qty=1)), 0))
-        await asyncio.sleep(0.2)  # so long does the append take, and the rest after it
+        await asyncio.sleep(1.0)  # so long does the append take, and the rest after it
         rig.leader.go.set()
         for number in range(more):
             one = decision(intent(f"i{number}", qty=1), seq=11 + number, expires_seq=99)
@@ -322,6 +322,9 @@ def test_reports_that_come_during_an_append_of_decisions_wait_for_the_next(
         await asyncio.sleep(0)
         rig.sequencer.put(Reported(fill("E1", 100, 100)))
         rig.leader.go.set()
+        async with asyncio.timeout(10):
+            while len(rig.leader.batches) < 3:
+                await asyncio.sleep(sequencer.REST_S)
         await asyncio.sleep(3 * sequencer.REST_S)
         assert len(rig.leader.batches) == 3, "the report goes with what comes next"
         rig.sequencer.put(Decided("3-0", decision(intent("three", qty=1), seq=9, expires_seq=9), 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -103,6 +104,20 @@ def test_an_objective_that_was_missed_is_found(script: Path, tmp_path: Path) -> 
     done = audit(script, write(made(40, rto_ms=61_000.0), tmp_path / "run"))
     assert "RTO: 61000.000 ms" in done.stdout
     assert done.returncode == 1
+
+
+def test_a_site_that_led_again_itself_is_judged_by_its_new_epoch(script: Path, run: Path) -> None:
+    place = run / "window.json"
+    window = json.loads(place.read_text())
+    window["successor"]["session"] = window["former"]["session"]
+    window["fault_ns"] -= 4_000_000  # what was on its way then is accepted after it
+    place.write_text(json.dumps(window))
+    rewrite(run / "venue.jsonl", by_one_session)
+    assert "RTO: 40.000 ms" in audit(script, seal(run)).stdout
+
+
+def by_one_session(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"session": "OPS-A-ORD"} if row.get("session") == "OPS-B-ORD" else row
 
 
 def test_a_file_that_was_changed_is_found_though_nothing_else_is(script: Path, run: Path) -> None:
