@@ -4,7 +4,8 @@
 
 Resumable: every chunk of seeds is a line in `.cache/soak/simulator-CODE.jsonl`, where CODE is
 the digest of the simulated code, and is not run again. The page goes to
-docs/evidence/simulator.md, and beside it a line for every ten thousand seeds.
+docs/evidence/simulator.md, and beside it a line for every ten thousand seeds: where they were
+committed by the same code, another machine goes on after them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import argparse
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import count, takewhile
 from pathlib import Path
 
 import msgspec
 
-from opsctl.drills.simulator import Simulation, simulate
+from opsctl.drills.simulator import simulate
 from opsctl.drills.simulator.record import Counted, Heading, Record, code, heading
 from tests.bench.__main__ import machine
 
@@ -27,11 +29,23 @@ LINE = 10_000
 EVERY = 10_000
 PAGE = Path("docs/evidence/simulator.md")
 RECORDS = PAGE.with_suffix(".jsonl")
+Line = Heading | Counted
 
 
 def raw() -> Path:
     """Return the record of this code."""
     return Path(f".cache/soak/simulator-{code()}.jsonl")
+
+
+def committed() -> list[Counted]:
+    """Return the whole lines from the first seed on that this code has in the committed record."""
+    if not RECORDS.exists():
+        return []
+    by, *lines = (msgspec.json.decode(x, type=Line) for x in RECORDS.read_bytes().splitlines())
+    if not isinstance(by, Heading) or by.code != code():
+        return []
+    whole = {line.first: line for line in lines if isinstance(line, Counted) and line.runs == LINE}
+    return [whole[first] for first in takewhile(whole.__contains__, count(0, LINE))]
 
 
 def gathered(chunks: Iterable[Counted]) -> list[Counted]:
@@ -88,28 +102,32 @@ def page(by: Heading, lines: list[Counted], wanted: int) -> str:
     )
 
 
-def write(wanted: int) -> None:
-    """Write the page and the lines from what was run so far."""
-    lines = gathered(Record(raw()).known.values())
+def write(wanted: int) -> list[Counted]:
+    """Write the page and the lines from what was run so far; return the lines."""
+    known = committed()
+    begun = len(known) * LINE
+    lines = known + gathered(c for c in Record(raw()).known.values() if c.first >= begun)
     if not lines:
-        return
+        return []
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page(heading(), lines, wanted))
     RECORDS.write_bytes(b"".join(msgspec.json.encode(x) + b"\n" for x in (heading(), *lines)))
     print(PAGE.read_text())
+    return lines
 
 
-def run(wanted: int) -> Simulation:
+def run(wanted: int) -> None:
     """Run what is missing."""
+    begun = len(committed()) * LINE
     shown = 0
 
     def told(done: int, failed: int) -> None:
         nonlocal shown
         if done - shown >= EVERY:
             shown = done
-            print(f"-- {done} of {wanted} seeds, {failed} failed", flush=True)
+            print(f"-- {begun + done} of {wanted} seeds, {failed} failed", flush=True)
 
-    return simulate(0, wanted, told=told, record=raw())
+    simulate(begun, max(0, wanted - begun), told=told, record=raw())
 
 
 def main() -> int:
@@ -119,12 +137,9 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="write the page only")
     given = parser.parse_args()
     raw().parent.mkdir(parents=True, exist_ok=True)
-    if given.page:
-        write(given.seeds)
-        return 0
-    found = run(given.seeds)
-    write(given.seeds)
-    return 1 if found.verdict == "failed" else 0
+    if not given.page:
+        run(given.seeds)
+    return 1 if any(line.failed for line in write(given.seeds)) else 0
 
 
 if __name__ == "__main__":
