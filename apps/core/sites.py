@@ -92,6 +92,13 @@ def presence_key(journal: Journal, site: str) -> str:
     return journal.key(f"site/{site}")
 
 
+async def recorded_update(journal: Journal, *, patience_s: float | None = None) -> Update | None:
+    """Return the update that is recorded, read linearizably; `Unreachable` beyond the patience."""
+    key = journal.key(UPDATE)
+    answer = await journal.store.read(etcd.get(key), patience_s=patience_s)
+    return decode(etcd.pair(answer.responses[0].response_range, key).value)
+
+
 async def overview(
     journal: Journal, sites: tuple[str, ...], *, patience_s: float | None = None
 ) -> Overview:

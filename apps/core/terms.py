@@ -1,8 +1,7 @@
 """Under what a site trades: its release, and the settings that sites must have in common.
 
 The leader key says it of who leads. Sites that differ are no standby of one another, but
-while an update that opsctl has recorded in the journal names them both. Pure but for
-`current`.
+while an update that opsctl has recorded in the journal names them both. Pure.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ from typing import Literal
 
 import msgspec
 
-from apps.core import etcd
-from apps.core.journal import UPDATE, Journal
 from apps.core.settings import ExecutionSettings, RiskSettings
 
 AGREED = (
@@ -108,10 +105,3 @@ def difference(
 def decode(raw: bytes) -> Update | None:
     """Return the update that the key holds; None where it is absent."""
     return msgspec.json.decode(raw, type=Update) if raw else None
-
-
-async def current(journal: Journal, *, patience_s: float | None = None) -> Update | None:
-    """Return the update that is recorded, read linearizably; `Unreachable` beyond the patience."""
-    key = journal.key(UPDATE)
-    answer = await journal.store.read(etcd.get(key), patience_s=patience_s)
-    return decode(etcd.pair(answer.responses[0].response_range, key).value)

@@ -108,9 +108,9 @@ async def left(journal: Journal, name: str, *, patience_s: float) -> str | None:
     It stays where the journal was away at the end of its change. Over is what no change of
     the environment is under way for. Raises `Unreachable` beyond the patience.
     """
-    from apps.core.terms import current
+    from apps.core import sites
 
-    found = await current(journal, patience_s=patience_s)
+    found = await sites.recorded_update(journal, patience_s=patience_s)
     if found is None or records.in_progress(name) is not None or runs.alive(found.run):
         return None
     at = datetime.fromtimestamp(found.at_ns / 1e9, UTC)

@@ -13,6 +13,10 @@ from opsctl.model.faults import Fault
 from opsctl.model.value import Value
 
 Verdict = Literal["passed", "failed", "interrupted", "pending", "blocked"]
+Recovery = Literal["takeover", "longest-gap", "after-lift"]
+"""What the recovery time is: from the former leader's last acceptance by the venue to its
+successor's first; the longest time without an acceptance; from the end of the faults to the
+first acceptance after it."""
 
 
 class Listed(Value):

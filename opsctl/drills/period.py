@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
 from opsctl.drills.outcome import Drilled, Verdict
-from opsctl.drills.scenario import Scenario
 from opsctl.errors import UsageError
 from opsctl.evidence.line import Line
 from opsctl.model.value import Value
+
+if TYPE_CHECKING:
+    from opsctl.drills.scenario import Scenario
 
 _SPAN = re.compile(r"([1-9][0-9]{0,3})([dwmy])")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import RootModel
 
@@ -12,11 +12,13 @@ from opsctl.drills.period import Period
 from opsctl.drills.recording import repeated
 from opsctl.drills.recording.files import REPORT_HTML, REPORT_MD
 from opsctl.drills.recording.identified import Identified, identified
-from opsctl.drills.recording.writing import Recording
 from opsctl.drills.reporting import content, html, markdown, year
 from opsctl.drills.reporting.document import Document
-from opsctl.drills.timeline import Timeline
 from opsctl.model.value import Value
+
+if TYPE_CHECKING:
+    from opsctl.drills.recording.writing import Recording
+    from opsctl.drills.timeline import Timeline
 
 SERIES_MD, SERIES_HTML = "series.md", "series.html"
 
@@ -58,13 +60,14 @@ class Result(RootModel[Remade | RemadeSeries | Period]):
 
 def document(folder: Path) -> Document:
     """Return the report of a recorded run; raises `OpsctlError` where the folder holds none."""
-    return content.document(folder)
+    return content.document(folder, identified(folder)["changed"])
 
 
 def remade(folder: Path) -> Remade:
     """Make both reports of a recorded run again; raises `OpsctlError`."""
     known = identified(folder)
-    as_markdown, as_html = map(str, write(folder))
+    whole = content.document(folder, known["changed"])
+    as_markdown, as_html = map(str, _rendered(whole, folder, REPORT_MD, REPORT_HTML))
     return Remade.model_validate(known | {"markdown": as_markdown, "html": as_html})
 
 
@@ -103,7 +106,7 @@ def write(folder: Path) -> tuple[Path, Path]:
 
     Made again, they are the same, byte for byte.
     """
-    return _rendered(content.document(folder), folder, REPORT_MD, REPORT_HTML)
+    return _rendered(document(folder), folder, REPORT_MD, REPORT_HTML)
 
 
 def _rendered(whole: Document, folder: Path, *names: str) -> tuple[Path, Path]:

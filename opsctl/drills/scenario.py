@@ -17,7 +17,7 @@ from pydantic import Field
 
 from opsctl.drills.composing import Random, composed
 from opsctl.drills.kinds import AnyFault, HandOver, Lose
-from opsctl.drills.outcome import ScenarioChecked, ScenariosChecked
+from opsctl.drills.outcome import Recovery, ScenarioChecked, ScenariosChecked
 from opsctl.drills.reading import FORMAT, Parameter, Read, read
 from opsctl.drills.shape import Load
 from opsctl.drills.stop import Stop
@@ -30,10 +30,6 @@ FORM = "docs/drills.md shows the form, opsctl drill show NAME an example"
 
 Leadership = Literal["moves", "may-move", "stays"]
 """Whether another epoch must lead afterwards, may, or must not."""
-Recovery = Literal["takeover", "longest-gap", "after-lift"]
-"""What the recovery time is: from the former leader's last acceptance by the venue to its
-successor's first; the longest time without an acceptance; from the end of the faults to the
-first acceptance after it."""
 
 
 class Goal(Value):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from valkey import Valkey
 
 from opsctl.drills.shape import Load
 
@@ -20,6 +19,8 @@ class Bus(msgspec.Struct, frozen=True):
 
     def open(self) -> Any:
         """Return a client of it."""
+        from valkey import Valkey
+
         return Valkey(
             host=self.host,
             port=self.port,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from opsctl.drills.scenario import Recovery
+from opsctl.drills.outcome import Recovery
 from opsctl.errors import OpsctlError
 from opsctl.model.value import Value
 

@@ -48,7 +48,7 @@ def lives(folder: Path, orders: Iterable[str]) -> dict[str, Life]:
     run = reading.facts(folder).id
     _client(folder, told, naming)
     sites = {led.epoch: led.site for led in (window.former, window.successor) if led}
-    for entry in reading.journal(folder, lambda raw: b'"owner"' in raw or naming(raw)):
+    for entry in reading.journal(folder, reading.naming(list(told), also=b'"owner"')):
         _journal(entry, told, sites)
     for row in reading.venue(folder, naming):
         for name in dict.fromkeys((row.cl_ord_id, row.orig_cl_ord_id)):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
 from pydantic import ValidationError
@@ -106,16 +107,35 @@ class LogLine(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+@dataclass(frozen=True)
+class Naming:
+    """What finds the lines that may name one of some orders, without decoding them."""
+
+    prefix: bytes
+    """What all of the orders begin with."""
+    pattern: re.Pattern[bytes]
+    also: bytes = b""
+    """What a line may hold instead."""
+
+    def among(self, some: bytes) -> bytes:
+        """Return the lines of a piece that may be such; most pieces have none."""
+        if self.prefix not in some and not (self.also and self.also in some):
+            return b""
+        return b"".join(raw for raw in some.splitlines(keepends=True) if self(raw))
+
+    def __call__(self, raw: bytes) -> bool:
+        """Return whether a line may be one."""
+        return bool(self.pattern.search(raw)) or (bool(self.also) and self.also in raw)
+
+
 T = TypeVar("T")
 TOGETHER_BYTES = 1 << 18
 """How much of a file is decoded at once: less work than line by line."""
-Naming = Callable[[bytes], object]
-"""Whether a line may name what is looked for."""
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 _TAG = re.compile("(?:^|\x01)([0-9]+)=([^\x01]*)")
 
 
-def lines(path: Path, kind: type[T] | Any, naming: Naming | None = None) -> Iterator[T]:
+def lines(path: Path, kind: type[T], naming: Naming | None = None) -> Iterator[T]:
     """Yield the lines of a file; only those that may name one of some orders, where given.
 
     A torn last line says nothing; a file that is not there has no lines. Raises
@@ -125,16 +145,26 @@ def lines(path: Path, kind: type[T] | Any, naming: Naming | None = None) -> Iter
         return
     decoder = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     with path.open("rb") as file:
-        before = 0
-        while some := file.readlines(TOGETHER_BYTES):
-            wanted = some if naming is None else [raw for raw in some if naming(raw)]
+        for some in _pieces(file):
             try:
-                found = decoder.decode_lines(b"".join(wanted))
+                found = decoder.decode_lines(naming.among(some) if naming else some)
             except msgspec.MsgspecError:
-                yield from _each(path, decoder, enumerate(some, start=before + 1), naming)
+                first = _lines_before(path, file.tell() - len(some)) + 1
+                numbered = enumerate(some.splitlines(keepends=True), start=first)
+                yield from _each(path, decoder, numbered, naming)
             else:
                 yield from found
-            before += len(some)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a file in pieces of whole lines."""
+    while some := file.read(TOGETHER_BYTES):
+        yield some + file.readline()
+
+
+def _lines_before(path: Path, offset: int) -> int:
+    with path.open("rb") as file:
+        return file.read(offset).count(b"\n")
 
 
 def _each(
@@ -155,15 +185,16 @@ def _each(
             raise OpsctlError(f"{path}, line {number}: {fault}") from fault
 
 
-def naming(orders: Sequence[str]) -> Naming:
-    """Return what finds the lines that may name one of some orders, without decoding them."""
+def naming(orders: Sequence[str], also: bytes = b"") -> Naming:
+    """Return what finds the lines that may name one of some orders, or hold what else is given."""
     first, last = min(orders), max(orders)
     same = next(
         (n for n, (x, y) in enumerate(zip(first, last, strict=False)) if x != y), len(first)
     )
     prefix = first[:same]
     ends = "|".join(sorted(re.escape(order[len(prefix) :]) for order in orders))
-    return re.compile(f"{re.escape(prefix)}(?:{ends})(?![A-Za-z0-9])".encode()).search
+    pattern = re.compile(f"{re.escape(prefix)}(?:{ends})(?![A-Za-z0-9])".encode())
+    return Naming(prefix.encode(), pattern, also)
 
 
 def facts(folder: Path) -> Drilled:
@@ -193,7 +224,7 @@ def window(folder: Path) -> Window | None:
 
 def client(folder: Path, naming: Naming | None = None) -> Iterator[Line]:
     """Yield what the client wrote."""
-    yield from lines(folder / files.CLIENT, Line, naming)
+    yield from lines(folder / files.CLIENT, cast("Any", Line), naming)
 
 
 def journal(folder: Path, naming: Naming | None = None) -> Iterator[Journaled]:

@@ -9,18 +9,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from apps.core.records import (
-    DecisionTaken,
-    DoubtOpened,
-    DoubtSettled,
-    EpochTaken,
-    OrdersSent,
-    OrdersWithheld,
-    ReportSeen,
-)
+from apps.core.records import EpochTaken
 from opsctl.drills.outage import outage
 from opsctl.drills.record import Accepted
-from opsctl.drills.recording import reading
+from opsctl.drills.recording import files, narrow, reading
 from opsctl.drills.recording.files import Window
 from opsctl.drills.task import Acknowledged
 
@@ -34,16 +26,22 @@ class Account:
     executions: int = 0
     bought: int = 0
     sold: int = 0
-    value_usd: Decimal = Decimal(0)
+    shares: Counter[str] = field(default_factory=Counter)
+    """By the price that was paid, as it was written: one sum for each is made at the end."""
 
-    def add(self, side: str, qty: int, price: Decimal) -> None:
+    def add(self, side: str, qty: int, price: str) -> None:
         """Count an execution."""
         self.executions += 1
-        self.value_usd += price * qty
+        self.shares[price] += qty
         if side == "buy":
             self.bought += qty
         else:
             self.sold += qty
+
+    @property
+    def value_usd(self) -> Decimal:
+        """What all executions come to."""
+        return sum((Decimal(price) * qty for price, qty in self.shares.items()), Decimal(0))
 
 
 @dataclass
@@ -146,8 +144,8 @@ def _tally(folder: Path, window: Window) -> Tally:
     venue = Account("the venue's own record")
     accepted: list[Accepted] = []
     executed: Counter[str] = Counter()
-    for row in reading.venue(folder):
-        if not row.cl_ord_id.startswith(window.client):
+    for row in reading.lines(folder / files.VENUE, narrow.Venue):
+        if row.maker or not row.cl_ord_id.startswith(window.client):
             continue
         if row.kind == "accept":
             accepted.append(Accepted(row.at_ns, row.cl_ord_id, row.session))
@@ -184,38 +182,43 @@ def _journal(folder: Path, client: str) -> tuple[Account, _Told]:
     account, told = Account("the journal"), _Told()
     waiting: set[str] = set()
     booked: set[tuple[str, str, str]] = set()
-    for line in reading.journal(folder):
-        match line.record:
-            case DecisionTaken(verdicts=verdicts):
-                ours = [v for v in verdicts if v.accepted and v.intent.startswith(client)]
+    for line in reading.lines(folder / files.JOURNAL, narrow.Journaled):
+        record = line.record
+        match record:  # the commonest first
+            case narrow.Report():
+                if record.order.startswith(client):
+                    waiting.discard(record.order)
+                    _book(record, account, booked)
+            case narrow.Decision():
+                ours = [v for v in record.verdicts if v.accepted and v.intent.startswith(client)]
                 account.orders += len(ours)
                 waiting.update(v.intent for v in ours)
-            case ReportSeen() as report if report.order.startswith(client):
-                waiting.discard(report.order)
-                if report.exec_type == "F" and report.side:
-                    key = (report.day, report.exec_id, report.side.value)
-                    if key not in booked:
-                        booked.add(key)
-                        account.add(report.side.value, report.last_qty, report.last_px)
-            case EpochTaken() as epoch:
-                told.epochs.append(epoch)
+            case EpochTaken():
+                told.epochs.append(record)
                 told.doubted |= waiting
-            case DoubtOpened(orders=orders):
+            case narrow.Doubted(orders=orders):
                 told.doubted.update(order for order in orders if order.startswith(client))
-            case DoubtSettled(order=order, step=step) if order.startswith(client):
+            case narrow.Settled(order=order, step=step) if order.startswith(client):
                 told.steps[step] += 1
-            case OrdersWithheld(reasons=reasons):
+            case narrow.Withheld(reasons=reasons):
                 told.withheld += sum(order.startswith(client) for order in reasons)
-            case OrdersSent() | _:
-                pass
     return account, told
 
 
+def _book(record: narrow.Report, account: Account, booked: set[tuple[str, str, str]]) -> None:
+    """Count the execution that a report is about, the first time that it is told of."""
+    if record.exec_type == "F" and record.side:
+        key = (record.day, record.exec_id, record.side)
+        if key not in booked:
+            booked.add(key)
+            account.add(record.side, record.last_qty, record.last_px)
+
+
 def _copies(folder: Path, window: Window) -> Iterable[Account]:
-    for site, told in reading.drop_copies(folder):
+    for site, path in files.of_sites(folder, files.DROP_COPY).items():
         account, orders = Account(f"the drop copy of {site}"), set[str]()
         seen = set[tuple[str, str, str]]()
-        for one in told:
+        for one in reading.lines(path, narrow.Told):
             key = (one.day, one.exec_id, one.side)
             if one.order.startswith(window.client) and key not in seen:
                 seen.add(key)
@@ -226,9 +229,9 @@ def _copies(folder: Path, window: Window) -> Iterable[Account]:
 
 
 def _books(folder: Path, window: Window) -> Iterable[Account]:
-    for site, rows in reading.books(folder):
+    for site, path in files.of_sites(folder, files.BOOKS).items():
         account = Account(f"the books of {site}")
-        for row in rows:
+        for row in reading.lines(path, narrow.Book):
             if row.table == "orders" and row.id.startswith(window.client):
                 account.orders += 1
             elif row.table == "fills" and row.order_id.startswith(window.client):

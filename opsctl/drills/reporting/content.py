@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from opsctl.drills import measurement
 from opsctl.drills.measurement import percentile
-from opsctl.drills.outcome import Drilled
+from opsctl.drills.outcome import Drilled, Recovery
 from opsctl.drills.recording import files, reading
 from opsctl.drills.recording.files import Manifest
 from opsctl.drills.recording.tally import Tally, tally
@@ -22,7 +22,6 @@ from opsctl.drills.reporting.document import (
     Text,
     ms,
 )
-from opsctl.drills.scenario import Recovery
 
 RECOVERIES: dict[Recovery, str] = {
     "takeover": "from the last to the first acceptance",
@@ -34,8 +33,11 @@ NAMED = 200
 ROLES = ("conducted by", "reviewed by", "accepted by")
 
 
-def document(folder: Path) -> Document:
-    """Return the report of a recorded run; raises `OpsctlError` where the folder holds none."""
+def document(folder: Path, changed: Sequence[str]) -> Document:
+    """Return the report of a recorded run, of which `changed` is not as it was sealed.
+
+    Raises `OpsctlError` where the folder holds none.
+    """
     found = reading.facts(folder)
     seal = files.manifest(folder)
     window = reading.window(folder)
@@ -52,15 +54,17 @@ def document(folder: Path) -> Document:
             ("lost", str(measured.orders_lost)),
             ("duplicated", str(measured.orders_duplicated)),
         ),
-        blocks=tuple(_blocks(folder, found, seal, counted)),
+        blocks=tuple(_blocks(folder, found, seal, counted, changed)),
     )
 
 
-def _blocks(folder: Path, found: Drilled, seal: Manifest, counted: Tally | None) -> Iterator[Block]:
+def _blocks(
+    folder: Path, found: Drilled, seal: Manifest, counted: Tally | None, changed: Sequence[str]
+) -> Iterator[Block]:
     yield Text(f"{found.title}. Run {found.id}.")
-    if tampered := list(files.changed(folder, seal)):
+    if changed:
         yield Text("This recorded run is not as it was sealed, and proves nothing:", strong=True)
-        yield Bullets(tuple(tampered))
+        yield Bullets(tuple(changed))
     if found.rehearsal:
         yield Text(f"A rehearsal: {found.rehearsal}.", strong=True)
     yield Heading("Hypothesis")

@@ -12,8 +12,9 @@ from apps.core.etcd import Unreachable
 from apps.core.journal import Leadership
 from opsctl.drills import succession
 from opsctl.drills.accounts import Accounts
+from opsctl.drills.outcome import Recovery
 from opsctl.drills.scenario import Leadership as Must
-from opsctl.drills.scenario import Recovery, load
+from opsctl.drills.scenario import load
 from opsctl.drills.striking import Striking
 from opsctl.drills.succession import Succession
 from opsctl.drills.timeline import Timeline
