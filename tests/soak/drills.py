@@ -38,7 +38,7 @@ RECORDED = {
 }
 KEPT = ("id", "scenario", "verdict", "parameters", "goal", "measured", "findings")
 HEAD = (
-    "| drill | runs | passed | goal | RTO p50 | p99 | max | acknowledged | lost | doubled "
+    "| drill | runs | passed | goal | met | RTO p50 | p99 | max | acknowledged | lost | doubled "
     "| not reconciled | not begun |"
 )
 
@@ -154,7 +154,7 @@ def page(runs: list[dict[str, Any]], target: str = "local") -> str:
         "what is measured.",
         "",
         HEAD,
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     kinds = of_target(target)
     made = [kind for kind in kinds if any(map(kind.is_of, runs))]
@@ -173,6 +173,7 @@ def _row(kind: Kind, every: list[dict[str, Any]]) -> str:
         len(runs),
         sum(r["verdict"] == "passed" for r in runs),
         _ms(runs[0]["goal"]["rto_ms"] if runs else None),
+        sum(bool(r["goal"]["met"]) for r in runs),
         _ms(percentile(took, 0.5)),
         _ms(percentile(took, 0.99)),
         _ms(max(took, default=None)),
