@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -17,6 +18,8 @@ from semver import VersionInfo
 
 from opsctl.infra import session
 
+AGAIN_S = 1.0
+"""How long an engine that is to give up may go on before it is told again."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -71,7 +74,7 @@ class Command(PulumiCommand):
     def _waited(self, process: subprocess.Popen[bytes]) -> int:
         if self.changing is not None:
             with _PassedOn(process, self._say) as signals:
-                code = process.wait()
+                code = signals.waited()
             self.stopped = signals.first or self.stopped
             return code
         try:
@@ -83,12 +86,17 @@ class Command(PulumiCommand):
 
 
 class _PassedOn:
-    """Passes SIGINT and SIGTERM on to the engine, which ends orderly at the first."""
+    """Passes SIGINT and SIGTERM on to the engine, which ends orderly at the first.
+
+    Two that come before it takes the first are one to it: it is told to give up until it has.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
         self._process, self._say = process, say
         self._before: dict[signal.Signals, Any] = {}
         self.first: signal.Signals | None = None
+        self._given_up = False
+        self._handle = os.pidfd_open(process.pid)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -96,14 +104,25 @@ class _PassedOn:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.close(self._handle)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def waited(self) -> int:
+        """Return the exit code of the engine at its end."""
+        ended = select.poll()
+        ended.register(self._handle, select.POLLIN)
+        while not ended.poll(AGAIN_S * 1_000):
+            if self._given_up:
+                self._process.send_signal(signal.SIGINT)
+        return self._process.wait()
 
     def _pass(self, number: int, _frame: FrameType | None) -> None:
         if self.first is None:
             self.first = signal.Signals(number)
             self._say("ending the operations that have begun; once more gives them up")
         else:
+            self._given_up = True
             self._say("giving up: what was half-done is noted in the state")
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
