@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +77,25 @@ time.sleep({orphaned_s})
 class Server:
     """The process that forks, for as long as the process that started it lives."""
 
-    def __init__(self) -> None:
-        """Start it; it takes requests as soon as it has imported."""
+    def __init__(self, module: str = "", env: Mapping[str, str] | None = None) -> None:
+        """Start it; it takes requests as soon as it has imported.
+
+        What it imports is what `preload` of a `module` does, instead of what `opsctl` needs.
+        """
         self.place = f"{tempfile.mkdtemp(prefix='opsctl-test-')}/socket"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(self.place)
         listener.listen(64)
         with listener:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.preloaded", str(listener.fileno())],
+                [
+                    *(sys.executable, "-m", "tests.support.preloaded"),
+                    *(str(listener.fileno()), module),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 cwd=REPOSITORY,
+                env=env,
                 pass_fds=[listener.fileno()],
             )
         atexit.register(self.stop)
@@ -126,15 +133,18 @@ def run(
         return subprocess.CompletedProcess([*argv], int(code or b"-9"), *texts)
 
 
-def program(place: Path, module: str, name: str, *, orphaned_s: float) -> None:
+def program(
+    place: Path, module: str, name: str, *, orphaned_s: float, forking: Server | None = None
+) -> None:
     """Write a program that runs a function of a module, forked; it ends when the program does.
 
-    It outlives by `orphaned_s` who started it, if nobody ends it.
+    It outlives by `orphaned_s` who started it, if nobody ends it. It is forked by `forking`, or
+    by what forks `opsctl`.
     """
     place.write_text(
         PROGRAM.format(
             python=sys.executable,
-            place=server().place,
+            place=(forking or server()).place,
             module=module,
             name=name,
             orphaned_s=orphaned_s,
@@ -143,9 +153,11 @@ def program(place: Path, module: str, name: str, *, orphaned_s: float) -> None:
     place.chmod(0o755)
 
 
-def serve(listener: socket.socket) -> None:
+def serve(listener: socket.socket, preload: Callable[[], None]) -> None:
     """Fork for every request, until the process that started this one has ended."""
-    _preload()
+    preload()
+    gc.collect()
+    gc.freeze()  # what is shared must not be written to by the first collection of each fork
     signal.signal(signal.SIGCHLD, _reap)
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
@@ -178,9 +190,6 @@ def _preload() -> None:
     for service in SERVICES:
         make: Any = session.client
         make(service, region_name="eu-central-1").close()
-    del session
-    gc.collect()
-    gc.freeze()  # what is shared must not be written to by the first collection of each fork
 
 
 def _run(line: socket.socket) -> None:
@@ -226,5 +235,5 @@ def _end_with(line: socket.socket) -> None:
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as own:
         place = Path(own.getsockname())
-        serve(own)
+        serve(own, importlib.import_module(sys.argv[2]).preload if sys.argv[2] else _preload)
     shutil.rmtree(place.parent)  # here: a worker of the suite may end without a last word

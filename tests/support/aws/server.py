@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import random
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +12,8 @@ from typing import Any
 
 import boto3
 
+from tests.support import preloaded
+from tests.support.aws import moto_server
 from tests.support.process import Process, folder, free_port, wait_for
 
 REGION = "eu-central-1"
@@ -85,18 +85,14 @@ def aws_server() -> Iterator[AwsServer]:
     with folder() as home:
         port = free_port()
         account = str(random.randrange(10**11, 10**12))
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            "MOTO_ACCOUNT_ID": account,
-            # As AWS: what does not exist, or is not allowed, is refused.
-            "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
-            "MOTO_ENABLE_AMI_VALIDATION": "true",
-            "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
-        }
+        program = home / "moto"
+        preloaded.program(
+            program, moto_server.__name__, "serve", orphaned_s=0, forking=moto_server.forking()
+        )
         process = Process(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [str(program), "-H", "127.0.0.1", "-p", str(port)],
             home / "log",
-            env=environment,
+            env={**moto_server.environment(), "MOTO_ACCOUNT_ID": account},
         )
         process.start()
         server = AwsServer(f"http://127.0.0.1:{port}", account, process)
