@@ -78,6 +78,9 @@ class BooksSettings(CoreSettings):
     db_name: str = "trading"
     db_user: str = "trading"
     db_password_file: Path
+    db_ca_file: Path | None = None
+    """The authority of a server that is reached by TLS: it has to prove that it is `db_host`.
+    Without one there is no TLS: the server is the site's own."""
 
 
 def _by_itself(value: object) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import AsyncConnection, IsolationLevel
 
+from apps.core import books
 from apps.core.messages import (
     Close,
     DecisionDone,
@@ -30,7 +31,6 @@ from apps.core.settings import BooksSettings
 
 PAGE = 500
 """Rows that are held at once."""
-CONNECT_S = 3
 CHECK_S = 4
 READ_S = 60
 """A server that stands still answers nothing: every wait has an end."""
@@ -170,7 +170,7 @@ class Books:
         try:
             async with (
                 asyncio.timeout(READ_S),
-                await self._connect(autocommit=False) as connection,
+                await books.connect(self._settings, autocommit=False) as connection,
             ):
                 await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
                 await connection.set_read_only(True)
@@ -184,7 +184,7 @@ class Books:
         try:
             async with asyncio.timeout(CHECK_S):
                 if self._watching is None:
-                    self._watching = await self._connect(autocommit=True)
+                    self._watching = await books.connect(self._settings)
                 await self._watching.execute("SELECT 1")
         except (psycopg.Error, OSError, TimeoutError) as fault:
             await self.close()
@@ -195,19 +195,6 @@ class Books:
         kept, self._watching = self._watching, None
         if kept is not None:
             await kept.close()
-
-    async def _connect(self, *, autocommit: bool) -> AsyncConnection[Row]:
-        settings = self._settings
-        return await AsyncConnection.connect(
-            host=settings.db_host,
-            port=settings.db_port,
-            dbname=settings.db_name,
-            user=settings.db_user,
-            password=settings.db_password_file.read_text().strip(),
-            connect_timeout=CONNECT_S,
-            autocommit=autocommit,
-            application_name="desk",
-        )
 
 
 def _close(seq: int, day: date, prices: dict[str, Decimal]) -> Close:

@@ -14,19 +14,17 @@ import time
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
 
+from apps.core import books as reaching
 from apps.core.app import App, NotReady, main
 from apps.core.journal import Gap, Journal, Unreachable
 from apps.core.migrations import migrate
 from apps.core.settings import ProjectorSettings
 from apps.execution import books, metrics
 from apps.execution.belonging import until_ours
-from apps.execution.rows import Connection
 
 log = structlog.get_logger()
 
-CONNECT_S = 3
 TRANSACTION_S = 20.0
 """A transaction that takes longer has lost its server."""
 RETRY_S = 0.25
@@ -90,7 +88,7 @@ class Projector(App[ProjectorSettings]):
         self._trouble = reason
 
     async def _project(self, journal: Journal) -> None:
-        async with await self._connect() as connection:
+        async with await reaching.connect(self.settings) as connection:
             async with asyncio.timeout(TRANSACTION_S):
                 await migrate(connection, books.OWNER, books.STEPS)
                 state = await books.load(connection)
@@ -104,20 +102,6 @@ class Projector(App[ProjectorSettings]):
                     async with asyncio.timeout(TRANSACTION_S):
                         await books.project(connection, state, some)
                     self._at(state.index)
-
-    async def _connect(self) -> Connection:
-        settings = self.settings
-        password = await asyncio.to_thread(settings.db_password_file.read_text)
-        return await AsyncConnection.connect(
-            host=settings.db_host,
-            port=settings.db_port,
-            dbname=settings.db_name,
-            user=settings.db_user,
-            password=password.strip(),
-            connect_timeout=CONNECT_S,
-            application_name="projector",
-            autocommit=True,
-        )
 
     def _at(self, index: int) -> None:
         self._index = index

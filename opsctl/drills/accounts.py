@@ -81,7 +81,7 @@ class Accounts:
         """
         read = secrets_of(self.target)
         return {
-            s.site: book_rows.read(s.probe, read(s.probe.secret), since.tail, since.held[s.site])
+            s.site: book_rows.read(s.probe, read, since.tail, since.held[s.site])
             for s in self.target.services()
             if isinstance(s.probe, SqlProbe) and s.site in since.held
         }
@@ -93,7 +93,7 @@ class Accounts:
         """
         read = secrets_of(self.target)
         return [
-            book_rows.books(s.site, s.probe, read(s.probe.secret), since.held[s.site])
+            book_rows.books(s.site, s.probe, read, since.held[s.site])
             for s in self.target.services()
             if isinstance(s.probe, SqlProbe) and s.site in since.held
         ]
@@ -105,7 +105,7 @@ class Accounts:
         """
         read = secrets_of(self.target)
         return {
-            s.site: book_rows.again(s.probe, read(s.probe.secret), since.held[s.site])
+            s.site: book_rows.again(s.probe, read, since.held[s.site])
             for s in self.target.services()
             if isinstance(s.probe, SqlProbe) and s.site in since.held
         }
@@ -128,7 +128,7 @@ class Accounts:
         told = {site: drop_copy.size(log) for site, log in self.drop_copy_logs().items()}
         read = secrets_of(self.target)
         held = {
-            s.site: book_rows.held(s.probe, read(s.probe.secret))
+            s.site: book_rows.held(s.probe, read)
             for s in self.target.services()
             if isinstance(s.probe, SqlProbe) and s.site in self.environment.trading_sites
         }

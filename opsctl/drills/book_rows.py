@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from opsctl.drills.reconciliation import Books, Held
 from opsctl.drills.record import Executed
+from opsctl.health.sql import ReadSecret, connect
 from opsctl.services.base import SqlProbe
 
 _TABLES: dict[str, LiteralString] = {
@@ -40,38 +41,31 @@ _BOOKED: LiteralString = (
 
 
 @contextmanager
-def reading(at: SqlProbe, password: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def reading(at: SqlProbe, secret: ReadSecret) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """Connect to read everything as it was at one instant; raises `psycopg.Error`."""
-    with psycopg.connect(
-        host=at.at.here.host,
-        port=at.at.here.port,
-        user=at.user,
-        password=password,
-        dbname=at.database,
-        connect_timeout=3,
-    ) as connection:
+    with connect(at, secret) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield connection
 
 
-def held(at: SqlProbe, password: str) -> Held:
+def held(at: SqlProbe, secret: ReadSecret) -> Held:
     """Return what the books hold now; raises `psycopg.Error`."""
-    with reading(at, password) as connection:
+    with reading(at, secret) as connection:
         return _summed(connection, _held(connection))
 
 
-def again(at: SqlProbe, password: str, before: Held) -> tuple[Held, set[str]]:
+def again(at: SqlProbe, secret: ReadSecret, before: Held) -> tuple[Held, set[str]]:
     """Return what the books say now of what they held before, and the orders changed since.
 
     Raises `psycopg.Error`.
     """
-    with reading(at, password) as connection:
+    with reading(at, secret) as connection:
         return _summed(connection, before), set(_states(connection, before))
 
 
-def books(site: str, at: SqlProbe, password: str, before: Held) -> Books:
+def books(site: str, at: SqlProbe, secret: ReadSecret, before: Held) -> Books:
     """Return what changed in the books since, and what is open; raises `psycopg.Error`."""
-    with reading(at, password) as connection:
+    with reading(at, secret) as connection:
         fills = {
             (day.isoformat(), exec_id, side): Executed(order, symbol, side, qty, Decimal(price))
             for day, exec_id, side, order, symbol, qty, price in connection.execute(
@@ -84,13 +78,13 @@ def books(site: str, at: SqlProbe, password: str, before: Held) -> Books:
         return Books(site, _states(connection, before), fills, now, before.positions)
 
 
-def read(at: SqlProbe, password: str, after: int, before: Held) -> list[dict[str, Any]]:
+def read(at: SqlProbe, secret: ReadSecret, after: int, before: Held) -> list[dict[str, Any]]:
     """Return what the books have of everything after a record; raises `psycopg.Error`.
 
     `before` is what they held when the drill began: the rows lead from there to what they
     hold now, by the fills between.
     """
-    with reading(at, password) as connection:
+    with reading(at, secret) as connection:
         now = _held(connection)
         cursor = connection.cursor(row_factory=dict_row)
         since = min(after, before.index)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from opsctl.errors import ObjectiveMissed
-from opsctl.services.base import Host, SqlProbe
+from opsctl.health.sql import ReadSecret, connect
+from opsctl.services.base import SqlProbe
 
 _TOOK = (
     "SELECT id, sent_ns - data_in_ns, data_in_ns FROM orders"
@@ -17,20 +16,12 @@ class BooksUnreadable(ObjectiveMissed):
     """The books cannot be read now."""
 
 
-def orders_took_ns(at: SqlProbe, host: Host, since_ns: int) -> list[tuple[str, int, int]]:
+def orders_took_ns(at: SqlProbe, secret: ReadSecret, since_ns: int) -> list[tuple[str, int, int]]:
     """Return id, tick-to-order and tick of every order since a time, probes left out."""
     import psycopg
 
-    password = Path(host.secret(at.secret)).read_text(encoding="utf-8").strip()
     try:
-        with psycopg.connect(
-            host=at.at.here.host,
-            port=at.at.here.port,
-            user=at.user,
-            dbname=at.database,
-            password=password,
-            connect_timeout=3,
-        ) as connection:
+        with connect(at, secret) as connection:
             return connection.execute(_TOOK, (since_ns,)).fetchall()
     except psycopg.Error as fault:
         raise BooksUnreadable(

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from opsctl.errors import OpsctlError
+from opsctl.health.sql import ReadSecret as ReadSecret
 from opsctl.health.work import Unhealthy, http, journal, objects, sql, stream
 from opsctl.model.value import Value
 from opsctl.services.base import (
@@ -29,9 +29,6 @@ from opsctl.services.base import (
 
 TIMEOUT_S = 2.0
 LONGEST_DETAIL = 300
-
-ReadSecret = Callable[[str], str]
-"""Takes the name of a secret of the environment and returns the secret."""
 
 
 class Result(Value):
@@ -117,7 +114,7 @@ def reach(address: Address, timeout_s: float) -> None:
 def _work(probe: Probe, secret: _Secrets, deadline: float) -> str:
     match probe:
         case SqlProbe():
-            return sql(probe, secret(probe.secret), deadline)
+            return sql(probe, secret, deadline)
         case BusProbe():
             return stream(probe, secret(probe.secret), deadline)
         case JournalProbe():

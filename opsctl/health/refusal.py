@@ -6,12 +6,14 @@ A server proves little by refusing while it is down: it is asked with the secret
 from __future__ import annotations
 
 import contextlib
+import math
 import ssl
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from opsctl.health.probes import ReadSecret, probe
+from opsctl.health.sql import connect
 from opsctl.services.base import (
     Address,
     BusProbe,
@@ -33,18 +35,21 @@ def open_doors(service: Service, read_secret: ReadSecret) -> Iterator[str]:
     if not known.ok:
         yield f"does not answer with its secret: {known.detail}"
         return
-    yield from _without(service)
+    yield from _without(service, read_secret)
     for name, port in service.ports.items():
         at = service.probe.at.on(port)
         if at != service.probe.at:
             yield from (f"port {name}: {why}" for why in _stranger(at))
 
 
-def _without(service: Service) -> Iterator[str]:
+def _without(service: Service, read_secret: ReadSecret) -> Iterator[str]:
     wrong = uuid.uuid4().hex
     match service.probe:
         case SqlProbe() as found:
-            let_in = {"a wrong password": _sql(found, wrong)}
+            wrongly = {found.secret: wrong}
+            let_in = {
+                "a wrong password": _sql(found, lambda it: wrongly.get(it) or read_secret(it))
+            }
         case BusProbe() as found:
             let_in = {"no password": _bus(found, None), "a wrong password": _bus(found, wrong)}
         case JournalProbe() as found:
@@ -57,18 +62,11 @@ def _without(service: Service) -> Iterator[str]:
     yield from (f"lets {what} in" for what, entered in let_in.items() if entered)
 
 
-def _sql(found: SqlProbe, password: str) -> bool:
+def _sql(found: SqlProbe, secret: ReadSecret) -> bool:
     import psycopg
 
     with contextlib.suppress(psycopg.OperationalError):
-        psycopg.connect(
-            host=found.at.here.host,
-            port=found.at.here.port,
-            user=found.user,
-            dbname=found.database,
-            password=password,
-            connect_timeout=2,
-        ).close()
+        connect(found, secret, within_s=math.ceil(TIMEOUT_S)).close()
         return True
     return False
 

@@ -183,7 +183,7 @@ class _Verifying:
                 {
                     order: (ns, tick_ns)
                     for at in books
-                    for order, ns, tick_ns in orders_took_ns(at, self.target.host, since_ns)
+                    for order, ns, tick_ns in orders_took_ns(at, self.secret, since_ns)
                 }.values()
             )
         except OpsctlError as fault:

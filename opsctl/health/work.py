@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from opsctl.health.sql import ReadSecret, connect
 from opsctl.services.base import BusProbe, HttpProbe, JournalProbe, ObjectProbe, SqlProbe
 
 if TYPE_CHECKING:
@@ -40,22 +41,19 @@ def left(deadline: float) -> float:
     return max(SHORTEST_S, deadline - time.monotonic())
 
 
-def sql(probe: SqlProbe, password: str, deadline: float) -> str:
+def sql(probe: SqlProbe, secret: ReadSecret, deadline: float) -> str:
     """Write a row, read it back; the table `opsctl_probe` keeps the one row."""
     import psycopg
 
     written = uuid.uuid4()
     try:
         with (
-            psycopg.connect(
-                host=probe.at.here.host,
-                port=probe.at.here.port,
-                user=probe.user,
-                dbname=probe.database,
-                password=password,
-                connect_timeout=max(1, math.ceil(left(deadline))),
+            connect(
+                probe,
+                secret,
+                within_s=max(1, math.ceil(left(deadline))),
                 autocommit=True,
-                application_name="opsctl probe",
+                name="opsctl probe",
             ) as connection,
             _cut(connection.fileno(), left(deadline)),
         ):

@@ -106,6 +106,8 @@ class SqlProbe(Value):
     user: str
     database: str
     secret: str
+    ca: Annotated[str, Field(exclude_if=_none)] = ""
+    """The authority (PEM) of a server that is reached by TLS; empty: there is no TLS."""
 
 
 class BusProbe(Value):

@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -33,6 +33,7 @@ from tests.support.process import folder as folder
 from tests.support.process import free_port as free_port
 from tests.support.process import wait_for as wait_for
 from tests.support.small_disk import SmallDisk
+from tests.support.tls_front import tls_front
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,16 @@ class PostgresServer:
     password: str
     password_file: Path
     process: Process
+    ca_file: Path | None = None
+    """The authority of its certificate, where it takes no connection without TLS."""
 
     @property
     def dsn(self) -> str:
         """How to reach it over loopback."""
+        tls = f" sslmode=verify-full sslrootcert={self.ca_file}" if self.ca_file else ""
         return (
-            f"host=127.0.0.1 port={self.port} dbname=trading user=trading password={self.password}"
+            f"host=127.0.0.1 port={self.port} dbname=trading user=trading "
+            f"password={self.password}{tls}"
         )
 
 
@@ -158,6 +163,18 @@ def postgres() -> Iterator[PostgresServer]:
             yield server
         finally:
             process.stop(signal.SIGINT)  # fast shutdown
+
+
+@contextlib.contextmanager
+def managed_postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL as a cloud manages one: by TLS only, as `localhost` and 127.0.0.1.
+
+    It is reached as 127.0.0.2 too, which its certificate does not name.
+    """
+    with postgres() as server, folder() as home:
+        tls, port = certificates(home), free_port()
+        with tls_front(port, server.port, tls.server_cert, tls.server_key):
+            yield replace(server, port=port, ca_file=tls.ca)
 
 
 @dataclass(frozen=True)

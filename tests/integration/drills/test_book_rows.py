@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import psycopg
@@ -16,17 +16,18 @@ from opsctl.services.base import Address, SqlProbe
 from tests.support import servers
 
 Connection = psycopg.Connection[tuple[object, ...]]
+Secret = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[tuple[SqlProbe, str, Connection]]:
+def database() -> Iterator[tuple[SqlProbe, Secret, Connection]]:
     with servers.postgres() as server, psycopg.connect(server.dsn, autocommit=True) as connection:
         for step in STEPS:
             connection.execute(step)
         at = Address(host="127.0.0.1", port=server.port)
         yield (
             SqlProbe(at=at, user="trading", database="trading", secret="db"),
-            (server.password),
+            {"db": server.password}.__getitem__,
             connection,
         )
 
@@ -56,30 +57,30 @@ def fill(connection: Connection, name: str, exec_id: str, index: int, qty: int =
 
 
 def test_what_changed_is_read_and_what_is_older_is_summed(
-    database: tuple[SqlProbe, str, Connection],
+    database: tuple[SqlProbe, Secret, Connection],
 ) -> None:
-    at, password, connection = database
+    at, secret, connection = database
     for number in range(10):
         order(connection, f"old-{number}", "filled", number + 1)
         fill(connection, f"old-{number}", f"E{number}", number + 1)
     order(connection, "rests", "new", 9)
-    before = book_rows.held(at, password)
+    before = book_rows.held(at, secret)
     assert (before.index, before.positions, before.orders) == (10, {"AAPL": 50}, 11)
     assert before.booked == {("AAPL", "buy"): (10, 50, Decimal(525))}
 
     order(connection, "new", "filled", 12)
     fill(connection, "new", "E12", 13, qty=7)
-    books = book_rows.books("a", at, password, before)
+    books = book_rows.books("a", at, secret, before)
     assert books.states == {"rests": "new", "new": "filled"}
     price = Decimal("10.5")
     assert books.fills == {("2010-01-05", "E12", "buy"): Executed("new", "AAPL", "buy", 7, price)}
     assert (books.before, books.held) == ({"AAPL": 50}, {"AAPL": 57})
-    now, changed = book_rows.again(at, password, before)
+    now, changed = book_rows.again(at, secret, before)
     assert gone("a", before, now, changed & {"new"}) == ([], [])
 
     connection.execute("DELETE FROM fills WHERE exec_id = 'E3'")
     connection.execute("DELETE FROM orders WHERE id IN ('old-3', 'old-4')")
-    now, changed = book_rows.again(at, password, before)
+    now, changed = book_rows.again(at, secret, before)
     lost, positions = gone("a", before, now, changed & {"new"})
     assert lost == [
         (

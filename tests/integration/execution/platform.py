@@ -156,12 +156,13 @@ def platform(
     books: bool = False,
     trouble: str | None = None,
     journal: Callable[[], AbstractContextManager[servers.EtcdServer]] = servers.etcd,
+    books_server: Callable[[], AbstractContextManager[servers.PostgresServer]] = servers.postgres,
     **overrides: Any,
 ) -> Iterator[Platform]:
     """Run etcd, Valkey, a venue and execution (and PostgreSQL and the projector).
 
     `trouble` asks for the `FakeVenue` instead of the real one, `journal` for another etcd
-    than one of one member.
+    than one of one member, `books_server` for another PostgreSQL than one without TLS.
     """
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(servers.folder())
@@ -169,7 +170,7 @@ def platform(
         (home / "fix").write_text("fix-password")
         valkey = stack.enter_context(servers.valkey())
         etcd = stack.enter_context(journal())
-        postgres = stack.enter_context(servers.postgres()) if books else None
+        postgres = stack.enter_context(books_server()) if books else None
         fix_port = free_port()
         ports = {name: free_port() for name in ("venue", "execution", "projector")}
         given = {
@@ -226,6 +227,7 @@ def platform(
                     db_host="127.0.0.1",
                     db_port=postgres.port,
                     db_password_file=postgres.password_file,
+                    db_ca_file=postgres.ca_file,
                 ),
             )
         for process in made.processes.values():

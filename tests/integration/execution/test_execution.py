@@ -21,6 +21,7 @@ from tests.integration.execution.platform import (
     Heard,
     Platform,
     app,
+    connect,
     decision,
     eventually,
     hearing,
@@ -31,6 +32,7 @@ from tests.integration.execution.platform import (
     records,
     submit,
 )
+from tests.support import servers
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -158,6 +160,24 @@ def test_decisions_become_orders_fills_and_a_portfolio() -> None:
     with platform() as running:
         running.start("venue")
         running.start("execution")
+        asyncio.run(go(running))
+
+
+def test_the_books_are_written_to_a_server_that_takes_tls_only() -> None:
+    async def go(running: Platform) -> None:
+        async with hearing(running) as (bus, heard):
+            await market(bus)
+            running.until_ready("execution")
+            await submit(bus, [decision(n, ("AAPL", BUY, 100)) for n in range(3)])
+            await eventually("all done", lambda: len(heard.done) == 3)
+        await level(running)
+        await clean(running)
+        with connect(running) as books:
+            assert books.execute("SELECT count(*) FROM fills").fetchone() != (0,)
+
+    with platform(books=True, books_server=servers.managed_postgres) as running:
+        for name in ("venue", "execution", "projector"):
+            running.start(name)
         asyncio.run(go(running))
 
 
