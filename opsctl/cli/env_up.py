@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 SUMMARY = "GITHUB_STEP_SUMMARY"
 """Names the file that CI shows as the page of a job; it is added to."""
 STDERR = 2
+
+
+class Infrastructure(StrEnum):
+    """What declares the hosts of an environment that ends."""
+
+    AWS = "aws"
+
+
 _STYLES = {"passed": "green", "skipped": "dim"}
 
 
@@ -53,6 +62,16 @@ def up(
     target: TargetOption = None,
     dr: DrOption = None,
     allow_unmet: AllowUnmetOption = False,
+    infrastructure: Annotated[
+        Infrastructure | None,
+        typer.Option("--infrastructure", help="Override what declares the hosts: a cloud."),
+    ] = None,
+    accept_host_keys: Annotated[
+        bool,
+        typer.Option(
+            "--accept-host-keys", help="Believe hosts of a cloud that are reached by SSH."
+        ),
+    ] = False,
     summary: Annotated[
         Path | None,
         typer.Option("--summary", help=f"Add Markdown to this file, as to ${SUMMARY}."),
@@ -78,8 +97,8 @@ def up(
 
     from opsctl.cli.progress import Shown
     from opsctl.deploy.means import means
+    from opsctl.ephemeral import cloud, life, making
     from opsctl.ephemeral import junit as junit_
-    from opsctl.ephemeral import life, making
     from opsctl.ephemeral.reaping import make_room
     from opsctl.ephemeral.summary import markdown
 
@@ -89,7 +108,10 @@ def up(
         base=base,
         owner=making.owner() if owner is None else owner,
         lasting=ttl,
-        overrides=flags(settings, target, dr, allow_unmet),
+        overrides={
+            **flags(settings, target, dr, allow_unmet),
+            **({"infrastructure": infrastructure.value} if infrastructure else {}),
+        },
         now=now,
     )
     if command and shutil.which(command[0]) is None:
@@ -97,6 +119,7 @@ def up(
     pages = [path for path in (summary, os.environ.get(SUMMARY)) if path]
     for path in (*pages, *([junit] if junit else [])):
         _writable(Path(path))
+    cloud.refuse(wanted, accept_host_keys=accept_host_keys)
     make_room(wanted, means(), Shown(), now)
     asked = life.Asked(
         environment=wanted,
@@ -104,6 +127,7 @@ def up(
         command=tuple(command or ()),
         verify=not no_verify,
         keep=keep,
+        accept_host_keys=accept_host_keys,
         # What is printed as JSON has standard output for itself.
         output=STDERR if output is Output.JSON else None,
     )

@@ -18,6 +18,7 @@ from opsctl.custody import State
 from opsctl.deploy import identity, lock, records
 from opsctl.deploy.records import Deployment, InProgress
 from opsctl.errors import OpsctlError
+from opsctl.infra import ending
 from opsctl.model.environment import Environment, TargetName
 from opsctl.model.ephemeral import Ephemeral
 from opsctl.model.tiers import DrTier, LatencyTier
@@ -73,7 +74,7 @@ def _recorded() -> Iterator[Found]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         known = None
         with contextlib.suppress(OpsctlError):  # damaged, or a newer opsctl's: not ours to judge
-            known = _as_it_stands(records.environment(path.name))
+            known = ending.noted(path.name) or _as_it_stands(records.environment(path.name))
         if known is not None and known.ephemeral.owner:
             yield Found(
                 environment=known, identity=identity.known(path.name) or "", where=str(path)

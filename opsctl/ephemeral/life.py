@@ -13,13 +13,16 @@ from opsctl.deploy.means import Means
 from opsctl.deploy.outcome import Deployed
 from opsctl.deploy.pipeline import Pipeline
 from opsctl.deploy.progress import Progress
-from opsctl.ephemeral import command
-from opsctl.ephemeral.cancelling import Cancellation
+from opsctl.ephemeral import cloud, command
+from opsctl.ephemeral.cancelling import Cancellation, Cancelled
 from opsctl.ephemeral.outcome import CANCELLED, EXPIRED, Step, Up, Verdict
 from opsctl.ephemeral.removing import remove
 from opsctl.errors import Interrupted, Locked, OpsctlError, UsageError
 from opsctl.health.latency import ENOUGH, in_words
 from opsctl.health.verify import Verification
+from opsctl.infra import applying, ending
+from opsctl.infra.whole import KEPT
+from opsctl.infra.whole import Deployed as WholeDeployed
 from opsctl.model.environment import Environment
 from opsctl.model.ephemeral import shown
 from opsctl.targets.base import Event, Plan
@@ -37,6 +40,8 @@ class Asked:
     command: tuple[str, ...] = ()
     verify: bool = True
     keep: bool = False
+    accept_host_keys: bool = False
+    """Whether hosts that are made now are believed to be who they say."""
     output: int | None = None
     """The descriptor that the command prints on; None: our standard output."""
 
@@ -89,6 +94,8 @@ class _Life:
     steps: list[Step] = field(default_factory=list)
     verification: Verification | None = None
     fault: OpsctlError | None = None
+    held: bool = True
+    """Whether what was made in a cloud keeps to guardrails and profile."""
     began: float = field(default_factory=time.monotonic)
 
     def through(self) -> Up:
@@ -108,13 +115,12 @@ class _Life:
 
     def _deploy(self) -> None:
         """Deploy and verify; what is refused because it is not ours is raised."""
-        of = self.asked
         began = time.monotonic()
-        arguments = {"by": "env up", "base": of.base, "verify": of.verify}
-        pipeline = Pipeline(self.means, self.progress)
         done: Deployed | None = None
         try:
-            done = pipeline.deploy(of.environment, arguments=arguments, verify=of.verify)
+            done = self._made()
+        except Cancelled:
+            pass
         except KeyboardInterrupt:
             self.cancellation.note(2)
         except Interrupted as stop:
@@ -123,7 +129,7 @@ class _Life:
             if isinstance(fault, UsageError | Locked) and not self._ours():
                 raise
             self.fault = fault if isinstance(fault, OpsctlError) else OpsctlError(str(fault))
-        took = since(began)
+        took = since(began) - sum(step.duration_s for step in self.steps)
         verifying = self.progress.took_s.get("verify", 0.0)
         if done is None:
             why = self.fault.message if self.fault else "cancelled"
@@ -135,9 +141,42 @@ class _Life:
             found = done.verification.verdict
             self._note("verify", found, verifying, said(done.verification), run=done.run)
 
+    def _made(self) -> Deployed:
+        of = self.asked
+        arguments = {"by": "env up", "base": of.base, "verify": of.verify}
+        if of.environment.infrastructure == "none":
+            pipeline = Pipeline(self.means, self.progress)
+            return pipeline.deploy(of.environment, arguments=arguments, verify=of.verify)
+        with self.cancellation.ending():
+            whole = cloud.deploy(
+                of.environment,
+                self.means,
+                self.progress,
+                arguments=arguments,
+                verify=of.verify,
+                accept_host_keys=of.accept_host_keys,
+            )
+        self._infrastructure(whole)
+        return whole.services
+
+    def _infrastructure(self, whole: WholeDeployed) -> None:
+        made = whole.infrastructure
+        faults = [f"{one.rule} {one.resource}" for one in made.guardrails.findings if one.stands]
+        kept = applying.exit_code(made) == 0
+        off = [one.name for one in whole.hosts if one.profile not in ("", *KEPT)]
+        self.held = kept and not off
+        said = [
+            f"{len(made.changes)} resources, {len(whole.hosts)} hosts",
+            *([] if kept else [f"against guardrails: {', '.join(faults)}"]),
+            *([f"without their profile: {', '.join(off)}"] if off else []),
+        ]
+        verdict = "passed" if self.held else "failed"
+        self._note("infrastructure", verdict, made.duration_s, "; ".join(said), run=made.run)
+
     def _ours(self) -> bool:
         """Return whether what bears the name is the environment that this is about."""
-        standing = records.environment(self.asked.environment.name)
+        name = self.asked.environment.name
+        standing = ending.noted(name) or records.environment(name)
         return standing is not None and standing.ephemeral == self.asked.environment.ephemeral
 
     def _run(self) -> str | None:
@@ -149,13 +188,14 @@ class _Life:
             return "cancelled", CANCELLED + self.cancellation.by
         if self.fault is not None:
             return "failed", self.fault.exit_code
-        if self.verification is not None and self.verification.verdict != "passed":
+        missed = self.verification is not None and self.verification.verdict != "passed"
+        if missed or not self.held:
             return "missed", 3
         return "passed", 0
 
     def _use(self) -> tuple[Verdict, int]:
         of = self.asked.environment
-        target = self.means.open_target(of)
+        target = self.means.open_target(records.environment(of.name) or of)
         told = command.variables(of, target.services(), target)
         began = time.monotonic()
         try:

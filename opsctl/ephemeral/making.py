@@ -7,11 +7,11 @@ import os
 import re
 import socket
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from opsctl.environments import known, project
 from opsctl.errors import UsageError
-from opsctl.model.environment import Environment
+from opsctl.model.environment import Environment, TargetName
 from opsctl.model.ephemeral import OWNER_LETTERS, ends, written
 from opsctl.model.files import assemble
 
@@ -42,21 +42,33 @@ def made(
     except ValueError as fault:
         raise UsageError(f"--ttl {lasting} {fault}", hint="such as --ttl 2h") from fault
     flags = {**overrides, "ephemeral.owner": owner, "ephemeral.expires": written(end)}
+    if flags.get("infrastructure") == "aws":
+        flags = {"target": TargetName.DOCKER.value, **flags}  # no other runs on hosts of a stack
     assembled = assemble(name, here.chain(base), flags)
+    if assembled.environment is not None and assembled.environment.infrastructure == "aws":
+        assembled = assemble(name, here.chain(base), {**flags, **_unprotected(end)})
     if assembled.environment is None:
         raise UsageError(
             f"environment {name}, made from {base}, would be faulty",
             details=[str(fault) for fault in assembled.faults],
             hint=f"correct the options, or {here.file(base)}",
         )
-    if assembled.environment.infrastructure != "none":
+    if assembled.environment.infrastructure == "onprem":
         raise UsageError(
-            f"{base} declares its hosts in a cloud (trading:infrastructure: "
-            f"{assembled.environment.infrastructure}), and `env up` of this release makes "
-            "environments on this machine and in Docker Engines",
-            hint="make it from one without infrastructure, with --target docker",
+            f"{base} declares racks (trading:infrastructure: onprem), and nobody's servers are "
+            "made for a job and taken away again",
+            hint="make it from one without infrastructure, or from one on aws",
         )
     return assembled.environment
+
+
+def _unprotected(end: datetime) -> dict[str, str]:
+    """Return the settings by which nothing in a cloud is protected: it is to be gone by a day.
+
+    Who may make such environments is declared by one that stays.
+    """
+    day = end.astimezone(UTC).date().isoformat()
+    return {"aws.ephemeral": "true", "aws.expires": day, "aws.ci.repository": ""}
 
 
 def owner(variables: Mapping[str, str] = os.environ) -> str:

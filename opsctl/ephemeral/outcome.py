@@ -22,7 +22,7 @@ CANCELLED = 128
 class Step(Value):
     """One step of an environment's life, and how it ended."""
 
-    name: Literal["deploy", "verify", "command", "take away"]
+    name: Literal["infrastructure", "deploy", "verify", "command", "take away"]
     verdict: Literal["passed", "failed", "skipped"]
     duration_s: float
     detail: str

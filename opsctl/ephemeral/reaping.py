@@ -91,7 +91,8 @@ def _remove(found: Found, means: Means, progress: Progress, why: str) -> str | N
         ) as run:
             end_orphan(found.orphan)
         return run.id
-    if environment.target is TargetName.DOCKER and not folder_of(name).is_dir():
+    hosted = environment.infrastructure == "none"
+    if hosted and environment.target is TargetName.DOCKER and not folder_of(name).is_dir():
         take_over(name)
         if not folder_of(name).is_dir():
             # Killed before anything of it had an identity: the lock's end removes what holds it.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from opsctl import evidence
 from opsctl.deploy import identity
 from opsctl.errors import OpsctlError, UsageError
-from opsctl.infra import guardrails, open_engine, planning, program
+from opsctl.infra import ending, guardrails, open_engine, planning, program
 from opsctl.infra.declared import Declared
 from opsctl.infra.engine import Engine
 from opsctl.infra.guardrails import Judged, Verdict
@@ -37,6 +37,8 @@ class Asked:
     """Whether what somebody changed by hand is made as it is declared."""
     max_deletions: int | None = None
     """How many resources may be replaced or deleted; None: as many as the guardrail allows."""
+    why: str = ""
+    """What nobody asked for by hand says why it is done."""
 
     @property
     def arguments(self) -> Mapping[str, object]:
@@ -45,6 +47,7 @@ class Asked:
             "replace_data": list(self.replace_data),
             "overwrite_drift": self.overwrite_drift,
             "max_deletions": self.max_deletions,
+            **({"why": self.why} if self.why else {}),
         }
 
 
@@ -108,6 +111,7 @@ def deploy(
         Interrupted: a signal stopped it; what was made is in the state.
     """
     began = time.monotonic()
+    ending.refuse_another(environment)
     work = _Work.on(environment, asked, say)
     work.declared.facts(asked.replace_data)  # refuses what cannot be, before the engine is started
     _not_drifted(work)

@@ -227,6 +227,7 @@ class Driver:
                 f"stopped by {self._command.stopped.name}: what was made is in the state of "
                 f"{self.workspace.environment}",
                 hint="run the same command again: it continues from here",
+                signal=self._command.stopped,
             )
         return refused[0] if refused else self._explained(fault, steps)
 
