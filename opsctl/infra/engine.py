@@ -149,11 +149,7 @@ class Engine:
     def outputs(self) -> dict[str, Output]:
         """Return what the last update handed out, secrets masked: no key of theirs is needed."""
         words = ("stack", "output", "--json")
-        found = json.loads(self._driver.run(lambda _: self._driver.pulumi(*words)))
-        return {
-            name: Output(value=readable(value), secret=value == SECRET)
-            for name, value in sorted(found.items())
-        }
+        return _handed_out(json.loads(self._driver.run(lambda _: self._driver.pulumi(*words))))
 
     def history(self) -> tuple[StackUpdate, ...]:
         """Return the updates of the stack, the latest first."""
@@ -232,7 +228,10 @@ class Engine:
                     )
 
             self._driver.unlocked(lambda: self._driver.run(run, steps, program))
-            outputs = self.outputs() if kind == "update" else {}
+            if steps.outputs is None:  # its last events may be late, and a removal has none
+                outputs = self.outputs() if kind == "update" else {}
+            else:
+                outputs = _handed_out(steps.outputs)
         still = (Action.SAME, Action.READ)
         return Applied(
             environment=self.workspace.environment,
@@ -242,6 +241,12 @@ class Engine:
             outputs=outputs,
             duration_s=round(time.monotonic() - began, 3),
         )
+
+
+def _handed_out(found: Mapping[str, Any]) -> dict[str, Output]:
+    """Return outputs as the engine tells them, for a reader."""
+    values = ((name, readable(value)) for name, value in sorted(found.items()))
+    return {name: Output(value=value, secret=value == SECRET) for name, value in values}
 
 
 def _staying(resources: Sequence[Resource]) -> Iterator[Resource]:

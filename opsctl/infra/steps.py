@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from opsctl.infra import properties
 from opsctl.infra.previewed import Action, Property, Resource
@@ -63,6 +63,8 @@ class Steps:
         self.faults: list[Fault] = []
         self.failed: list[str] = []
         """URNs, in the order of their failures."""
+        self.outputs: dict[str, Any] | None = None
+        """What the stack hands out, secrets masked; None where it was not told."""
         self._begun, self._over = threading.Event(), threading.Event()
 
     @property
@@ -84,7 +86,10 @@ class Steps:
         elif event.resource_pre_event is not None:
             self._step(event.resource_pre_event.metadata, "started")
         elif event.res_outputs_event is not None:
-            self._step(event.res_outputs_event.metadata, "done")
+            step = event.res_outputs_event.metadata
+            if step.type == ROOT and step.new is not None:
+                self.outputs = {**(step.new.outputs or {})}
+            self._step(step, "done")
         elif event.res_op_failed_event is not None:
             self._step(event.res_op_failed_event.metadata, "failed")
         elif event.diagnostic_event is not None and event.diagnostic_event.severity == "error":

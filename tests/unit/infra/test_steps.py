@@ -63,7 +63,17 @@ def test_the_stack_itself_is_no_resource_of_anybody() -> None:
             {"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}}
         )
     )
-    assert steps.resources == ()
+    assert (steps.resources, steps.outputs) == ((), None)
+
+
+def test_what_the_stack_hands_out_is_told_at_its_end() -> None:
+    steps = Steps()
+    itself = {"urn": STACK, "type": "pulumi:pulumi:Stack"}
+    steps(event("resourcePreEvent", "same", **itself, new=state(outputs={"hosts": ["former"]})))
+    steps(event("resOutputsEvent", "create", new=state(outputs={"cidr": "10.0.0.0/16"})))
+    assert steps.outputs is None
+    steps(event("resOutputsEvent", "same", **itself, new=state(outputs={"hosts": ["a"]})))
+    assert steps.outputs == {"hosts": ["a"]}
 
 
 def test_progress_is_told_of_what_changes_only() -> None:
