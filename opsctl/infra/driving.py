@@ -191,19 +191,15 @@ class Driver:
         if self._command.changing is None:
             self.workspace.prepare()
             self.join()
+        if program is not None:
+            self.created()
         refused: list[OpsctlError] = []
         stack = self.stack(program and _noting(program, refused))
         try:
             with _at_ease():
                 found = act(stack)
         except StackNotFoundError as fault:
-            if program is None:
-                raise UsageError(
-                    f"{self.workspace.environment} has no stack yet",
-                    hint=f"opsctl deploy {self.workspace.environment} makes it",
-                ) from fault
-            self.created()
-            return self.run(act, steps, program)
+            raise self._missing() from fault
         except ConcurrentUpdateError as fault:
             if self._command.changing is not None:
                 raise
@@ -215,6 +211,17 @@ class Driver:
         if steps is not None:
             steps.wait()
         return found
+
+    def _missing(self) -> OpsctlError:
+        """Return what it means that the stack is not there: it was never made, or is gone."""
+        name = self.workspace.environment
+        if not self.workspace.settings.exists():
+            return UsageError(f"{name} has no stack yet", hint=f"opsctl deploy {name} makes it")
+        return OpsctlError(
+            f"the state of {name} is gone: {self.workspace.url}",
+            hint="put it back from your backup; only where nothing of it exists any more, remove "
+            f"{self.workspace.settings}: the next deploy begins anew",
+        )
 
     def _meant(
         self, fault: CommandError, steps: Steps | None, refused: Sequence[OpsctlError]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from pulumi import ResourceOptions
@@ -128,7 +129,7 @@ def test_a_secret_is_in_no_result_and_in_no_file_as_plain_text(stack: Stack) -> 
     planned = stack.engine.preview(program)
     made = stack.engine.up(program)
     assert made.outputs["secret"].value == SECRET
-    assert stack.engine.outputs()["secret"] == made.outputs["secret"]
+    assert stack.engine.outputs() == made.outputs
     shown = f"{planned} {made} {stack.engine.export()} {stack.engine.history()}"
     assert "tell-nobody" not in shown
     for path in stack.workspace.folder.rglob("*"):
@@ -152,6 +153,20 @@ def test_what_the_program_refuses_is_told_as_the_program_says_it(stack: Stack) -
 def test_without_a_stack_there_is_nothing_to_show(stack: Stack) -> None:
     with pytest.raises(UsageError, match="daily has no stack yet"):
         stack.engine.outputs()
+
+
+def test_a_state_that_is_gone_is_missed_and_not_begun_anew(stack: Stack) -> None:
+    made = stack.engine.up(stack.program(a="one"))
+    state = stack.workspace.folder / "state"
+    kept = state.rename(stack.folder.parent / "kept")
+    for change in (stack.engine.up, stack.engine.preview):
+        with pytest.raises(OpsctlError, match="the state of daily is gone") as caught:
+            change(stack.program(a="one"))
+        assert str(stack.workspace.settings) in caught.value.hint
+    assert stack.files() == ["a-1.json"]
+    shutil.rmtree(state)
+    kept.rename(state)
+    assert stack.engine.outputs() == made.outputs
 
 
 def test_a_wrong_passphrase_changes_nothing(stack: Stack) -> None:
