@@ -16,6 +16,7 @@ from functools import partial
 
 from opsctl import custody, evidence
 from opsctl.deploy import identity, records, refusals
+from opsctl.deploy.books import Books
 from opsctl.deploy.change import Change, Wanted, since
 from opsctl.deploy.history import choose, deployments
 from opsctl.deploy.interrupt import Interruption
@@ -32,7 +33,7 @@ from opsctl.model.environment import Environment
 from opsctl.model.feasibility import rehearsal
 from opsctl.state import environment_folder
 from opsctl.targets import open_backend
-from opsctl.targets.base import Plan, difference
+from opsctl.targets.base import Event, Plan, difference
 from opsctl.targets.rotation import bearing
 
 Arguments = Mapping[str, object]
@@ -52,6 +53,7 @@ class Pipeline:
         former = records.applied(environment.name)
         refusals.other_target(environment, former)
         refusals.other_sites(environment, former)
+        refusals.other_books(environment, former)
         target = self.means.open_target(environment)
         running = target.observe()
         wanted = Wanted("deploy", environment, target, target.deployable(), former, at_once=at_once)
@@ -90,6 +92,7 @@ class Pipeline:
             refusals.far_release(former)
             refusals.other_target(environment, former)
             refusals.other_sites(environment, former)
+            refusals.other_books(environment, former)
             choices = CHOICES
             while True:
                 target = self.means.open_target(environment)
@@ -332,7 +335,8 @@ def _carry_out(
             run.result = {"changes": [c.model_dump(mode="json") for c in plan.changes]}
             update = Recorded(wanted.environment, wanted.services, wanted.target.host, run.id)
             update.record()
-            steps = _reach_or_restore(wanted, plan, change, update)
+            books = Books(wanted, me)
+            steps = _reach_or_restore(wanted, plan, change, update, books)
             deployment = Deployment(
                 run=run.id,
                 at=datetime.now(UTC),
@@ -372,10 +376,14 @@ def _carry_out(
 
 
 def _reach_or_restore(
-    wanted: Wanted, plan: Plan, change: Change, update: Recorded
+    wanted: Wanted, plan: Plan, change: Change, update: Recorded, books: Books
 ) -> tuple[Taken, ...]:
+    def heard(event: Event) -> None:
+        update.heard(event)
+        books.heard(event)
+
     try:
-        return change.reach(wanted, plan, update.heard)
+        return change.reach(wanted, plan, heard)
     except (Interrupted, Locked):
         raise  # the update stays recorded: the next change goes on from here
     except (OpsctlError, OSError) as fault:

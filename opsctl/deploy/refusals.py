@@ -53,6 +53,21 @@ def other_sites(environment: Environment, former: Deployment | None) -> None:
         )
 
 
+def other_books(environment: Environment, former: Deployment | None) -> None:
+    """Refuse to leave the books behind, which a projector would begin anew in another place."""
+    # What the journal no longer holds is in the books alone.
+    if former is not None and bool(former.environment.books) != bool(environment.books):
+        its, new = (
+            "on a server of others" if each.books else "in its own PostgreSQL"
+            for each in (former.environment, environment)
+        )
+        raise UsageError(
+            f"{environment.name} is deployed with its books {its}, and cannot keep them {new}",
+            hint=f"destroy it first (opsctl destroy {environment.name}), or give the new one "
+            "another name",
+        )
+
+
 def another(environment: Environment, standing: Environment | None) -> None:
     """Refuse to take one environment for another that bears its name, where either one ends."""
     if standing is not None and standing.ephemeral != environment.ephemeral:

@@ -22,7 +22,8 @@ from opsctl.drills.venue_window import VenueWindow
 from opsctl.errors import OpsctlError
 from opsctl.health.journal import open_journal
 from opsctl.model.environment import Environment
-from opsctl.services.base import BusProbe, Service, SqlProbe
+from opsctl.services.base import BusProbe, Service
+from opsctl.services.books import probes
 from opsctl.targets.base import Target
 
 PATIENCE_S = 5.0
@@ -81,9 +82,9 @@ class Accounts:
         """
         read = secrets_of(self.target)
         return {
-            s.site: book_rows.read(s.probe, read, since.tail, since.held[s.site])
-            for s in self.target.services()
-            if isinstance(s.probe, SqlProbe) and s.site in since.held
+            site: book_rows.read(at, read, since.tail, since.held[site])
+            for site, at in probes(self.target.services()).items()
+            if site in since.held
         }
 
     def books(self, since: Since) -> list[Books]:
@@ -93,9 +94,9 @@ class Accounts:
         """
         read = secrets_of(self.target)
         return [
-            book_rows.books(s.site, s.probe, read, since.held[s.site])
-            for s in self.target.services()
-            if isinstance(s.probe, SqlProbe) and s.site in since.held
+            book_rows.books(site, at, read, since.held[site])
+            for site, at in probes(self.target.services()).items()
+            if site in since.held
         ]
 
     def older(self, since: Since) -> dict[str, tuple[Held, set[str]]]:
@@ -105,9 +106,9 @@ class Accounts:
         """
         read = secrets_of(self.target)
         return {
-            s.site: book_rows.again(s.probe, read, since.held[s.site])
-            for s in self.target.services()
-            if isinstance(s.probe, SqlProbe) and s.site in since.held
+            site: book_rows.again(at, read, since.held[site])
+            for site, at in probes(self.target.services()).items()
+            if site in since.held
         }
 
     def drop_copy_logs(self) -> dict[str, Path]:
@@ -128,9 +129,9 @@ class Accounts:
         told = {site: drop_copy.size(log) for site, log in self.drop_copy_logs().items()}
         read = secrets_of(self.target)
         held = {
-            s.site: book_rows.held(s.probe, read)
-            for s in self.target.services()
-            if isinstance(s.probe, SqlProbe) and s.site in self.environment.trading_sites
+            site: book_rows.held(at, read)
+            for site, at in probes(self.target.services()).items()
+            if site in self.environment.trading_sites
         }
         return Since(self.overview().tail, told, drop_copy.size(self.venue_record()), held)
 

@@ -23,7 +23,8 @@ from opsctl.model.feasibility import rehearsal
 from opsctl.model.hosts import host_of
 from opsctl.model.tiers import DrTier, LatencyTier
 from opsctl.model.value import Value
-from opsctl.services.base import HttpProbe, Service, SqlProbe
+from opsctl.services.base import HttpProbe, Service
+from opsctl.services.books import probes
 from opsctl.targets.base import Target
 
 PROBES = 200
@@ -170,7 +171,7 @@ class _Verifying:
             for service in self.services
             if service.name in CHAIN and (at := seen.get(service.key)) is not None
         ]
-        books = [s.probe for s in self.services if isinstance(s.probe, SqlProbe)]
+        books = probes(self.services).values()
         if not started or not books:
             return Check(name=name, verdict="failed", detail="the chain does not run")
         recent_s = time.time() - RECENT_S

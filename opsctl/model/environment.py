@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from opsctl.model import window
 from opsctl.model.aws import AwsSettings
+from opsctl.model.books import Books
 from opsctl.model.ephemeral import Ephemeral
 from opsctl.model.hosts import Hosts
 from opsctl.model.onprem import OnpremSettings
@@ -242,6 +243,9 @@ class Environment(Value):
     images: Images = Field(Images(), description="where the images of the services come from")
     hosts: Hosts = Field(
         {}, description="Docker hosts by place (a site, market); empty: this machine's engine"
+    )
+    books: Books = Field(
+        {}, description="PostgreSQL that others run, by site; empty: each site runs its own"
     )
     services: Annotated[dict[ServiceName, Asked], AfterValidator(_known_services)] = Field(
         {}, description="what single services may use, on a target that runs containers"

@@ -20,7 +20,7 @@ FIELDS = {key_of(field): field for field in Environment.model_fields if field !=
 STRUCTURED = frozenset(
     {
         *("aws", "onprem", "ephemeral", "limits", "venue", "replay", "strategy", "drills"),
-        *("images", "hosts", "services", "settings"),
+        *("images", "hosts", "books", "services", "settings"),
     }
 )
 _KEYS = (*FIELDS, EXTENDS, FORMAT_KEY)

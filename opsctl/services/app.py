@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from apps.core.settings import CoreSettings
+from apps.core.settings import BooksSettings, CoreSettings
 from opsctl import __version__
 from opsctl.errors import UsageError
 from opsctl.model.environment import Environment
 from opsctl.model.topology import Link
-from opsctl.services import etcd, postgres, valkey
-from opsctl.services.base import Address, Host, HttpProbe, Scrape, Service
+from opsctl.services import books, etcd, valkey
+from opsctl.services.base import Address, ConfigFile, Host, HttpProbe, Scrape, Service
 from opsctl.services.links import through
 
 TOKEN = "http-token"  # noqa: S105 - a name
@@ -32,18 +32,6 @@ def bus(site: str, host: Host) -> dict[str, object]:
     """Return the settings with which an app reaches the bus of its site."""
     at = valkey.address(host, site)
     return {"bus_host": at.host, "bus_port": at.port, "bus_password_file": host.secret("bus")}
-
-
-def books(site: str, host: Host) -> dict[str, object]:
-    """Return the settings with which an app reaches the PostgreSQL of its site."""
-    at = postgres.address(host, site)
-    return {
-        "db_host": at.host,
-        "db_port": at.port,
-        "db_name": postgres.DATABASE,
-        "db_user": postgres.ROLE,
-        "db_password_file": host.secret("db"),
-    }
 
 
 def journal(environment: Environment, site: str, host: Host) -> dict[str, object]:
@@ -102,6 +90,12 @@ def service(
         **wiring,
     }
     free: Given = {"log_level": environment.log_level, **(chosen or {})}
+    files: tuple[ConfigFile, ...] = ()
+    if issubclass(kind, BooksSettings):
+        fixed |= books.settings(environment, name, site, host)
+        files = books.files(environment, site)
+        waits = (*books.waits(environment, site), *waits)
+        secrets = (*secrets, books.SECRET)
     settings = _settings(kind, name, fixed, free, environment.settings.get(name, {}))
     return Service(
         name=name,
@@ -115,6 +109,7 @@ def service(
             "OPSCTL_RELEASE": __version__,
             **settings.to_environment(),
         },
+        files=files,
         ports={"http": at.port, **(ports or {})},
         waits=waits,
         secrets=(TOKEN, *secrets),

@@ -200,6 +200,9 @@ class Service(Value):
     """Files that say that it runs; removed before a start, once no process of it is left."""
     leaves: tuple[str, ...] = ()
     """Files that it makes outside its folders and leaves behind; removed with it."""
+    books: Annotated[SqlProbe | None, Field(exclude_if=_none)] = None
+    """How the books are reached that it writes, where no service of this environment is their
+    server."""
     published: Annotated[dict[str, Address], Field(exclude_if=_none)] = {}
     """Ports that other hosts reach: name of the port -> the address of this service's host."""
     certificates: Annotated[int, Field(exclude_if=_none)] = 0

@@ -53,6 +53,8 @@ def services(environment: Environment, host: Host) -> tuple[Service, ...]:
     for site in environment.trading_sites:
         first = site == environment.sites[0]
         here = [each for each in OF_A_SITE if first or each not in OF_THE_FIRST_SITE]
+        if site in environment.books:
+            here.remove(postgres)
         own = tuple(each.service(environment, site, host) for each in here)
         # What is on other hosts lies behind links that carry orders only.
         near = [s for s in shared if host_of(environment, s.site) == host_of(environment, site)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.core.settings import DataSettings
 from opsctl.model.environment import Environment
-from opsctl.services import app, postgres, valkey, venue
+from opsctl.services import app, valkey, venue
 from opsctl.services.base import Host, Service
 from opsctl.services.links import waits
 
@@ -23,7 +23,6 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         purpose="market data: normalized, checked, stored, published on the bus",
         wiring={
             **app.bus(site, host),
-            **app.books(site, host),
             **venue.initiator(environment, NAME, site, host),
         },
         chosen={
@@ -32,6 +31,6 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "day_s": environment.replay.day_s,
             "strategy": environment.strategy.name,
         },
-        waits=(postgres.NAME, valkey.NAME, f"{venue.NAME}@{venue.SITE}", *waits(environment)),
-        secrets=("bus", "db", venue.SECRET),
+        waits=(valkey.NAME, f"{venue.NAME}@{venue.SITE}", *waits(environment)),
+        secrets=("bus", venue.SECRET),
     )

@@ -7,7 +7,7 @@ from opsctl.model.environment import Environment
 from opsctl.model.hosts import host_of
 from opsctl.model.tiers import US
 from opsctl.model.topology import links, relay_of
-from opsctl.services import app, data, execution, postgres, projector, strategy, valkey, venue
+from opsctl.services import app, data, execution, projector, strategy, valkey, venue
 from opsctl.services.base import Host, Service
 from opsctl.services.links import NETWORK
 
@@ -40,7 +40,6 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         background=True,
         wiring={
             **app.bus(site, host),
-            **app.books(site, host),
             "desk_secret_file": host.secret(SECRET),
             "peers": peers,
             "latency_tier": environment.tier.value,
@@ -51,6 +50,6 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "latency_tier": environment.tier.value,
             "latency_budget_us": environment.latency.budget_ns // US,
         },
-        waits=(postgres.NAME, valkey.NAME),
-        secrets=("bus", "db", SECRET),
+        waits=(valkey.NAME,),
+        secrets=("bus", SECRET),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.core.settings import ProjectorSettings
 from opsctl.model.environment import Environment
-from opsctl.services import app, etcd, postgres
+from opsctl.services import app, books, etcd
 from opsctl.services.base import Host, Service
 
 NAME = "projector"
@@ -12,7 +12,7 @@ NAME = "projector"
 
 def service(environment: Environment, site: str, host: Host) -> Service:
     """Return the projector of a site."""
-    return app.service(
+    made = app.service(
         ProjectorSettings,
         environment,
         site,
@@ -21,8 +21,9 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         module="apps.execution.projector",
         purpose="applies the journal to the book of record, exactly once",
         background=True,
-        wiring={**app.books(site, host), **app.journal(environment, site, host)},
+        wiring=app.journal(environment, site, host),
         chosen={"capital_usd": environment.strategy.capital_usd},
-        waits=(postgres.NAME, etcd.NAME),
-        secrets=("db", *app.JOURNAL_SECRETS),
+        waits=(etcd.NAME,),
+        secrets=app.JOURNAL_SECRETS,
     )
+    return made.model_copy(update={"books": books.elsewhere(environment, site)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.core.settings import StrategySettings
 from opsctl.model.environment import Environment
-from opsctl.services import app, data, postgres, valkey
+from opsctl.services import app, data, valkey
 from opsctl.services.base import Host, Service
 
 NAME = "strategy"
@@ -21,7 +21,7 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         name=NAME,
         module="apps.strategy",
         purpose="signals and portfolio: one decision for every market event",
-        wiring={**app.bus(site, host), **app.books(site, host)},
+        wiring=app.bus(site, host),
         chosen={
             "strategy": chosen.name,
             "parameters": dict(chosen.parameters),
@@ -32,6 +32,6 @@ def service(environment: Environment, site: str, host: Host) -> Service:
             "max_order_shares": limits.max_order_shares,
             "price_collar_bps": limits.price_collar_bps,
         },
-        waits=(postgres.NAME, valkey.NAME, data.NAME),
-        secrets=("bus", "db"),
+        waits=(valkey.NAME, data.NAME),
+        secrets=("bus",),
     )

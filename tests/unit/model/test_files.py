@@ -224,7 +224,7 @@ def test_allow_unmet_does_not_bring_what_is_not_there_yet() -> None:
 def test_faults_of_flags_name_the_flag() -> None:
     unknown, *others = faults(SOUND, flags={"tier": "slow", "no.such": "1", "limits": "x"})
     assert unknown.startswith(
-        "trading:no: is no setting: known are allow-unmet, aws, detection-ms, dr, "
+        "trading:no: is no setting: known are allow-unmet, aws, books, detection-ms, dr, "
     )
     assert unknown.endswith("tier, timezone, venue (flag)")
     assert others == [

@@ -1,0 +1,57 @@
+"""The books of a site where somebody else runs their PostgreSQL. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from opsctl.model.value import Value
+
+if TYPE_CHECKING:
+    from opsctl.model.environment import Environment
+
+PORT = 5432
+_CERTIFICATE = r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*"
+
+
+class BooksAt(Value):
+    """A PostgreSQL that is reached by TLS, and proves by its certificate who it is."""
+
+    host: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?$")] = Field(
+        description="the name or the IPv4 address that its certificate bears"
+    )
+    port: Annotated[int, Field(ge=1, le=65_535)] = Field(PORT, description="its port")
+    ca: Annotated[str, Field(pattern=rf"^({_CERTIFICATE})+$")] = Field(
+        description="PEM of the authorities that its certificate may be of"
+    )
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = Field(
+        "opsctl", description="who may make roles and databases on it"
+    )
+    password_file: Annotated[str, Field(pattern=r"^([~/][^\n\r]*)?$")] = Field(
+        "",
+        description="file of that one's password where opsctl runs; empty: the database is there",
+    )
+
+
+Books = dict[str, BooksAt]
+
+
+def faults(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield the site and what is wrong with what is said of its books."""
+    named, sites = environment.books, environment.trading_sites
+    for site in named:
+        if site not in sites:
+            yield site, f"is no site that trades: {', '.join(sites)}"
+    missing = [site for site in sites if site not in named]
+    if named and missing:
+        yield missing[0], "is missing: the books of all sites are others', or of none"
+
+
+def database(environment: Environment, site: str) -> str:
+    """Return the name of a site's database on a server of others, and of the role that owns it.
+
+    One server may have those of both sites, and of several environments.
+    """
+    return f"{environment.name}_{site}".replace("-", "_")
