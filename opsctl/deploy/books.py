@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opsctl.deploy.administrator import Administrator, read
 from opsctl.deploy.change import Wanted
 from opsctl.deploy.health import secrets_of
 from opsctl.errors import OpsctlError
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
 MAINTENANCE = "postgres"
 """The database that every server has: where an administrator logs in."""
 LOCK = "opsctl books"
-
-
-@dataclass(frozen=True)
-class Administrator:
-    """Who may make roles and databases; needs to be no superuser."""
-
-    user: str
-    password: str = field(repr=False)
 
 
 def usable(at: SqlProbe, secret: ReadSecret) -> bool:
@@ -134,20 +125,5 @@ class Books:
     def _make(self, site: str, at: SqlProbe) -> None:
         if usable(at, self._secret):
             return
-        said = self._said[site]
-        if not said.password_file:
-            raise OpsctlError(
-                f"the books of site {site} cannot be opened: {at.user} cannot log in to "
-                f"{at.database} on {at.at}",
-                hint=f"name the file of the password of {said.user}, who makes them: "
-                f"trading:books.{site}.password_file",
-            )
-        try:
-            password = Path(said.password_file).expanduser().read_text(encoding="utf-8").strip()
-        except OSError as fault:
-            raise OpsctlError(
-                f"trading:books.{site}.password_file cannot be read: {fault}",
-                hint=f"it holds the password of {said.user} on {at.at}",
-            ) from fault
-        administrator = Administrator(said.user, password)
+        administrator = read(site, self._said[site])
         make(at, administrator, self._secret(at.secret), self._identity)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from opsctl.model.value import Value
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PORT = 5432
 _CERTIFICATE = r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*"
+
+_ARN = r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]+"
 
 
 class BooksAt(Value):
@@ -33,6 +35,16 @@ class BooksAt(Value):
         "",
         description="file of that one's password where opsctl runs; empty: the database is there",
     )
+    secret: Annotated[str, Field(pattern=rf"^({_ARN})?$")] = Field(
+        "",
+        description="ARN of a secret of AWS with user and password instead, as RDS keeps it",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_administrator(self) -> Self:
+        if self.secret and self.password_file:
+            raise ValueError("password_file and secret are two administrators: write one")
+        return self
 
 
 Books = dict[str, BooksAt]

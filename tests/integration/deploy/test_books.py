@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from opsctl.deploy import books
-from opsctl.deploy.books import Administrator
+from opsctl.deploy.administrator import Administrator
 from opsctl.errors import OpsctlError
 from opsctl.health.probes import probe
 from opsctl.services.base import Address, SqlProbe

@@ -12,6 +12,7 @@ from opsctl.model.environment import Environment
 from opsctl.model.feasibility import not_yet
 
 PEM = "-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----\n"
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-0a1b-Xy12Zz"
 AT = {"host": "books.internal", "ca": PEM}
 
 
@@ -56,10 +57,12 @@ def test_containers_reach_no_server_outside_of_their_site_yet() -> None:
         {"user": "a b"},
         {"password_file": "relative"},
         {"password": "never a value"},
+        {"secret": "arn:aws:s3:::books"},
+        {"secret": SECRET, "password_file": "/master"},
     ],
 )
 def test_what_would_be_no_server_that_proves_itself_is_a_fault(fault: dict[str, Any]) -> None:
-    environment(books={"a": {**AT, "ca": PEM * 3}})
+    environment(books={"a": {**AT, "ca": PEM * 3, "secret": SECRET}})
     with pytest.raises(ValidationError):
         environment(books={"a": {**AT, **fault}})
 
