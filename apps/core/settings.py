@@ -80,7 +80,7 @@ class BooksSettings(CoreSettings):
     db_password_file: Path
     db_ca_file: Path | None = None
     """The authority of a server that is reached by TLS: it has to prove that it is `db_host`.
-    Without one there is no TLS: the server is the site's own."""
+    Without one nothing has to be proven: the server is the site's own, and has no TLS."""
 
 
 def _by_itself(value: object) -> bool:

@@ -107,7 +107,7 @@ class SqlProbe(Value):
     database: str
     secret: str
     ca: Annotated[str, Field(exclude_if=_none)] = ""
-    """The authority (PEM) of a server that is reached by TLS; empty: there is no TLS."""
+    """The authority (PEM) of a server that has to prove by TLS who it is; empty: it has not."""
 
 
 class BusProbe(Value):
