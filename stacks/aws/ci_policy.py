@@ -45,8 +45,11 @@ SEEN = (
     "servicequotas:GetServiceQuota",
     "servicequotas:ListServiceQuotas",
     "sts:GetCallerIdentity",
+    "tag:GetResources",
 )
 """Reads, which know no bounds by tag or name."""
+RULES = ("AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress")
+"""Of EC2: what makes a rule, with its tags, in a group that is there."""
 
 
 def ci_policy(account: str, ci: CiPart) -> str:
@@ -79,6 +82,14 @@ def ci_policy(account: str, ci: CiPart) -> str:
             "Condition": made,
         },
         {
+            # Of the rule alone: that its group is ephemeral is asked by `Change`.
+            "Sid": "MakeRules",
+            "Effect": "Allow",
+            "Action": [f"ec2:{action}" for action in RULES],
+            "Resource": f"arn:aws:ec2:*:{ours}security-group-rule/*",
+            "Condition": made,
+        },
+        {
             "Sid": "Images",
             "Effect": "Allow",
             "Action": "ec2:RunInstances",
@@ -94,7 +105,7 @@ def ci_policy(account: str, ci: CiPart) -> str:
             "Condition": {
                 "StringEquals": {
                     "aws:RequestTag/ephemeral": "true",
-                    "ec2:CreateAction": list(CREATES),
+                    "ec2:CreateAction": [*CREATES, *RULES],
                 }
             },
         },
@@ -104,6 +115,19 @@ def ci_policy(account: str, ci: CiPart) -> str:
             "Action": "ec2:*",
             "Resource": f"arn:aws:ec2:*:{ours}*",
             "Condition": already,
+        },
+        {
+            "Sid": "LogIn",
+            "Effect": "Allow",
+            "Action": "ssm:StartSession",
+            "Resource": f"arn:aws:ec2:*:{ours}instance/*",
+            "Condition": {"StringEquals": {"ssm:resourceTag/ephemeral": "true"}},
+        },
+        {
+            "Sid": "LogInBySsh",
+            "Effect": "Allow",
+            "Action": "ssm:StartSession",
+            "Resource": "arn:aws:ssm:*::document/AWS-StartSSHSession",
         },
         {
             "Sid": "Named",

@@ -20,11 +20,16 @@ def test_ci_is_one_repository_for_an_hour_and_only_what_is_ephemeral(
     assert not fnmatch("repo:firm/trading2:ref:refs/heads/main", subject)
     policy = stacks["daily-warm"].one("opsctl-ci-policy").inputs["policy"]
     statements = {one["Sid"]: one for one in json.loads(policy)["Statement"]}
-    for sid in ("Make", "Change", "TagWhatIsMade"):
+    for sid in ("Make", "MakeRules", "Change", "TagWhatIsMade"):
         equal = statements[sid]["Condition"]["StringEquals"]
         kind = "ResourceTag" if sid == "Change" else "RequestTag"
         assert equal[f"aws:{kind}/ephemeral"] == "true"
     assert "ec2:CreateAction" in statements["TagWhatIsMade"]["Condition"]["StringEquals"]
+    rules = statements["MakeRules"]
+    assert str(rules["Resource"]).endswith(":security-group-rule/*")
+    may_tag = statements["TagWhatIsMade"]["Condition"]["StringEquals"]["ec2:CreateAction"]
+    assert {f"ec2:{one}" for one in may_tag} >= {*listed(rules["Action"]), "ec2:CreateVpc"}
+    assert statements["LogIn"]["Condition"]["StringEquals"] == {"ssm:resourceTag/ephemeral": "true"}
     assert all("eph-" in arn for arn in statements["Named"]["Resource"])
     everything = [action for one in statements.values() for action in listed(one["Action"])]
     assert {a for a in everything if a.startswith("iam:")} == {
