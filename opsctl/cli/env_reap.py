@@ -14,7 +14,7 @@ from opsctl.cli.common import Output, OutputOption, emit
 if TYPE_CHECKING:
     from opsctl.ephemeral.outcome import Reaped, Reaping
 
-_STYLES = {"removed": "green", "failed": "red", "held": "yellow", "kept": "dim"}
+_STYLES = {"removed": "green", "failed": "red", "left": "red", "held": "yellow", "kept": "dim"}
 
 
 def reap(
@@ -26,7 +26,8 @@ def reap(
     """Remove every ephemeral environment whose time is over, whoever made it.
 
     They are found in this machine's state folder and, by their labels, in its Docker Engine
-    (or the one of DOCKER_HOST), also where the machine that made them is gone. What is not
+    (or the one of DOCKER_HOST), also where the machine that made them is gone; and by their tags
+    in accounts whose CI may make them (trading:aws.ci of a file of the project). What is not
     ephemeral, or whose time is not over, is never touched. Exit 1 where one could not be removed.
     """
     from datetime import UTC, datetime
@@ -52,16 +53,13 @@ def down(
     from opsctl.cli.progress import Shown
     from opsctl.deploy.means import means
     from opsctl.ephemeral import reaping
-    from opsctl.ephemeral.outcome import Reaping
 
-    done = reaping.down(name, means(), Shown())
-    found = Reaping(at=datetime.now(UTC), dry_run=False, environments=(done,) if done else ())
-    _answer(found, output)
+    _answer(reaping.down(name, means(), Shown(), datetime.now(UTC)), output)
 
 
 def _answer(found: Reaping, output: Output) -> None:
     emit(found, output, lambda: _table(found))
-    failed = any(one.verdict == "failed" for one in found.environments)
+    failed = any(one.verdict in ("failed", "left") for one in found.environments)
     if failed or found.unreachable:
         raise typer.Exit(1)
 
@@ -73,7 +71,8 @@ def _table(found: Reaping) -> RenderableType:
     shown = Table("environment", Column("owner", overflow="fold"), "until", "", "why")
     for one in found.environments:
         shown.add_row(*_row(one))
-    return Group(shown, *lines)
+    left = (arn for one in found.environments if one.verdict == "left" for arn in one.resources)
+    return Group(shown, *map(Text, left), *lines)
 
 
 def _row(one: Reaped) -> tuple[Text, ...]:

@@ -37,6 +37,8 @@ class Found(Value):
     where: str
     orphan: Orphan | None = None
     """Its processes, where they are all that is left of it."""
+    resources: tuple[str, ...] = ()
+    """What a cloud has of it, where its tags are all that is known here."""
 
 
 class Looked(Value):

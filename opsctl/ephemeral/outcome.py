@@ -62,7 +62,8 @@ class Reaped(Value):
     """An ephemeral environment that was found, and what was done about it.
 
     `removed`: it is gone; `would remove`: by a dry run; `kept`: its time is not over; `held`:
-    another opsctl works on it; `failed`: it could not be removed, `detail` says why.
+    another opsctl works on it; `left`: a cloud has `resources` of it and nobody here its state;
+    `failed`: it could not be removed, `detail` says why.
     """
 
     environment: str
@@ -70,9 +71,11 @@ class Reaped(Value):
     owner: str
     expires: datetime
     where: str
-    """This machine's state folder, or the address of an engine."""
-    verdict: Literal["removed", "would remove", "kept", "held", "failed"]
+    """This machine's state folder, the address of an engine, or an account of a cloud."""
+    verdict: Literal["removed", "would remove", "kept", "held", "left", "failed"]
     detail: str
+    resources: tuple[str, ...] = ()
+    """What was found by tags in a cloud: ARNs."""
     run: str | None = None
 
 
@@ -83,4 +86,4 @@ class Reaping(Value):
     dry_run: bool
     environments: tuple[Reaped, ...]
     unreachable: tuple[str, ...] = ()
-    """Engines that were asked for and did not answer, and why."""
+    """Engines that were asked for and accounts that did not answer, and why."""

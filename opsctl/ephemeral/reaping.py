@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from opsctl import evidence
@@ -9,6 +10,8 @@ from opsctl.deploy import refusals
 from opsctl.deploy.lock import held
 from opsctl.deploy.means import Means
 from opsctl.deploy.progress import Progress
+from opsctl.ephemeral import clouds
+from opsctl.ephemeral.clouds import Stray
 from opsctl.ephemeral.finding import Found, folder_of, look, take_over
 from opsctl.ephemeral.outcome import Reaped, Reaping
 from opsctl.ephemeral.removing import remove
@@ -25,17 +28,25 @@ def reap(means: Means, progress: Progress, now: datetime, *, dry_run: bool = Fal
     lock, the other finds it held or nothing left.
     """
     found = look()
-    every = (*found.found, *found.orphans)
+    strays, unreachable = clouds.look()
+    every = (*found.found, *found.orphans, *_unknown(strays, found.found))
     done = tuple(_judged(one, means, progress, now, dry_run=dry_run) for one in every)
-    return Reaping(at=now, dry_run=dry_run, environments=done, unreachable=found.unreachable)
+    unreachable = (*found.unreachable, *unreachable)
+    return Reaping(at=now, dry_run=dry_run, environments=done, unreachable=unreachable)
 
 
-def down(name: str, means: Means, progress: Progress) -> Reaped | None:
-    """Take one ephemeral environment away, over or not; None where there is none of that name."""
-    found = next((one for one in look().found if one.environment.name == name), None)
-    if found is None:
-        return None
-    return _removed(found, means, progress, why="env down")
+def down(name: str, means: Means, progress: Progress, now: datetime) -> Reaping:
+    """Take what bears a name and ends away, over or not; done where there is nothing.
+
+    Accounts are asked only where this machine knows of none by that name.
+    """
+    found = tuple(one for one in look().found if one.environment.name == name)
+    unreachable: tuple[str, ...] = ()
+    if not found:
+        strays, unreachable = clouds.look()
+        found = tuple(one for one in _unknown(strays, ()) if one.environment.name == name)
+    done = tuple(_removed(one, means, progress, why="env down") for one in found)
+    return Reaping(at=now, dry_run=False, environments=done, unreachable=unreachable)
 
 
 def make_room(wanted: Environment, means: Means, progress: Progress, now: datetime) -> None:
@@ -43,8 +54,14 @@ def make_room(wanted: Environment, means: Means, progress: Progress, now: dateti
 
     Raises:
         UsageError: the name is taken; says by whom and until when.
+        OpsctlError: what bears it is past its time and could not be taken away, or the account
+            cannot be asked.
     """
-    for one in look().found:
+    found = look().found
+    if wanted.infrastructure == "aws":
+        there = clouds.strays(wanted.aws.account, clouds.regions(wanted))
+        found = (*found, *_unknown(there, found))
+    for one in found:
         standing = one.environment
         if standing.name == wanted.name and standing.ephemeral.over(now):
             progress.say(f"{standing.name} was {standing.ephemeral}: taking it away first")
@@ -57,6 +74,17 @@ def make_room(wanted: Environment, means: Means, progress: Progress, now: dateti
                 )
         elif standing.name == wanted.name:
             refusals.another(wanted, standing)
+    clouds.refuse_stack(wanted)
+
+
+def _unknown(strays: Iterable[Stray], found: Collection[Found]) -> Iterator[Found]:
+    """Yield what tags tell of and this machine has no note of."""
+    here = {(one.environment.name, one.environment.ephemeral.expires) for one in found}
+    for stray in strays:
+        of = stray.environment
+        if (of.name, of.ephemeral.expires) not in here:
+            where = f"account {of.aws.account}"
+            yield Found(environment=of, identity="", where=where, resources=stray.resources)
 
 
 def _judged(
@@ -65,13 +93,22 @@ def _judged(
     of = found.environment.ephemeral
     if not of.over(now):
         return _answer(found, "kept", f"its time is over at {shown(of.until or now)}")
-    if dry_run:
+    if dry_run and not _lost(found):
         return _answer(found, "would remove", _over(of))
     return _removed(found, means, progress, why=_over(of))
 
 
 def _removed(found: Found, means: Means, progress: Progress, *, why: str) -> Reaped:
     name = found.environment.name
+    if _lost(found):
+        return _answer(
+            found,
+            "left",
+            f"{why}: {len(found.resources)} resources bear its tags, and its state is on the "
+            "machine that made it, or gone. Run opsctl env reap there; else delete them by hand: "
+            "aws resourcegroupstaggingapi get-resources --tag-filters "
+            f"Key=environment,Values={name} Key=ephemeral,Values=true",
+        )
     progress.say(f"{name} {found.environment.ephemeral}: {why}")
     try:
         run = _remove(found, means, progress, why)
@@ -101,6 +138,11 @@ def _remove(found: Found, means: Means, progress: Progress, why: str) -> str | N
     return remove(environment, means, progress, why=why)
 
 
+def _lost(found: Found) -> bool:
+    """Return whether nobody here can destroy it, as its state is nowhere to be found."""
+    return bool(found.resources) and not found.environment.aws.state.backend
+
+
 def _over(of: Ephemeral) -> str:
     return f"its time was over at {shown(of.until)}" if of.until else ""
 
@@ -116,6 +158,7 @@ def _answer(found: Found, verdict: str, detail: str, *, run: str | None = None) 
             "where": found.where,
             "verdict": verdict,
             "detail": detail,
+            "resources": found.resources,
             "run": run,
         }
     )

@@ -54,4 +54,9 @@ def open_engine(declared: Declared, say: Callable[[str], None] = lambda _: None)
             f"infrastructure needs the Python package {missing.name}, which is not installed",
             hint="pip install 'opsctl[infrastructure]'",
         ) from missing
-    return Engine(declared.workspace, say=say, lookup=declared.lookup)
+    return Engine(
+        declared.workspace,
+        say=say,
+        lookup=declared.lookup,
+        lock_lasts=declared.lock_lasts,
+    )

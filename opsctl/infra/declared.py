@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from opsctl.infra.guardrails.rule import Facts
 from opsctl.infra.guardrails.waivers import Waiver
@@ -29,6 +30,8 @@ class Declared:
     """What stands against an update, as the account has it."""
     lookup: Lookup = nowhere
     """Finds what a killed update may have made."""
+    lock_lasts: timedelta | None = None
+    """For how long an engine may hold the lock of the stack; None: until somebody says."""
     looks: bool = False
     """Whether a plan looks at what is there, not only at what was declared last."""
     keep_going: bool = False

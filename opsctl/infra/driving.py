@@ -7,7 +7,7 @@ import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from pulumi import log
@@ -69,8 +69,9 @@ class Driver:
         workspace: Workspace,
         *,
         say: Callable[[str], None] = lambda _: None,
+        lock_lasts: timedelta | None = None,
     ) -> None:
-        """Find the engine.
+        """Find the engine; a lock that is older than it `lasts` is no living engine's.
 
         Raises:
             ToolMissing: Pulumi is not here; the hint says how to obtain it.
@@ -78,7 +79,7 @@ class Driver:
         """
         workspace.check()
         self.workspace = workspace
-        self._say = say
+        self._say, self._lock_lasts = say, lock_lasts
         binary = programs.path("pulumi", "pulumi")
         found = programs.locate("pulumi")
         assert found is not None  # noqa: S101 - it was found in the line before
@@ -171,7 +172,12 @@ class Driver:
             found = locks.holders(text)
             since = note.unsettled if note else None
             shared = bool(self.workspace.backend)
-            if not found or not all(locks.stale(h, shared=shared, unsettled=since) for h in found):
+            now = datetime.now(UTC)
+            if not found or not all(
+                locks.stale(h, shared=shared, unsettled=since)
+                or locks.outlived(h, lasts=self._lock_lasts, now=now)
+                for h in found
+            ):
                 raise locks.refused(self.workspace.environment, text) from refusal
         self._say("the lock of a killed engine is taken away")
         self.pulumi("cancel", "--yes")

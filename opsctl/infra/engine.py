@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
 
@@ -42,8 +43,11 @@ class Engine:
         *,
         say: Callable[[str], None] = _nobody,
         lookup: Lookup = pending.nowhere,
+        lock_lasts: timedelta | None = None,
     ) -> None:
         """Find the engine; `lookup` says what a killed run has made.
+
+        `lock_lasts` is for how long an engine may hold its lock; None: until somebody says.
 
         Raises:
             ToolMissing: Pulumi is not here; the hint says how to obtain it.
@@ -51,7 +55,7 @@ class Engine:
         """
         self.workspace = workspace
         self._say, self._lookup = say, lookup
-        self._driver = Driver(workspace, say=say)
+        self._driver = Driver(workspace, say=say, lock_lasts=lock_lasts)
 
     def preview(self, program: Program, *, refresh: bool = False) -> Preview:
         """Return what an update would do; nothing is changed. With `refresh` it looks first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from opsctl.errors import Locked
@@ -52,6 +52,11 @@ def stale(holder: Holder, *, shared: bool, unsettled: datetime | None) -> bool:
     return not shared or (
         unsettled is not None and holder.since >= unsettled.replace(microsecond=0)
     )
+
+
+def outlived(holder: Holder, *, lasts: timedelta | None, now: datetime) -> bool:
+    """Return whether a lock is older than any engine holds it; None: nobody can say."""
+    return lasts is not None and now - holder.since > lasts
 
 
 def refused(environment: str, refusal: str) -> Locked:

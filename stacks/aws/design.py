@@ -18,7 +18,7 @@ from stacks.aws.holdings import bucket_parts, database_part, failover_records
 from stacks.aws.latency import REGIONS
 from stacks.aws.login import Login, login
 from stacks.aws.machines import Machine, machine, machine_faults
-from stacks.aws.naming import EPHEMERAL, SHARED, slug_of
+from stacks.aws.naming import EPHEMERAL, MADE_BY, MANAGED, SHARED, slug_of
 from stacks.aws.parts import (
     Bucket,
     Budget,
@@ -332,14 +332,16 @@ def _budget(environment: Environment, settings: AwsSettings) -> Budget:
 
 
 def _tags(environment: Environment, settings: AwsSettings) -> dict[str, str]:
+    made_by = environment.ephemeral.owner
     return {
         "environment": environment.name,
         "tier": environment.tier.value,
         "dr": environment.dr.value,
         "owner": settings.owner,
-        "expires": settings.expires or "never",
+        "expires": environment.ephemeral.expires or settings.expires or "never",
         "ephemeral": "true" if settings.ephemeral else "false",
-        "managed-by": "opsctl",
+        **dict((MANAGED,)),
+        **({MADE_BY: made_by.replace("#", "-")} if made_by else {}),  # no sign that AWS takes
     }
 
 

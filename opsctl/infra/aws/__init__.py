@@ -7,7 +7,7 @@ and Debian's own image of this day. Everything else is decided by `stacks.aws`, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from opsctl.infra.previewed import Action, Preview
 from opsctl.infra.workspace import Workspace
 from opsctl.model.aws import AwsSettings, Role, region_of
 from opsctl.model.environment import WITNESS, Environment
+from opsctl.model.ephemeral import Ephemeral
 from opsctl.model.faults import written
 from opsctl.model.hosts import PORT
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 DEBIAN = "136693071363"
 """The account in which Debian publishes its images."""
 IMAGE = "debian-12-amd64-*"
+CREDENTIALS_LAST = timedelta(hours=1)
+"""Of the role of CI; `stacks.aws.ci_identity` says so."""
 BOOKS_PORT = 5432
 PAGE_PORT = 443
 
@@ -60,7 +63,16 @@ def declared(environment: Environment) -> Declared:
         unmet=lambda: made().unmet,
         prechecks=lambda seen: _prechecked(made(), seen),
         lookup=lookup.in_account(environment.aws.account),
+        lock_lasts=lock_lasts(environment.ephemeral, datetime.now(UTC)),
     )
+
+
+def lock_lasts(ephemeral: Ephemeral, now: datetime) -> timedelta | None:
+    """Return for how long an engine may hold a lock of what is past its time; None of all else.
+
+    Nobody is left to ask for it, and its job's credentials were good for an hour.
+    """
+    return CREDENTIALS_LAST if ephemeral.over(now) else None
 
 
 def _prechecked(made: Design, seen: Preview) -> tuple[Precheck, ...]:

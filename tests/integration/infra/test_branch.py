@@ -19,6 +19,7 @@ from stacks.aws.policies import CI_KEY
 from tests.integration.infra import branch
 from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
+from tests.support.aws.server import REGION
 from tests.support.process import wait_for
 
 REPOSITORY = Path(__file__).parents[3]
@@ -246,3 +247,70 @@ def test_what_cannot_be_is_refused_with_every_fault_before_anything_is_made(
     assert "real money" in branches.run(*UP, "--name", "pr-1", code=2)
     assert branches.left() == {}
     assert not branches.stands("pr-1")
+
+
+def test_what_a_machine_left_that_is_gone_is_found_by_its_tags_and_named(
+    branches: Branches,
+) -> None:
+    firm = branches.firm
+    firm.write_cloud(aws={"ci": {"repository": "acme/books"}})
+    branches.run(*UP, "--name", "pr-1", "--owner", "run 7", "--keep")
+    firm.variables["OPSCTL_STATE"] = str(firm.home / "another")
+    said = branches.run(*UP, "--name", "pr-1", code=2)
+    assert "the name pr-1 is taken: an environment of run 7 until" in said
+    (found,) = branches.run("env", "reap")["environments"]
+    assert (found["verdict"], found["owner"]) == ("kept", "run 7")
+
+    firm.variables[branch.LATER] = "7300"
+    (found,) = branches.run("env", "reap", code=1)["environments"]
+    assert found["verdict"] == "left"
+    (instance,) = firm.instances()
+    (network,) = firm.networks()
+    named = "\n".join(found["resources"])
+    assert instance["InstanceId"] in named
+    assert network in named
+    assert "Key=environment,Values=pr-1" in found["detail"]
+    assert not (firm.home / "another/environments/pr-1").exists()
+
+    # Where its state is, it is taken away; and what AWS remembers of it is not taken for it.
+    firm.variables["OPSCTL_STATE"] = str(firm.home / "state")
+    (found,) = branches.run("env", "reap")["environments"]
+    assert found["verdict"] == "removed"
+    assert branches.left() == {}
+    assert branches.run("env", "reap")["environments"] == []
+
+
+def test_with_its_state_in_a_bucket_any_machine_reaps_it(branches: Branches) -> None:
+    firm = branches.firm
+    firm.server.client("s3").create_bucket(
+        Bucket="eph-states", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    state = {
+        "backend": "s3://eph-states/branches?use_path_style=true",
+        "key": f"awskms://alias/{CI_KEY}?region={REGION}",
+    }
+    firm.write_cloud(aws={"ci": {"repository": "acme/books"}, "state": state})
+    before = branches.left()
+    killed(branches, "pr-1")
+    firm.variables["OPSCTL_STATE"] = str(firm.home / "another")
+    (found,) = branches.run("env", "reap")["environments"]
+    assert found["verdict"] == "kept"
+    (found,) = branches.run("env", "down", "pr-1")["environments"]
+    assert found["verdict"] == "held"  # nobody here can say that its engine is dead
+    assert len(firm.instances()) == 1
+    firm.variables[branch.LATER] = "7300"
+    (found,) = branches.run("env", "reap", "--dry-run")["environments"]
+    assert found["verdict"] == "would remove"
+    (found,) = branches.run("env", "reap")["environments"]
+    assert found["verdict"] == "removed"
+    assert branches.left() == before
+    assert not (firm.home / "another/environments/pr-1").exists()
+
+    # A name that a stack which stays has in the bucket is no ephemeral one's.
+    firm.write_cloud(aws={"state": state})
+    firm.run("deploy", "cloud", "--only", "infrastructure")
+    (firm.home / "Pulumi.base.yaml").write_text((firm.home / "Pulumi.cloud.yaml").read_text())
+    (firm.home / "Pulumi.cloud.yaml").unlink()
+    firm.variables["OPSCTL_STATE"] = str(firm.home / "third")
+    said = branches.run("env", "up", "--from", "base", "--name", "cloud", code=2)
+    assert "the name cloud is taken, by a stack in s3://eph-states" in said

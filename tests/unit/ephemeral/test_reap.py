@@ -10,8 +10,9 @@ from opsctl import evidence
 from opsctl.deploy import records
 from opsctl.deploy.lock import held
 from opsctl.deploy.pipeline import Pipeline
+from opsctl.ephemeral.clouds import Stray
 from opsctl.ephemeral.reaping import make_room, reap
-from opsctl.errors import UsageError
+from opsctl.errors import OpsctlError, UsageError
 from opsctl.model.environment import Environment
 from opsctl.model.ephemeral import Ephemeral, written
 from opsctl.state import environment_folder
@@ -112,3 +113,59 @@ def test_the_command_line_says_what_it_found(opsctl: Opsctl, target: FakeTarget)
     assert done.code == 0
     assert "would remove" in done.out
     assert opsctl("env", "reap", "--output", "json").json["environments"][0]["verdict"] == "removed"
+
+
+def in_cloud(name: str, hours: float, backend: str = "") -> Stray:
+    """Return what an account has of an environment that ends so many hours from now."""
+    state = {"backend": backend, "key": "awskms://alias/x?region=eu-central-1"} if backend else {}
+    aws = {"account": "123456789012", "owner": "x", "region": "eu-central-1", "state": state}
+    of = {**ephemeral(name, hours).model_dump(), "target": "docker", "infrastructure": "aws"}
+    made = Environment.model_validate({**of, "aws": aws})
+    return Stray(environment=made, resources=("arn:aws:ec2:::vpc/vpc-1",))
+
+
+def test_what_an_account_has_is_left_where_nobody_here_has_its_state(
+    target: FakeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strays = (in_cloud("lost", -1), in_cloud("running", 1), in_cloud("kept", -1, "s3://states/x"))
+    away = ("account 210987654321: AWS does not answer",)
+    monkeypatch.setattr("opsctl.ephemeral.clouds.look", lambda: (strays, away))
+    removed: list[str] = []
+
+    def remove(of: Environment, *_: object, why: str) -> str:
+        removed.append(f"{of.name} {why}")
+        return "run-1"
+
+    monkeypatch.setattr("opsctl.ephemeral.reaping.remove", remove)
+    dry = reap(means(target), Recorded(), NOW, dry_run=True)
+    assert [one.verdict for one in dry.environments] == ["left", "kept", "would remove"]
+    found = reap(means(target), Recorded(), NOW)
+    assert [one.verdict for one in found.environments] == ["left", "kept", "removed"]
+    assert found.environments[0].resources == ("arn:aws:ec2:::vpc/vpc-1",)
+    assert found.unreachable == away
+    assert removed == ["kept its time was over at 2027-01-31T14:00:00Z"]
+
+
+def test_an_account_that_cannot_be_asked_is_named(
+    opsctl: Opsctl, target: FakeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (opsctl.project / "Pulumi.daily.yaml").read_text()
+    said = """
+  trading:infrastructure: aws
+  trading:target: docker
+  trading:aws:
+    account: "123456789012"
+    owner: x
+    region: eu-central-1
+    ci: {repository: acme/books}
+"""
+    lines = [one for one in text.splitlines() if not one.strip().startswith("trading:target")]
+    (opsctl.project / "Pulumi.cloud.yaml").write_text("\n".join(lines) + said)
+
+    def away(*_: object) -> None:
+        raise OpsctlError("AWS does not answer")
+
+    monkeypatch.setattr("opsctl.ephemeral.clouds.strays", away)
+    done = opsctl("env", "reap")
+    assert (done.code, target.applied) == (1, [])
+    assert "not asked: account 123456789012: AWS does not answer" in done.out

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from opsctl.infra import locks
+from opsctl.infra.aws import lock_lasts
+from opsctl.model.ephemeral import Ephemeral
 from tests.support.process import wait_for
 
 REFUSAL = """error: the stack is currently locked by 1 lock(s). Either wait for the other
@@ -69,3 +71,17 @@ def test_the_lock_of_a_living_engine_is_none_of_a_dead_one(tmp_path: Path) -> No
         state = Path(f"/proc/{process.pid}/stat")
         wait_for(lambda: state.read_text().split()[2] == "Z", "its death")
         assert locks.stale(held_by(process.pid), shared=False, unsettled=None)
+
+
+def test_a_lock_is_outlived_only_where_somebody_says_for_how_long_one_is_held() -> None:
+    hour, held = timedelta(hours=1), held_by(41, "box")
+    assert locks.outlived(held, lasts=hour, now=AT + hour + timedelta(seconds=1))
+    assert not locks.outlived(held, lasts=hour, now=AT + hour)
+    assert not locks.outlived(held, lasts=None, now=AT + timedelta(days=365))
+
+
+def test_in_a_cloud_only_what_is_past_its_time_has_locks_that_are_outlived() -> None:
+    job = Ephemeral(owner="run 7", expires="2026-11-30T00:54:15Z")
+    assert lock_lasts(job, AT) == timedelta(hours=1)
+    assert lock_lasts(job, AT - timedelta(seconds=1)) is None
+    assert lock_lasts(Ephemeral(owner="", expires=""), AT) is None

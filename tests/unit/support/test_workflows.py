@@ -15,11 +15,13 @@ from tests.support.workflows import FILES, FOLDER, REPOSITORY, Job, jobs, workfl
 JOBS = [job for path in FILES for job in jobs(path)]
 ACTIONS = {"checkout", "setup-python", "setup-go", "cache", "upload-artifact", "download-artifact"}
 RIGHTS = {
+    "branch-cloud.environment": {"contents": "read", "id-token": "write"},
     "plan.plan": {"contents": "read", "id-token": "write"},
     "plan.comment": {"pull-requests": "write"},
     "deploy.plan": {"contents": "read", "id-token": "write"},
     "deploy.deploy": {"contents": "read", "id-token": "write"},
     "nightly.nightly": {"contents": "read", "id-token": "write"},
+    "reap.reap": {"contents": "read", "id-token": "write"},
 }
 """The jobs that get more than to read the repository."""
 GIVEN = {"GITHUB_ENV", "GITHUB_PATH", "GITHUB_RUN_ID", "GITHUB_STEP_SUMMARY", "HOME", "PWD"}
