@@ -30,6 +30,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 MODULES = (
+    "dill",
     "tests.support.aws.language",
     "tests.support.aws.plugin",
     "tests.support.aws.provider",
@@ -42,6 +43,7 @@ MODULES = (
     "opsctl.cli.stack",
     "opsctl.infra.engine",
     "opsctl.infra.whole",
+    "pulumi.dynamic",
     "pulumi_aws.cloudwatch",
     "pulumi_aws.ec2",
     "pulumi_aws.route53",

@@ -15,6 +15,7 @@ from opsctl.infra.engine import Engine
 from opsctl.infra.workspace import Workspace
 from tests.integration.infra import driver
 from tests.integration.infra.files import GATE, Declared, declared
+from tests.integration.infra.forked import ForkedWorkspace, python
 from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
 from tests.support.process import Process, wait_for
@@ -32,9 +33,11 @@ class Stack:
 
     @property
     def workspace(self) -> Workspace:
-        """Where it lives."""
-        return Workspace(
-            environment=self.environment, backend=self.variables.get(driver.BACKEND, "")
+        """Where it lives; what a test kills is no `engine`, but a `command` with its plugins."""
+        return ForkedWorkspace(
+            environment=self.environment,
+            backend=self.variables.get(driver.BACKEND, ""),
+            python=python(self.folder.parent / "python"),
         )
 
     @property
