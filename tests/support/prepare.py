@@ -16,6 +16,8 @@ from tests.support import compose
 from tests.support.guest import machine
 
 SERVERS = ("postgresql", "valkey", "etcd", "seaweedfs", "prometheus", "alertmanager", "pulumi")
+DRILLS = ("libfaketime",)
+"""What a drill installs when it is run, and a test of its fault does not."""
 
 
 CONTAINERS = ("docker.io", "mmdebstrap", "docker-registry", "openssh-server", "openssh-client")
@@ -78,7 +80,9 @@ def _installed(*packages: str) -> str | None:
 def main() -> int:
     """Obtain everything; return the exit code (what is only skipped is no failure)."""
     try:
-        programs.obtain(SERVERS, lambda name, stage: print(f"-- {name}: {stage}", flush=True))
+        programs.obtain(
+            (*SERVERS, *DRILLS), lambda name, stage: print(f"-- {name}: {stage}", flush=True)
+        )
     except OpsctlError as error:
         print(f"error: {error.message}\n  hint: {error.hint}", file=sys.stderr)
         return 1

@@ -17,6 +17,7 @@ from opsctl.infra import session
 from opsctl.infra.workspace import FOLDER
 from stacks.aws.policies import CI_KEY
 from tests.integration.infra import branch
+from tests.support import preloaded
 from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
 from tests.support.aws.server import REGION
@@ -33,6 +34,9 @@ class Branches:
     def __init__(self, firm: Firm) -> None:
         self.firm = firm
         self.argv = [sys.executable, "-m", "tests.integration.infra.branch"]
+        self.forked = firm.home / "branch"
+        """The same for what runs to its end."""
+        preloaded.program(self.forked, branch.__name__, branch.main.__name__, orphaned_s=0)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -54,7 +58,7 @@ class Branches:
     def run(self, *words: str, code: int = 0) -> Any:
         """Run a command to its end; return its result."""
         done = subprocess.run(
-            [*self.argv, *words, "--output", "json"],
+            [str(self.forked), *words, "--output", "json"],
             cwd=self.firm.home,
             env=self.variables,
             stdin=subprocess.DEVNULL,
