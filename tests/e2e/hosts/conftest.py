@@ -9,7 +9,11 @@ import docker
 import pytest
 from docker import DockerClient
 
+from tests.e2e.conftest import Deployed
 from tests.support.second_host import SecondHost
+
+HANDED_OVER_S = 60.0
+"""Within which a site that stands by is ready to lead, and leads."""
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,9 @@ def engines(other_host: SecondHost) -> Iterator[tuple[DockerClient, DockerClient
     yield found[0], found[1]
     for client in found:
         client.close()
+
+
+def led_by(apart: Deployed, site: str) -> bool:
+    """Return whether a site leads: a planned failover to it is refused for that, or made."""
+    done = apart.run("failover", "apart", "--to", site, "--output", "json", check=False)
+    return '"already"' in done.stdout

@@ -20,7 +20,9 @@ from opsctl.provision.inventory import BoxHost
 from opsctl.provision.standing import environments
 from opsctl.targets.docker import naming
 from tests.e2e.conftest import OPSCTL, Deployed
+from tests.e2e.hosts.conftest import HANDED_OVER_S, led_by
 from tests.support.second_host import FAR, NEAR, SecondHost, key
+from tests.support.servers import wait_for
 
 
 def places(engine: DockerClient) -> set[str]:
@@ -127,7 +129,7 @@ def test_a_host_that_is_not_the_one_that_is_known_is_not_spoken_to(
 
 
 def test_the_order_path_leaves_a_box_that_is_drained(apart: Deployed) -> None:
-    apart.run("failover", "apart", "--to", "b", check=False)  # it may lead already
+    wait_for(lambda: led_by(apart, "b"), "b to lead", HANDED_OVER_S)
     box = BoxHost(
         name="far",
         address=FAR,
@@ -145,7 +147,7 @@ def test_the_order_path_leaves_a_box_that_is_drained(apart: Deployed) -> None:
 
 
 def test_a_leader_on_the_other_host_is_killed_and_succeeded(apart: Deployed) -> None:
-    apart.run("failover", "apart", "--to", "b", check=False)  # it may lead already
+    wait_for(lambda: led_by(apart, "b"), "b to lead", HANDED_OVER_S)
     found = apart.json("drill", "run", "leader-kill", "apart", check=False)
     measured = found["measured"]
     assert (measured["orders_lost"], measured["orders_duplicated"]) == (0, 0), found["findings"]

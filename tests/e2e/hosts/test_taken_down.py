@@ -8,6 +8,7 @@ from docker import DockerClient
 
 from opsctl.targets.docker import naming
 from tests.e2e.conftest import Deployed
+from tests.e2e.hosts.conftest import HANDED_OVER_S, led_by
 from tests.support.second_host import SecondHost
 from tests.support.servers import wait_for
 
@@ -23,17 +24,11 @@ def left(engine: DockerClient) -> list[Any]:
     ]
 
 
-def led_by(apart: Deployed, site: str) -> bool:
-    """Return whether a site leads: a planned failover to it would be refused for that."""
-    done = apart.run("failover", "apart", "--to", site, "--output", "json", check=False)
-    return '"already"' in done.stdout
-
-
 def test_a_host_that_is_lost_is_succeeded_named_and_taken_down_once_it_is_back(
     apart: Deployed, other_host: SecondHost, engines: tuple[DockerClient, DockerClient]
 ) -> None:
     here, there = engines
-    apart.run("failover", "apart", "--to", "b", check=False)
+    wait_for(lambda: led_by(apart, "b"), "b to lead", HANDED_OVER_S)
     other_host.lose()
     wait_for(lambda: led_by(apart, "a"), "a to lead", TAKEN_OVER_S)
     status = apart.json("status", "apart", check=False)
