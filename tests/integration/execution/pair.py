@@ -73,9 +73,11 @@ class Pair:
     async def until_ready(self, *sites: str) -> None:
         """Wait until sites lead or follow."""
         for site in sites:
-            with contextlib.suppress(AssertionError):
+            try:
                 await eventually(site, lambda site=site: not self.ready(site))  # type: ignore[misc]
-            assert not (why := self.ready(site)), f"{why}\n{self.execution[site].log()[-3_000:]}"
+            except AssertionError as late:
+                told = f"{self.ready(site)}\n{self.execution[site].log()[-3_000:]}"
+                raise AssertionError(told) from late
 
     async def overview(self) -> Overview:
         """Return who leads."""
