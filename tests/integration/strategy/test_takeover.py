@@ -18,7 +18,11 @@ from tests.unit.strategy.market import FIRST_LIVE
 MONTH = 21
 """Trading days."""
 NOBODY = "nobody"
-"""A strategy that is waited for in vain: a day lasts until a test lets it end."""
+"""A strategy that is waited for in vain: a day lasts until a test lets it end.
+
+A site that waited for its own would end the day for the other one, whose bus may not know yet
+what was filled: it would count as filled what is open, and decide on another equity.
+"""
 REPLAY: Mapping[str, object] = {"tape": "prices", "tape_start": START_DAY, "day_s": "0"}
 EVERY_DAY: dict[str, int | str | bool] = {"rebalance_days": 1, "weighting": "closed_form"}
 """Orders on each day: a day on which the strategy holds would show nothing."""
@@ -27,7 +31,7 @@ Content = tuple[object, ...]
 
 
 @contextlib.contextmanager
-def trading(waits_for: str = "momentum") -> Iterator[tuple[Pair, dict[str, Site]]]:
+def trading() -> Iterator[tuple[Pair, dict[str, Site]]]:
     """Run both sites, each with the whole chain on a feed, a bus and books of its own."""
     with contextlib.ExitStack() as stack:
         running = stack.enter_context(pair(profile=REPLAY, detection_ms=2_000))
@@ -41,7 +45,7 @@ def trading(waits_for: str = "momentum") -> Iterator[tuple[Pair, dict[str, Site]
             site.start("strategy", site.strategy_settings(parameters=EVERY_DAY))
         asyncio.run(running.until_ready(*SITES))
         for site in sites.values():
-            site.start("data", site.data_settings(day_s="0", strategy=waits_for))
+            site.start("data", site.data_settings(day_s="0", strategy=NOBODY))
         yield running, sites
 
 
@@ -77,20 +81,27 @@ def next_day(site: Site, seq: int) -> None:
     client.close()
 
 
+def month(sites: Mapping[str, Site]) -> Iterator[str]:
+    """Let a month pass, day by day; yield which site is to lead the next day, if it moves."""
+    days = range(FIRST_LIVE, FIRST_LIVE + MONTH)
+    for seq, heir in zip(days, itertools.cycle("ba"), strict=False):
+        for site in sites.values():
+            settled(site, f"momentum-{seq}")
+        yield heir
+        next_day(sites["a"], seq)
+
+
 def test_a_month_is_decided_alike_with_a_handover_at_every_decision_and_with_none() -> None:
     with trading() as (running, sites):
-        settled(sites["a"], f"momentum-{FIRST_LIVE + MONTH - 1}")
+        for _ in month(sites):
+            pass
         undisturbed = content(journaled(running))
         assert len(asyncio.run(running.epochs())) == 1
     assert sum(bool(intents) for _, _, intents, _ in undisturbed) >= MONTH - 1  # one has dust only
 
-    with trading(NOBODY) as (running, sites):
-        days = range(FIRST_LIVE, FIRST_LIVE + MONTH)
-        for seq, heir in zip(days, itertools.cycle("ba"), strict=False):
-            for site in sites.values():
-                settled(site, f"momentum-{seq}")
+    with trading() as (running, sites):
+        for heir in month(sites):
             asyncio.run(hand_over(running, heir))
-            next_day(sites["a"], seq)
         epochs = asyncio.run(running.epochs())
         emitted = {name: content(site.decisions()) for name, site in sites.items()}
         moved = content(journaled(running))
