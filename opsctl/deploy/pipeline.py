@@ -1,14 +1,9 @@
-"""The pipeline: observe, plan, apply, health, verify, evidence.
-
-Every step leaves what the next command needs to continue, should this process be killed
-right after it: `in_progress.json` is there before the first change and goes only when the
-evidence is written, `applied.json` names the last deployment that became healthy.
-"""
+"""The pipeline: what each command observes, refuses, plans and carries out, under one lock."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,27 +11,23 @@ from functools import partial
 
 from opsctl import custody, evidence
 from opsctl.deploy import identity, records, refusals
-from opsctl.deploy.books import Books
+from opsctl.deploy.carrying_out import Arguments, carry_out, confirm
 from opsctl.deploy.change import Change, Wanted, since
 from opsctl.deploy.history import choose, deployments
 from opsctl.deploy.interrupt import Interruption
 from opsctl.deploy.lock import Lock, held
 from opsctl.deploy.means import Means
-from opsctl.deploy.outcome import Deployed, Destroyed, Rotated, Taken
+from opsctl.deploy.outcome import Deployed, Destroyed, Rotated
 from opsctl.deploy.progress import Progress
 from opsctl.deploy.records import Deployment, InProgress
 from opsctl.deploy.rollout import Planned, rollout
-from opsctl.deploy.store import store_of
-from opsctl.deploy.update import Recorded
-from opsctl.errors import Contended, Interrupted, Locked, OpsctlError, UsageError
+from opsctl.errors import Contended, UsageError
 from opsctl.model.environment import Environment
-from opsctl.model.feasibility import rehearsal
 from opsctl.state import environment_folder
 from opsctl.targets import open_backend
-from opsctl.targets.base import Event, Plan, difference
+from opsctl.targets.base import difference
 from opsctl.targets.rotation import bearing
 
-Arguments = Mapping[str, object]
 CHOICES = 8
 """How often something else is chosen where another took it: more than ever begin at once."""
 
@@ -103,9 +94,9 @@ class Pipeline:
                 plan = difference(name, wanted.services, target.observe())
                 self.progress.planned(plan)
                 if plan.empty and wanted.same and unfinished is None:
-                    return _confirm(wanted, change, began)
+                    return confirm(wanted, change, began)
                 try:
-                    return _carry_out(wanted, plan, change, began, arguments, verify=verify)
+                    return carry_out(wanted, plan, change, began, arguments, verify=verify)
                 except Contended as taken:
                     if not (choices := choices - 1):
                         raise
@@ -153,7 +144,7 @@ class Pipeline:
             refusals.foreign(wanted)
             plan = difference(name, wanted.services, target.observe())
             self.progress.planned(plan)
-            return _carry_out(wanted, plan, change, began, arguments, verify=verify)
+            return carry_out(wanted, plan, change, began, arguments, verify=verify)
 
     def rotate(self, environment: Environment, *, arguments: Arguments) -> Rotated:
         """Change an environment's certificate authority for another, step by step.
@@ -188,7 +179,7 @@ class Pipeline:
                 plan = difference(name, services, target.observe())
                 if not plan.empty or unfinished is not None:
                     self.progress.planned(plan)
-                    done = _carry_out(wanted, plan, change, began, arguments, verify=False)
+                    done = carry_out(wanted, plan, change, began, arguments, verify=False)
                     runs.append(done.run)
                     former, unfinished = _applied(name), None
                 if begun and not rotation.under_way:
@@ -284,113 +275,6 @@ def _applied(name: str) -> Deployment:
     if found is None:
         raise UsageError(f"{name} is not deployed", hint=f"opsctl deploy {name}")
     return found
-
-
-def _confirm(wanted: Wanted, change: Change, began: float) -> Deployed:
-    """Return that nothing had to change; what is still starting is waited for.
-
-    The tier was measured when the deployment was made: `opsctl verify` measures it again.
-    """
-    assert wanted.former is not None  # noqa: S101 - it is the same as what is wanted
-    running = {seen.key for seen in wanted.target.observe() if seen.state == "running"}
-    starting = tuple(service for service in wanted.services if service.key not in running)
-    change.await_health(wanted.target, starting)
-    return Deployed(
-        environment=wanted.environment.name,
-        run=wanted.former.run,
-        changed=False,
-        changes=(),
-        services=len(wanted.services),
-        rehearsal=rehearsal(wanted.environment),
-        duration_s=since(began),
-    )
-
-
-def _carry_out(
-    wanted: Wanted,
-    plan: Plan,
-    change: Change,
-    began: float,
-    arguments: Arguments,
-    *,
-    verify: bool,
-) -> Deployed:
-    """Apply a plan, and leave a deployment, its verification and its evidence."""
-    name = wanted.environment.name
-    wanted.target.preflight(wanted.services)
-    me = identity.ensure(name, wanted.target.host.identity)
-    committed = False
-    try:
-        with evidence.recorded(
-            command=wanted.command, environment=name, identity=me, arguments=arguments
-        ) as run:
-            records.begin(
-                InProgress(
-                    command=wanted.command,
-                    run=run.id,
-                    at=datetime.now(UTC),
-                    environment=wanted.environment,
-                )
-            )
-            run.result = {"changes": [c.model_dump(mode="json") for c in plan.changes]}
-            update = Recorded(wanted.environment, wanted.services, wanted.target.host, run.id)
-            update.record()
-            books = Books(wanted, me)
-            steps = _reach_or_restore(wanted, plan, change, update, books)
-            deployment = Deployment(
-                run=run.id,
-                at=datetime.now(UTC),
-                identity=me,
-                environment=wanted.environment,
-                services=wanted.services,
-                before=wanted.before,
-                restores=wanted.restores.run if wanted.restores else None,
-            )
-            if not update.over():
-                change.progress.say(
-                    "the journal does not answer, so that the record of this update stays in it: "
-                    "the next command that changes the environment removes it"
-                )
-            records.commit(deployment, run.folder)
-            committed = True
-            verification = change.verify(wanted) if verify else None
-            result = Deployed(
-                environment=name,
-                run=run.id,
-                changed=True,
-                changes=plan.changes,
-                steps=steps,
-                restores=deployment.restores,
-                services=len(wanted.services),
-                rehearsal=rehearsal(wanted.environment),
-                duration_s=since(began),
-                verification=verification,
-            )
-            run.result = result.model_dump(mode="json")
-            run.exit_code = 0 if result.kept else 3
-            run.store = store_of(wanted.target)
-    finally:
-        if committed:  # a verification that fails leaves a whole deployment
-            records.end(name)
-    return result
-
-
-def _reach_or_restore(
-    wanted: Wanted, plan: Plan, change: Change, update: Recorded, books: Books
-) -> tuple[Taken, ...]:
-    def heard(event: Event) -> None:
-        update.heard(event)
-        books.heard(event)
-
-    try:
-        return change.reach(wanted, plan, heard)
-    except (Interrupted, Locked):
-        raise  # the update stays recorded: the next change goes on from here
-    except (OpsctlError, OSError) as fault:
-        failed = change.restore(wanted, fault)
-        if records.in_progress(wanted.environment.name) is None:
-            update.over()
-        raise failed from fault
 
 
 def _leave_nothing(name: str, lock: Lock) -> None:
