@@ -37,9 +37,11 @@ _UNKNOWN = frozenset(
 
 TXN, RANGE, COMPACT = (f"/etcdserverpb.KV/{name}" for name in ("Txn", "Range", "Compact"))
 WATCH = "/etcdserverpb.Watch/Watch"
-STATUS, DEFRAGMENT, ALARM = (
-    f"/etcdserverpb.Maintenance/{name}" for name in ("Status", "Defragment", "Alarm")
+STATUS, DEFRAGMENT, ALARM, MOVE_LEADER = (
+    f"/etcdserverpb.Maintenance/{name}" for name in ("Status", "Defragment", "Alarm", "MoveLeader")
 )
+LOOK_S = 0.001
+"""How often a member is asked whether it leads by now."""
 
 
 class EtcdError(Exception):
@@ -203,14 +205,49 @@ class Etcd:
 
     async def sizes(self) -> tuple[int, int]:
         """Return the bytes of the member's database, and those of them in use."""
-        raw = rpc.StatusRequest().SerializeToString()
-        deadline_s = max(self.deadline_s, 1.0)
-        found = rpc.StatusResponse.FromString(
-            await self._patiently(
-                lambda at: self._channels[at].call(STATUS, raw, timeout_s=deadline_s), 5.0
-            )
-        )
+        found = await self._patiently(self._status, 5.0)
         return int(found.dbSize), int(found.dbSizeInUse)
+
+    async def led_by(self) -> int | None:
+        """Return which member leads the others, as its place among ours: the nearest is 0.
+
+        None where nobody says: they elect, or it does not answer.
+        """
+        for at in range(len(self._channels)):
+            with contextlib.suppress(Failed):
+                found = await self._status(at)
+                if found.leader == found.header.member_id:
+                    return at
+        return None
+
+    async def lead_nearest(self, instead_of: int) -> bool:
+        """Have the member that leads hand over to the nearest; return whether that leads then.
+
+        Waits as long as a write may take, at most. The members refuse writes meanwhile.
+        """
+        try:
+            here = (await self._status(0)).header.member_id
+            request = rpc.MoveLeaderRequest(targetID=here).SerializeToString()
+            # It says that it is done at its next tick only; the nearest knows before.
+            moving = asyncio.create_task(
+                self._channels[instead_of].call(MOVE_LEADER, request, timeout_s=self.deadline_s)
+            )
+            try:
+                async with asyncio.timeout(self.deadline_s):
+                    while (await self._status(0)).leader != here:
+                        await asyncio.sleep(LOOK_S)
+                    return True
+            finally:
+                moving.cancel()
+                await asyncio.gather(moving, return_exceptions=True)
+        except (Failed, TimeoutError):
+            return False
+
+    async def _status(self, at: int) -> Any:
+        raw = await self._channels[at].call(
+            STATUS, rpc.StatusRequest().SerializeToString(), timeout_s=max(self.deadline_s, 1.0)
+        )
+        return rpc.StatusResponse.FromString(raw)
 
     async def compact(self, revision: int) -> None:
         """Forget what keys held before `revision`; a revision already forgotten is fine."""

@@ -309,6 +309,25 @@ class Leader:
                 await self._check()
             return bool(answer.succeeded)
 
+    async def draw(self) -> bool:
+        """Have the journal led by the member of this site; whether it was led by another.
+
+        A member that does not lead sends each write to the one that does, and hears from it
+        when that is done: two ways more for every append. Nothing is written meanwhile.
+        """
+        elsewhere = await self._store.led_by()
+        if not elsewhere:
+            return False
+        async with self._appending, self._beating:
+            asked = clock.monotonic()
+            drawn = await self._store.lead_nearest(elsewhere)
+        took_ms = round((clock.monotonic() - asked) * 1e3, 1)
+        if drawn:
+            log.info("the journal is led from here", took_ms=took_ms)
+        else:
+            log.warning("the journal's lead did not come here", took_ms=took_ms)
+        return True
+
     async def guarded(self, then: Sequence[Any]) -> Any:
         """Write something else under this leadership, once; `Deposed` where it is over."""
         answer = await self._store.attempt(

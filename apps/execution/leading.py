@@ -39,6 +39,9 @@ STUCK_S = 5.0
 """An order in doubt for so long is a fault."""
 COMPACT_S = 600.0
 """How often the store may forget superseded heartbeats."""
+DRAW_S, DRAW_RARELY_S = 1.0, 60.0
+"""How often is looked whether another site's member leads the journal, and how rarely at last
+where it did each time: a member that loses the lead again and again is not helped by it."""
 COLD_BEAT_S = 0.25
 """Alone, nobody is in a hurry."""
 BEAT_ANYWAY_S = 0.5
@@ -129,6 +132,8 @@ class Leading:
                 group.create_task(self._watch_kill())
                 group.create_task(self._tick())
                 group.create_task(self._compact())
+                if not place.alone:
+                    group.create_task(self._draw())
                 if place.gateway.exclusive is not None:
                     group.create_task(self._hold(place.gateway.exclusive))
         finally:
@@ -279,6 +284,14 @@ class Leading:
         while True:
             await asyncio.sleep(COMPACT_S)
             await retention.forget(self._place.journal)
+
+    async def _draw(self) -> None:
+        """Have the journal led from here: its members' lead follows that of the sites."""
+        every_s = DRAW_S
+        while True:
+            await asyncio.sleep(every_s)
+            drew = await self.leader.draw()
+            every_s = min(every_s * 2, DRAW_RARELY_S) if drew else DRAW_S
 
     async def _tick(self) -> None:
         """Ask again for answers that are overdue, and look at what waits."""

@@ -72,23 +72,21 @@ def flow(client: Traffic) -> None:
 def placed(
     scenario: Scenario, accounts: Accounts, former: Leadership, told: Timeline
 ) -> Leadership:
-    """Move the journal's leading member where the scenario wants it; return who leads then.
+    """Have the journal's leading member in the site that leads, if that is to be lost with it.
 
-    Into the site that leads or, where its loss is to leave the journal's leader alone, out
-    of it. The store elects for that, and a leader that cannot write meanwhile may be
-    succeeded; so may one under the first orders: who leads is looked up last of all, and
-    somebody new is told of. Raises `Blocked` where the two do not come to rest.
+    Returns who leads then. The lead follows that of the sites by itself, but not at once. The
+    store elects for that, and a leader that cannot write meanwhile may be succeeded; so may
+    one under the first orders: who leads is looked up last of all, and somebody new is told
+    of. Raises `Blocked` where the two do not come to rest.
     """
     for _ in range(TRIES):
-        if scenario.etcd_leader is not None:
-            others = (s for s in accounts.environment.trading_sites if s != former.site)
-            to = former.site if scenario.etcd_leader else next(others)
-            told.say(members.lead(accounts.environment, accounts.target, to))
+        if scenario.etcd_leader:
+            told.say(members.lead(accounts.environment, accounts.target, former.site))
             time.sleep(CALM_S)
         leader = leader_of(accounts)
         if leader.epoch != former.epoch:
             told.say(f"{leader.site} took epoch {leader.epoch} before the fault")
-        if leader.site == former.site or scenario.etcd_leader is None:
+        if leader.site == former.site or not scenario.etcd_leader:
             return leader
         former = leader
     raise Blocked("leadership goes to and fro without a fault: opsctl health, opsctl logs")

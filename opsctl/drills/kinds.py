@@ -80,15 +80,15 @@ class Freeze(_OfServices, Pulsed):
 class Lose(Fault):
     """SIGKILL processes of a site and keep them down for `hold_s`: all, or those of services.
 
-    With `etcd_leader` the journal's leading member is moved there before, with false away
-    from there; where nothing is said it stays where it is.
+    With `etcd_leader` the journal's leading member is moved there before; without, it is where
+    it is: mostly there, since it follows the leading site.
     """
 
     kind: Literal["lose"] = "lose"
     site: Place
     services: tuple[str, ...] = ()
     hold_s: Seconds
-    etcd_leader: bool | None = None
+    etcd_leader: bool = False
 
     @field_validator("services")
     @classmethod

@@ -66,9 +66,9 @@ class Scenario(Value):
     stop: Stop = Stop()
 
     @property
-    def etcd_leader(self) -> bool | None:
-        """Whether the journal's leading member has to be in the lost site; None: wherever it is."""
-        return next((f.etcd_leader for f in self.faults if isinstance(f, Lose)), None)
+    def etcd_leader(self) -> bool:
+        """Whether the journal's leading member has to be in the lost site."""
+        return any(isinstance(f, Lose) and f.etcd_leader for f in self.faults)
 
     def waits_s(self, recovery: DrPromise) -> float:
         """Return for how long the drill waits in an operator's place; 0 where none is needed."""

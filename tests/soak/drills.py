@@ -54,14 +54,6 @@ class Kind(NamedTuple):
     live_restore: bool | None = None
     """How the engine has to be set up for it, if that matters."""
 
-    @property
-    def name(self) -> str:
-        """What it is called in the table."""
-        with_it = self.says.get("etcd_leader")
-        if with_it is None:
-            return self.scenario
-        return f"{self.scenario}, {'with' if with_it else 'without'} the leader of etcd"
-
     def is_of(self, run: Mapping[str, Any]) -> bool:
         """Whether a run is one of these."""
         parameters: dict[str, Any] = run["parameters"]
@@ -82,7 +74,6 @@ KINDS = (
     Kind("leader-kill"),
     Kind("leader-freeze", says={"hold_s": 30.0}),
     Kind("site-loss", HELD, {"etcd_leader": True}),
-    Kind("site-loss", HELD, {"etcd_leader": False}),
     Kind("site-loss-etcd-leader", HELD),
     Kind("planned-handover"),
     Kind("failback"),
@@ -159,7 +150,7 @@ def page(runs: list[dict[str, Any]], target: str = "local") -> str:
     kinds = of_target(target)
     made = [kind for kind in kinds if any(map(kind.is_of, runs))]
     lines += [_row(kind, runs) for kind in made]
-    if left := [kind.name for kind in kinds if kind not in made]:
+    if left := [kind.scenario for kind in kinds if kind not in made]:
         lines += ["", f"Not made yet: {', '.join(left)}."]
     return "\n".join(lines) + "\n"
 
@@ -169,7 +160,7 @@ def _row(kind: Kind, every: list[dict[str, Any]]) -> str:
     measured = [r["measured"] for r in runs]
     took = [m["rto_ms"] for m in measured if m["rto_ms"] is not None]
     cells = (
-        kind.name,
+        kind.scenario,
         len(runs),
         sum(r["verdict"] == "passed" for r in runs),
         _ms(runs[0]["goal"]["rto_ms"] if runs else None),
@@ -198,13 +189,13 @@ def fill(kind: Kind, wanted: int, recorded: Recorded) -> None:
     """Make the runs of a kind that are missing."""
     in_vain = 0
     while (missing := wanted - len(begun(kind, recorded.runs()))) > 0:
-        print(f"-- {kind.name}: {missing} of {wanted} to be made", flush=True)
+        print(f"-- {kind.scenario}: {missing} of {wanted} to be made", flush=True)
         found = repeat(kind, min(AT_ONCE, missing), wanted - missing)
         for run in found:
             recorded.add(run)
         in_vain = 0 if begun(kind, found) else in_vain + 1
         if in_vain == IN_VAIN:
-            sys.exit(f"{kind.name} could not begin {IN_VAIN} times: {found[-1]['findings']}")
+            sys.exit(f"{kind.scenario} could not begin {IN_VAIN} times: {found[-1]['findings']}")
 
 
 def fits(kind: Kind, target: str) -> bool:
@@ -214,7 +205,8 @@ def fits(kind: Kind, target: str) -> bool:
     with connected() as engine:
         live: bool = engine.info["LiveRestoreEnabled"]
     if live is not kind.live_restore:
-        print(f"-- {kind.name}: needs an engine {'with' if not live else 'without'} live-restore")
+        wants = "without" if live else "with"
+        print(f"-- {kind.scenario}: needs an engine {wants} live-restore")
     return live is kind.live_restore
 
 

@@ -63,6 +63,7 @@ class Faults:
                     self.crash(each, fault.for_s)
             case "stall":
                 self.store.stalled_until = self.world.now + min(fault.for_s, LONGEST_STALL_S)
+                self.store.led_by = None
             case "compact":
                 self.store.compact(self.store.revision)
             case "link_down":

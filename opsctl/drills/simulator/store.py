@@ -60,6 +60,8 @@ class Store:
         """The newest revision before which nothing is remembered."""
         self.stalled_until = 0.0
         """While the members elect, nothing is answered."""
+        self.led_by: Client | None = None
+        """Whose nearest member leads the others; None where nobody's here does."""
         self.watchers: list[Watcher] = []
         self.on_commit: Callable[[int, bytes, bytes | None], None] = lambda *_: None
 
@@ -269,6 +271,23 @@ class Client:
     async def compact(self, revision: int) -> None:
         """Forget what keys held before a revision."""
         self.store.compact(revision)
+
+    async def led_by(self) -> int | None:
+        """Return 0 where this client's nearest member leads, else that another does."""
+        await asyncio.sleep(self.lag())
+        if self.cut_until > self.store.world.now or self.store.stalled_until > self.store.world.now:
+            return None
+        return 0 if self.store.led_by is self else 1
+
+    async def lead_nearest(self, instead_of: int) -> bool:
+        """Have the lead moved here, which takes a moment, and sometimes an election."""
+        world, store = self.store.world, self.store
+        moves_s = self.lag() if world.chance(0.9) else world.between(0.02, 0.2)
+        if self.cut_until <= world.now:
+            store.stalled_until = max(store.stalled_until, world.now + moves_s)
+            store.led_by = self
+        await asyncio.sleep(min(moves_s, self.deadline_s))
+        return store.led_by is self and moves_s <= self.deadline_s
 
     async def defragment(self) -> None:
         """Do nothing."""
