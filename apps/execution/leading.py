@@ -39,7 +39,7 @@ STUCK_S = 5.0
 """An order in doubt for so long is a fault."""
 COMPACT_S = 600.0
 """How often the store may forget superseded heartbeats."""
-DRAW_S, DRAW_RARELY_S = 1.0, 60.0
+DRAW_S, DRAW_RARELY_S = 0.5, 60.0
 """How often is looked whether another site's member leads the journal, and how rarely at last
 where it did each time: a member that loses the lead again and again is not helped by it."""
 COLD_BEAT_S = 0.25
