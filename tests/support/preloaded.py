@@ -44,15 +44,38 @@ MODULES = (
     "opsctl.infra.engine",
     "opsctl.infra.whole",
     "pulumi.dynamic",
+    "pulumi_aws.budgets",
     "pulumi_aws.cloudwatch",
+    "pulumi_aws.ebs",
     "pulumi_aws.ec2",
+    "pulumi_aws.iam",
+    "pulumi_aws.kms",
+    "pulumi_aws.rds",
     "pulumi_aws.route53",
     "pulumi_aws.s3",
+    "pulumi_aws.secretsmanager",
+    "pulumi_aws.sns",
+    "pulumi_aws.vpc",
     "stacks.aws.program",
     "stacks.onprem.program",
 )
 """What is imported before the first fork: what most of these programs need, and takes long."""
-SERVICES = ("ec2", "iam", "kms", "logs", "cloudwatch", "rds", "route53", "s3", "ssm", "sts")
+SERVICES = (
+    "budgets",
+    "cloudwatch",
+    "ec2",
+    "iam",
+    "kms",
+    "logs",
+    "rds",
+    "route53",
+    "s3",
+    "secretsmanager",
+    "service-quotas",
+    "sns",
+    "ssm",
+    "sts",
+)
 """What boto3 has read the description of by then: it makes the classes of clients from them."""
 REQUEST = 200_000
 """Bytes that a request may have: arguments and variables."""
@@ -182,12 +205,13 @@ def _reap(*_: object) -> None:
 def _preload() -> None:
     """Import, and have boto3 read, what takes long."""
     import boto3
-    import botocore.loaders
+    import botocore.session
 
     for name in MODULES:
         hasattr(importlib.import_module(name), "any")  # a provider's package imports itself then
     # Each session would read the descriptions anew; none of its own is kept here.
-    botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
+    cached: Any = functools.cache(botocore.session.create_loader)
+    botocore.session.create_loader = cached
     session = boto3.Session(aws_access_key_id="-", aws_secret_access_key="-")
     for service in SERVICES:
         make: Any = session.client

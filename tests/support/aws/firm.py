@@ -17,6 +17,9 @@ from tests.support.combinations import Combination
 from tests.support.process import folder
 from tests.support.project import Project
 
+IMAGE = "amzn2-ami-hvm-2.0.20180810-x86_64-gp2"
+"""One of the thousand that moto has in every region."""
+
 
 @dataclass
 class Firm(Project):
@@ -60,8 +63,9 @@ class Firm(Project):
 
     def image(self, region: str) -> str:
         """Return an image that AWS has in a region."""
-        found = self.server.client("ec2", region).describe_images()["Images"]
-        return str(found[0]["ImageId"])
+        named = [{"Name": "name", "Values": [IMAGE]}]
+        (found,) = self.server.client("ec2", region).describe_images(Filters=named)["Images"]
+        return str(found["ImageId"])
 
     def key(self, region: str) -> str:
         """Return the key that the firm has in a region, made if need be."""

@@ -32,10 +32,6 @@ class AwsServer:
     process: Process
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    @functools.cached_property
-    def _session(self) -> boto3.Session:
-        return boto3.Session(aws_access_key_id=KEY, aws_secret_access_key="of no use")
-
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which boto3, the provider and opsctl find it."""
@@ -51,7 +47,7 @@ class AwsServer:
     def client(self, service: str, region: str = REGION) -> Any:
         """Return the client of boto3 for a service in a region, made once: that takes longest."""
         if (service, region) not in self._clients:
-            make: Any = self._session.client
+            make: Any = _session().client
             made = make(service, region_name=region, endpoint_url=self.endpoint)
             self._clients[service, region] = made
         return self._clients[service, region]
@@ -77,6 +73,12 @@ class AwsServer:
             method="POST",
         )
         urllib.request.urlopen(request).close()  # noqa: S310 - our own server
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """Return the session of the clients of every server: one reads AWS's descriptions once."""
+    return boto3.Session(aws_access_key_id=KEY, aws_secret_access_key="of no use")
 
 
 @contextlib.contextmanager
