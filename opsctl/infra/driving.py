@@ -140,16 +140,17 @@ class Driver:
         if not self.workspace.settings.exists():
             self.workspace.settle(state["deployment"].get("secrets_providers") or {})
 
-    def created(self) -> None:
-        """Create the stack where there is none yet."""
+    def created(self) -> bool:
+        """Create the stack where there is none yet; return whether there was none."""
         if self.workspace.settings.exists():
-            return
+            return False
         try:
             self.unlocked(lambda: self.stack().workspace.create_stack(self.workspace.environment))
         except StackAlreadyExistsError:
-            pass
+            return False
         except CommandError as fault:
             raise self._explained(fault) from fault
+        return True
 
     def pulumi(self, *words: str) -> str:
         """Run one command on the stack, and return what it printed."""

@@ -215,8 +215,9 @@ class Engine:
         began = time.monotonic()
         steps = Steps(on_step)
         with self._driver.changing(kind) as cleared:
-            self._driver.created()
-            for each in (*cleared, *settling.settle(self._driver, self._lookup)):
+            new = self._driver.created()  # and nothing was begun in it yet
+            settled = () if new else settling.settle(self._driver, self._lookup)
+            for each in (*cleared, *settled):
                 self._say(f"{each.name}: {each.found}: {each.done}")
 
             def run(stack: Stack) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import Any
 
 import pytest
 from pulumi import ResourceOptions
+from pulumi.automation import CommandResult
 
 from opsctl.errors import OpsctlError, UsageError
+from opsctl.infra.command import Command
 from opsctl.infra.previewed import SECRET, Action, Property
 from opsctl.infra.results import Step
 from tests.integration.infra.conftest import Stack
@@ -55,6 +58,24 @@ def test_a_stack_from_its_first_preview_to_its_end(stack: Stack) -> None:
     assert (actions(gone.changes), gone.there) == ({"a": Action.DELETE}, ())
     assert stack.files() == []
     assert stack.engine.history()[0].kind == "destroy"
+
+
+def test_a_new_stack_takes_two_runs_of_the_engine(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    run = Command.run
+
+    def noted(self: Command, args: list[str], *words: Any, **more: Any) -> CommandResult:
+        asked.append(" ".join(args[:2]))
+        return run(self, args, *words, **more)
+
+    monkeypatch.setattr(Command, "run", noted)
+    stack.engine.up(stack.program())
+    assert asked == ["stack init", "up --yes"]
+    del asked[:]
+    stack.engine.up(stack.program())
+    assert asked == ["stack export", "up --yes"]  # a killed run may have left something
 
 
 def test_a_replacement_says_for_which_property(stack: Stack) -> None:
