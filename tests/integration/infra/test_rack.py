@@ -110,25 +110,25 @@ def test_they_are_provisioned_and_claimed_and_then_there_is_nothing_to_change(ra
     assert drifted(rack) == {}
 
 
-def test_a_setting_that_was_changed_by_hand_is_named(deployed: Rack) -> None:
-    by_hand(deployed.fleet.boxes[1])
+def test_what_was_changed_by_hand_is_named_and_mended_also_after_a_kill(deployed: Rack) -> None:
+    box = deployed.fleet.boxes[1]
+    by_hand(box)
     assert drifted(deployed) == {"box-02": {f'drift["{SETTING}"]': "1 (wanted 0)"}}
     said = deployed.run(*DEPLOY, code=1).stderr
     assert f'box-02: drift["{SETTING}"]: declared none, is 1 (wanted 0)' in said
-    assert not holds(deployed.fleet.boxes[1])
-
-
-def test_plain_pulumi_names_it_as_well(deployed: Rack) -> None:
-    by_hand(deployed.fleet.boxes[1])
+    assert not holds(box)
     said = plain(deployed, "preview", "--refresh", "--diff")
     assert SETTING in said
     assert "1 (wanted 0)" in said
     assert re.search(r"~ 1 to update", said), said
 
-
-def test_killed_while_it_mends_the_next_command_goes_on(deployed: Rack) -> None:
-    box = deployed.fleet.boxes[1]
-    by_hand(box)
+    # It is installed anew as well; and who mends it is killed.
+    before = box.run("cat", "/etc/machine-id").strip()
+    box.run("rm", "-r", "/var/lib/opsctl")
+    box.run("sh", "-c", f"echo {'f' * 32} > /etc/machine-id")
+    differs = drifted(deployed)["box-02"]
+    assert differs["drift.claim"] == "nobody's: given back, or installed anew"
+    assert differs["drift.machine"].startswith(f"{'f' * 32} (was {before})")
     mending = deployed.start(*DEPLOY, "--overwrite-drift")
     state = str(deployed.home / "state")
     try:
@@ -137,6 +137,7 @@ def test_killed_while_it_mends_the_next_command_goes_on(deployed: Rack) -> None:
         mending.kill()
     done = deployed.json(*DEPLOY, "--overwrite-drift")
     assert holds(box)
+    assert owner(box) == owner(deployed.fleet.boxes[0])
     assert drifted(deployed) == {}, done
 
 
@@ -155,23 +156,13 @@ def test_a_server_that_does_not_answer_is_told_and_stays(deployed: Rack) -> None
 
 
 def test_what_another_environment_holds_is_refused_by_name(deployed: Rack) -> None:
-    deployed.write("other")
+    servers = {deployed.fleet.boxes[0].name: {"rack": "r1", "role": "trading"}}
+    racks = {"r1": {"site": "a", "place": "room 1"}}
+    deployed.put_rack("other", racks, servers, tier="weekly", dr="cold")
     said = deployed.run("deploy", "other", "--only", "infrastructure", code=1).stderr
     assert f"this server was provisioned for '{owner(deployed.fleet.boxes[0])}'" in said
     assert "for 'other " in said
     assert owner(deployed.fleet.boxes[0]).startswith("rack ")
-
-
-def test_one_that_was_installed_anew_is_told(deployed: Rack) -> None:
-    box = deployed.fleet.boxes[1]
-    before = box.run("cat", "/etc/machine-id").strip()
-    box.run("rm", "-r", "/var/lib/opsctl")
-    box.run("sh", "-c", f"echo {'f' * 32} > /etc/machine-id")
-    differs = drifted(deployed)["box-02"]
-    assert differs["drift.claim"] == "nobody's: given back, or installed anew"
-    assert differs["drift.machine"].startswith(f"{'f' * 32} (was {before})")
-    deployed.run(*DEPLOY, "--overwrite-drift")
-    assert owner(box) == owner(deployed.fleet.boxes[0])
 
 
 def test_destroyed_they_are_handed_back_as_they_were(deployed: Rack) -> None:
