@@ -25,7 +25,7 @@ from tests.support.process import wait_for
 
 REPOSITORY = Path(__file__).parents[3]
 UP = ("env", "up", "--from", "cloud", "--ttl", "2h", "--no-verify")
-INSTANCE = "aws:ec2/instance:Instance"
+INSTANCE, VPC = "aws:ec2/instance:Instance", "aws:ec2/vpc:Vpc"
 
 
 class Branches:
@@ -42,11 +42,13 @@ class Branches:
     def variables(self) -> dict[str, str]:
         return {**self.firm.environment, "PYTHONPATH": str(REPOSITORY)}
 
-    def start(self, *words: str, log: str = "log") -> subprocess.Popen[str]:
-        """Start a command, its remarks in a file."""
+    def start(
+        self, *words: str, log: str = "log", signalled: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start a command, its remarks in a file; one that is `signalled` as its own program."""
         with (self.firm.home / log).open("w") as said:
             return subprocess.Popen(
-                [*self.argv, *words],
+                [*(self.argv if signalled else [str(self.forked)]), *words],
                 cwd=self.firm.home,
                 env=self.variables,
                 stdin=subprocess.DEVNULL,
@@ -95,7 +97,7 @@ class Branches:
 @pytest.fixture
 def branches() -> Iterator[Branches]:
     """Return a firm with an environment `cloud`, the roles of its CI and the key of those."""
-    with firms(killed=True) as firm:
+    with firms() as firm:
         firm.prepare_ci()
         kms = firm.server.client("kms")
         key = kms.create_key(Description="of CI")["KeyMetadata"]
@@ -136,7 +138,7 @@ def test_what_fails_on_the_way_leaves_nothing(branches: Branches) -> None:
 
 def test_a_cancelled_job_leaves_nothing(branches: Branches) -> None:
     held = branches.firm.faults.hold("create", INSTANCE, after=True)
-    job = branches.start(*UP, "--name", "pr-1", "--output", "json")
+    job = branches.start(*UP, "--name", "pr-1", "--output", "json", signalled=True)
     held.reached(timeout_s=150)
     job.send_signal(signal.SIGTERM)
     said = branches.firm.home / "log"
@@ -149,10 +151,11 @@ def test_a_cancelled_job_leaves_nothing(branches: Branches) -> None:
     assert not branches.stands("pr-1")
 
 
-def killed(branches: Branches, name: str) -> None:
+def killed(branches: Branches, name: str, *words: str) -> None:
     """Have a job make an environment, and kill all of it when AWS has made its instance."""
+    branches.firm.provider(killed=True)
     held = branches.firm.faults.hold("create", INSTANCE, after=True)
-    job = branches.start(*UP, "--name", name)
+    job = branches.start(*UP, "--name", name, *words, signalled=True)
     held.reached(timeout_s=150)
     note = session.left(branches.firm.home / f"state/environments/{name}/{FOLDER}/engine.json")
     assert note is not None
@@ -164,17 +167,41 @@ def killed(branches: Branches, name: str) -> None:
     wait_for(lambda: not any(Path(f"/proc/{pid}/environ").exists() for pid in there), "its end")
     held.release()
     branches.firm.faults.clear()
+    branches.firm.provider()
 
 
-def test_what_a_killed_job_left_is_reaped_when_its_time_is_over(branches: Branches) -> None:
-    killed(branches, "pr-1")
+def test_what_a_killed_job_left_is_named_by_its_tags_and_reaped_where_its_state_is(
+    branches: Branches,
+) -> None:
+    firm = branches.firm
+    firm.write_cloud(aws={"ci": {"repository": "acme/books"}})
+    killed(branches, "pr-1", "--owner", "run 7")
     there = branches.left()
     assert len(there["instances"]) == 1
     (found,) = branches.run("env", "reap")["environments"]
     assert (found["environment"], found["verdict"]) == ("pr-1", "kept")
     assert branches.left().keys() == there.keys()
 
-    branches.firm.variables[branch.LATER] = "7300"
+    # On another machine, which has nothing but the account to ask.
+    firm.variables["OPSCTL_STATE"] = str(firm.home / "another")
+    said = branches.run(*UP, "--name", "pr-1", code=2)
+    assert "the name pr-1 is taken: an environment of run 7 until" in said
+    (found,) = branches.run("env", "reap")["environments"]
+    assert (found["verdict"], found["owner"]) == ("kept", "run 7")
+    firm.variables[branch.LATER] = "7300"
+    (found,) = branches.run("env", "reap", code=1)["environments"]
+    assert found["verdict"] == "left"
+    (instance,) = firm.instances()
+    (network,) = firm.networks()
+    named = "\n".join(found["resources"])
+    assert instance["InstanceId"] in named
+    assert network in named
+    assert "Key=environment,Values=pr-1" in found["detail"]
+    assert not (firm.home / "another/environments/pr-1").exists()
+    assert branches.left().keys() == there.keys()
+
+    # Where its state is, it is taken away; and what AWS remembers of it is not taken for it.
+    firm.variables["OPSCTL_STATE"] = str(firm.home / "state")
     (found,) = branches.run("env", "reap", "--dry-run")["environments"]
     assert found["verdict"] == "would remove"
     assert branches.left().keys() == there.keys()
@@ -185,29 +212,11 @@ def test_what_a_killed_job_left_is_reaped_when_its_time_is_over(branches: Branch
     assert branches.run("env", "reap")["environments"] == []
 
 
-def test_kept_its_name_is_taken_until_it_is_taken_down(branches: Branches) -> None:
+def test_kept_two_at_once_do_not_collide_and_names_are_taken_until_taken_down(
+    branches: Branches,
+) -> None:
     firm = branches.firm
     firm.write_cloud(aws={"ci": {"repository": "acme/books"}})  # which it does not take over
-    done = branches.run(*UP, "--name", "pr-1", "--owner", "run 7", "--keep")
-    assert (done["verdict"], done["left"]) == ("passed", True)
-    tags = [{t["Key"]: t["Value"] for t in one["Tags"]} for one in firm.instances()]
-    assert [(one["environment"], one["ephemeral"]) for one in tags] == [("pr-1", "true")]
-    said = branches.run(*UP, "--name", "pr-1", code=2)
-    assert "the name pr-1 is taken: an environment of run 7 until" in said
-    (firm.home / "Pulumi.pr-1.yaml").write_text((firm.home / "Pulumi.cloud.yaml").read_text())
-    said = firm.run("deploy", "pr-1", "--only", "infrastructure", code=2).stderr
-    assert "the name pr-1 is taken: an environment of run 7 until" in said
-    (firm.home / "Pulumi.pr-1.yaml").unlink()
-    assert len(firm.instances()) == 1
-
-    (down,) = branches.run("env", "down", "pr-1")["environments"]
-    assert down["verdict"] == "removed"
-    assert branches.left() == {}
-    assert branches.run("env", "down", "pr-1")["environments"] == []
-
-
-def test_two_at_once_do_not_collide(branches: Branches) -> None:
-    firm = branches.firm
     firm.put("plain", {"format": 1, "tier": "daily", "dr": "cold"})
     image = firm.image("eu-central-1")
     said = {
@@ -218,18 +227,35 @@ def test_two_at_once_do_not_collide(branches: Branches) -> None:
     }
     words = [w for key, value in said.items() for w in ("--set", f"trading:aws.{key}={value}")]
     plain = ("env", "up", "--from", "plain", "--infrastructure", "aws", *words, "--no-verify")
-    jobs = [
-        branches.start(*UP, "--name", "pr-1", "--keep", log="one"),
-        branches.start(*plain, "--name", "pr-2", "--keep", log="two"),
-    ]
-    for job, log in zip(jobs, ("one", "two"), strict=True):
-        job.communicate(timeout=300)
+    mine = (*UP, "--name", "pr-1", "--owner", "run 7", "--keep", "--output", "json")
+    jobs = {
+        "one": branches.start(*mine, log="one"),
+        "two": branches.start(*plain, "--name", "pr-2", "--keep", log="two"),
+    }
+    found = {}
+    for log, job in jobs.items():
+        found[log], _ = job.communicate(timeout=300)
         assert job.returncode == 0, (firm.home / log).read_text()
+    done = json.loads(found["one"])
+    assert (done["verdict"], done["left"]) == ("passed", True)
     tags = [{t["Key"]: t["Value"] for t in one["Tags"]} for one in firm.instances()]
-    assert sorted(one["environment"] for one in tags) == ["pr-1", "pr-2"]
-    branches.run("env", "down", "pr-1")
+    assert sorted((one["environment"], one["ephemeral"]) for one in tags) == [
+        ("pr-1", "true"),
+        ("pr-2", "true"),
+    ]
+    refused = branches.run(*UP, "--name", "pr-1", code=2)
+    assert "the name pr-1 is taken: an environment of run 7 until" in refused
+    (firm.home / "Pulumi.pr-1.yaml").write_text((firm.home / "Pulumi.cloud.yaml").read_text())
+    refused = firm.run("deploy", "pr-1", "--only", "infrastructure", code=2).stderr
+    assert "the name pr-1 is taken: an environment of run 7 until" in refused
+    (firm.home / "Pulumi.pr-1.yaml").unlink()
+    assert len(firm.instances()) == 2
+
+    (down,) = branches.run("env", "down", "pr-1")["environments"]
+    assert down["verdict"] == "removed"
     tags = [{t["Key"]: t["Value"] for t in one["Tags"]} for one in firm.instances()]
     assert [one["environment"] for one in tags] == ["pr-2"]
+    assert branches.run("env", "down", "pr-1")["environments"] == []
     branches.run("env", "down", "pr-2")
     assert branches.left() == {}
 
@@ -251,37 +277,6 @@ def test_what_cannot_be_is_refused_with_every_fault_before_anything_is_made(
     assert "real money" in branches.run(*UP, "--name", "pr-1", code=2)
     assert branches.left() == {}
     assert not branches.stands("pr-1")
-
-
-def test_what_a_machine_left_that_is_gone_is_found_by_its_tags_and_named(
-    branches: Branches,
-) -> None:
-    firm = branches.firm
-    firm.write_cloud(aws={"ci": {"repository": "acme/books"}})
-    branches.run(*UP, "--name", "pr-1", "--owner", "run 7", "--keep")
-    firm.variables["OPSCTL_STATE"] = str(firm.home / "another")
-    said = branches.run(*UP, "--name", "pr-1", code=2)
-    assert "the name pr-1 is taken: an environment of run 7 until" in said
-    (found,) = branches.run("env", "reap")["environments"]
-    assert (found["verdict"], found["owner"]) == ("kept", "run 7")
-
-    firm.variables[branch.LATER] = "7300"
-    (found,) = branches.run("env", "reap", code=1)["environments"]
-    assert found["verdict"] == "left"
-    (instance,) = firm.instances()
-    (network,) = firm.networks()
-    named = "\n".join(found["resources"])
-    assert instance["InstanceId"] in named
-    assert network in named
-    assert "Key=environment,Values=pr-1" in found["detail"]
-    assert not (firm.home / "another/environments/pr-1").exists()
-
-    # Where its state is, it is taken away; and what AWS remembers of it is not taken for it.
-    firm.variables["OPSCTL_STATE"] = str(firm.home / "state")
-    (found,) = branches.run("env", "reap")["environments"]
-    assert found["verdict"] == "removed"
-    assert branches.left() == {}
-    assert branches.run("env", "reap")["environments"] == []
 
 
 def test_with_its_state_in_a_bucket_any_machine_reaps_it(branches: Branches) -> None:
@@ -312,7 +307,9 @@ def test_with_its_state_in_a_bucket_any_machine_reaps_it(branches: Branches) -> 
 
     # A name that a stack which stays has in the bucket is no ephemeral one's.
     firm.write_cloud(aws={"state": state})
-    firm.run("deploy", "cloud", "--only", "infrastructure")
+    firm.faults.fail("create", VPC, "quota", times=0)  # the rest of it is enough
+    firm.run("deploy", "cloud", "--only", "infrastructure", code=1)
+    firm.faults.clear()
     (firm.home / "Pulumi.base.yaml").write_text((firm.home / "Pulumi.cloud.yaml").read_text())
     (firm.home / "Pulumi.cloud.yaml").unlink()
     firm.variables["OPSCTL_STATE"] = str(firm.home / "third")

@@ -6,27 +6,15 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from opsctl.infra import session
 from tests.support.aws.faults import Faults
 from tests.support.aws.firm import Firm
-from tests.support.aws.firm import firm as firms
 from tests.support.process import wait_for
 from tests.support.project import OPSCTL
 
 VPC, INSTANCE = "aws:ec2/vpc:Vpc", "aws:ec2/instance:Instance"
-
-
-@pytest.fixture
-def firm() -> Iterator[Firm]:
-    """Return a firm whose providers can be killed."""
-    with firms(killed=True) as made:
-        made.write_cloud()
-        yield made
 
 
 def kill_when_made(firm: Firm, faults: Faults, token: str) -> None:
@@ -35,6 +23,7 @@ def kill_when_made(firm: Firm, faults: Faults, token: str) -> None:
     What else the engine was making at that moment is cut off too, wherever it was.
     """
     log = firm.home / "deploy.log"
+    firm.provider(killed=True)
     faults.clear()
     held = faults.hold("create", token, after=True)
     with log.open("wb") as said:
@@ -60,6 +49,7 @@ def kill_when_made(firm: Firm, faults: Faults, token: str) -> None:
     wait_for(lambda: not any(Path(f"/proc/{pid}/environ").exists() for pid in there), "its end")
     held.release()
     faults.clear()
+    firm.provider()
 
 
 def test_what_a_killed_deploy_made_is_taken_over(firm: Firm) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stacks.aws.policies import CI_FLOW_LOGS, CI_HOSTS
@@ -97,6 +98,13 @@ class Firm(Project):
         every = [one for each in found for one in each["Instances"]]
         return [one for one in every if one["State"]["Name"] != "terminated"]
 
+    def provider(self, *, killed: bool = False) -> Path:
+        """Choose the provider of the next commands; return the folder where the engine finds it.
+
+        One that will be `killed` is a program of its own, gone as soon as it was.
+        """
+        return provider_folder(self.home, forked=not killed)
+
     @contextlib.contextmanager
     def allowed(self, *actions: str) -> Iterator[None]:
         """Run commands as somebody who may do these actions only, until the block ends."""
@@ -123,16 +131,13 @@ class Firm(Project):
 
 
 @contextlib.contextmanager
-def firm(*, killed: bool = False) -> Iterator[Firm]:
-    """Give a firm an account of its own and an empty project, until the block ends.
-
-    Providers that will be `killed` are programs of their own, gone as soon as they were.
-    """
+def firm() -> Iterator[Firm]:
+    """Give a firm an account of its own and an empty project, until the block ends."""
     with aws_server() as server, folder() as home:
-        plugin, faults = provider_folder(home, forked=not killed), Faults(home / "faults")
-        variables = {
+        made = Firm(home, server, Faults(home / "faults"))
+        made.variables |= {
             **server.environment,
-            **faults.environment,
-            "PATH": f"{plugin}{os.pathsep}{os.environ['PATH']}",
+            **made.faults.environment,
+            "PATH": f"{made.provider()}{os.pathsep}{os.environ['PATH']}",
         }
-        yield Firm(home, server, faults, variables=variables)
+        yield made
