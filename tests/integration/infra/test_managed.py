@@ -16,6 +16,7 @@ from opsctl.schemas import schema
 from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
 from tests.support.aws.server import KEY
+from tests.support.aws.story import Story
 from tests.support.combinations import COMBINATIONS, Combination
 from tests.support.process import wait_for
 from tests.support.project import OPSCTL
@@ -26,12 +27,18 @@ HOME, AWAY = "eu-central-1", "eu-west-1"
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[Firm]:
-    """Return a firm whose environment of two regions was made; no service runs on it."""
+def story() -> Iterator[Story]:
+    """Return the story of an environment of three regions that was made."""
     with firms() as firm:
-        firm.write_combination(ONE)
+        told = Story(firm, ONE)
         firm.run("deploy", ONE.name, "--only", "infrastructure")
-        yield firm
+        yield told
+
+
+@pytest.fixture(scope="module")
+def made(story: Story) -> Firm:
+    """Return the firm whose environment it is; no service runs on it."""
+    return story.firm
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +56,10 @@ def told(made: Firm, checks: dict[str, str]) -> Firm:
     for id_ in checks.values():
         figure(made, "us-east-1", "AWS/Route53", "HealthCheckStatus", {"HealthCheckId": id_}, 1)
     return made
+
+
+def test_it_is_what_its_tiers_promise(story: Story) -> None:
+    story.as_promised()
 
 
 def test_what_aws_runs_is_told_beside_services_that_cannot_be_seen(told: Firm) -> None:

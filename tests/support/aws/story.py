@@ -22,7 +22,7 @@ class Story:
 
     def __init__(self, firm: Firm, one: Combination) -> None:
         """Write its file; nothing of it exists yet."""
-        self._firm, self._one = firm, one
+        self.firm, self._one = firm, one
         self._promise = Promise(one)
         if one.ephemeral:
             firm.prepare_ci()
@@ -33,7 +33,7 @@ class Story:
 
     def made(self) -> dict[str, Any]:
         """It is made, in one go, of what was planned; return what the deploy said."""
-        planned = self._firm.json("plan", self._one.name)
+        planned = self.firm.json("plan", self._one.name)
         _same({one["action"] for one in planned["changes"]}, {"create"})
         done = self._deployed()
         _same(len(done["changes"]), len(planned["changes"]))
@@ -41,7 +41,7 @@ class Story:
 
     def made_in_two(self) -> None:
         """Its making fails half-way, by a quota; the next deploy makes the rest, and only that."""
-        firm, faults = self._firm, self._firm.faults
+        firm, faults = self.firm, self.firm.faults
         faults.fail("create", INSTANCE, "quota", times=0)
         said = firm.run("deploy", self._one.name, "--only", "infrastructure", code=1).stderr
         assert "ResourceLimitExceeded" in said, said
@@ -62,13 +62,13 @@ class Story:
 
     def unchanged(self) -> None:
         """A second preview finds nothing to do."""
-        planned = self._firm.json("plan", self._one.name)
+        planned = self.firm.json("plan", self._one.name)
         _same(planned["changes"], [])
         _same(planned["guardrails"]["verdict"], "passed")
 
     def changed(self) -> None:
         """One setting is another: so is what it is of, and nothing besides."""
-        firm, name = self._firm, self._one.name
+        firm, name = self.firm, self._one.name
         firm.write_combination(self._one, log_days=90)
         changes = firm.json("plan", name)["changes"]
         _same({(one["action"], one["kind"]) for one in changes}, {("update", LOGS)})
@@ -80,7 +80,7 @@ class Story:
 
     def drifted(self) -> None:
         """What somebody changes by hand is found, and nothing else; so is that it was undone."""
-        firm, name = self._firm, self._one.name
+        firm, name = self.firm, self._one.name
         undo = self._by_hand()
         (found,) = firm.json("stack", "drift", name, code=3)["resources"]
         _same(
@@ -91,7 +91,7 @@ class Story:
 
     def destroyed(self) -> None:
         """What holds data goes when it is named; then AWS has what it had before."""
-        firm, name, named = self._firm, self._one.name, list[str]()
+        firm, name, named = self.firm, self._one.name, list[str]()
         if not self._one.ephemeral:
             said = firm.run("destroy", name, "--yes", code=1).stderr
             named = re.findall(r"--replace-data (\S+)", said)
@@ -101,19 +101,19 @@ class Story:
 
     def _deployed(self) -> dict[str, Any]:
         words = ("deploy", self._one.name, "--only", "infrastructure")
-        found: dict[str, Any] = self._firm.json(*words)
+        found: dict[str, Any] = self.firm.json(*words)
         self.resources = len(found["changes"]) + found["unchanged"]
         _same(found["guardrails"]["verdict"], "passed")
         _same(bool(found["unmet"]), self._one.unmet)
         return found
 
     def _found(self) -> Found:
-        return Found(self._firm.server, self._promise.regions)
+        return Found(self.firm.server, self._promise.regions)
 
     def _by_hand(self) -> Callable[[], None]:
         """Change how long the flows of the last site are kept; return what undoes it."""
         site = self._promise.sites[-1]
-        logs = self._firm.server.client("logs", self._promise.place[site])
+        logs = self.firm.server.client("logs", self._promise.place[site])
         groups = logs.describe_log_groups()["logGroups"]
         (group,) = [g["logGroupName"] for g in groups if f"/{site}/" in g["logGroupName"]]
         logs.put_retention_policy(logGroupName=group, retentionInDays=UNDO_DAYS)
