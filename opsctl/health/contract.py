@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -31,7 +32,10 @@ def endpoint(service: Service, token: str) -> Iterator[str]:
         yield "has no operations endpoint"
         return
     with httpx.Client(
-        base_url=f"http://{service.probe.at.here}", timeout=HTTP_S, trust_env=False
+        base_url=f"http://{service.probe.at.here}",
+        timeout=HTTP_S,
+        trust_env=False,
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # no CA bundle is read for plain http
     ) as client:
         for path in PATHS:
             for given, want in ((token, True), ("", False), (f"{token}x", False)):

@@ -131,6 +131,7 @@ def _http(found: HttpProbe, password: str | None) -> bool:
             auth=auth,
             timeout=TIMEOUT_S,
             trust_env=False,
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # no CA bundle is read for plain http
         )
         return answer.status_code not in CLOSED
     return False
