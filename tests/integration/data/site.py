@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -28,6 +27,8 @@ from apps.core.messages import (
     decode,
 )
 from apps.core.settings import CoreSettings, DataSettings, StrategySettings, VenueSettings
+from tests.support.apps import App
+from tests.support.asking import NO_TLS
 from tests.support.servers import (
     PostgresServer,
     Process,
@@ -112,11 +113,8 @@ class Site:
 
     def start(self, service: str, settings: CoreSettings) -> Process:
         """Start an app as a process."""
-        process = Process(
-            [sys.executable, "-W", "error", "-m", f"apps.{service}"],
-            self.home / f"{service}.log",
-            env={"PATH": os.environ["PATH"], **settings.to_environment()},
-        )
+        environment = {"PATH": os.environ["PATH"], **settings.to_environment()}
+        process = App(f"apps.{service}", self.home / f"{service}.log", environment)
         process.start()
         self.apps[service] = process
         return process
@@ -126,8 +124,8 @@ class Site:
         url = f"http://127.0.0.1:{self.ports[service]}{path}"
         headers = {"authorization": f"Bearer {TOKEN}"}
         if body:
-            return httpx.post(url, json=body, headers=headers, timeout=5)
-        return httpx.get(url, headers=headers, timeout=5)
+            return httpx.post(url, json=body, headers=headers, timeout=5, verify=NO_TLS)
+        return httpx.get(url, headers=headers, timeout=5, verify=NO_TLS)
 
     def ready(self, service: str) -> bool:
         """Return whether an app says that it does its job."""

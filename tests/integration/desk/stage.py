@@ -11,13 +11,11 @@ import hmac
 import os
 import random
 import secrets
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -39,6 +37,8 @@ from apps.core.messages import (
 from apps.core.settings import DeskSettings
 from apps.data import schema as data_tables
 from apps.execution import books as books_tables
+from tests.support.apps import App
+from tests.support.asking import NO_TLS
 from tests.support.servers import (
     PostgresServer,
     Process,
@@ -282,7 +282,9 @@ class RunningDesk:
     def ready(self) -> httpx.Response:
         """Ask /readyz."""
         return httpx.get(
-            f"{self.address}/readyz", headers={"Authorization": f"Bearer {self.token}"}
+            f"{self.address}/readyz",
+            headers={"Authorization": f"Bearer {self.token}"},
+            verify=NO_TLS,
         )
 
     def is_ready(self) -> bool:
@@ -324,12 +326,7 @@ def desk(
             latency_tier="daily",
             latency_budget_us=1_000_000,
         )
-        root = Path(__file__).parents[3]
-        process = Process(
-            [sys.executable, "-m", "apps.desk"],
-            home / "log",
-            env={**os.environ, "PYTHONPATH": str(root), **settings.to_environment()},
-        )
+        process = App("apps.desk", home / "log", {**os.environ, **settings.to_environment()})
         process.start()
         running = RunningDesk(port, secret, token, process)
         try:

@@ -33,6 +33,7 @@ from tests.integration.execution.platform import (
     venue_settings,
 )
 from tests.support import servers
+from tests.support.asking import NO_TLS
 from tests.support.servers import Process, ValkeyServer, free_port
 
 SITES = ("a", "b")
@@ -65,6 +66,7 @@ class Pair:
             answer = httpx.get(
                 f"http://127.0.0.1:{self.settings[site].http_port}/readyz",
                 headers={"Authorization": f"Bearer {TOKEN}"},
+                verify=NO_TLS,
             )
         except httpx.TransportError as fault:
             return f"no answer: {fault}"

@@ -35,6 +35,8 @@ from apps.core.records import JournalRecord
 from apps.core.settings import CoreSettings, ExecutionSettings, ProjectorSettings, VenueSettings
 from apps.execution.reconcile import Account, Findings, compare, of_books, of_journal, of_venue
 from tests.support import servers
+from tests.support.apps import App
+from tests.support.asking import NO_TLS
 from tests.support.servers import Process, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,7 +84,9 @@ class Platform:
         port = self.ports[name]
         try:
             answer = httpx.get(
-                f"http://127.0.0.1:{port}/readyz", headers={"Authorization": f"Bearer {TOKEN}"}
+                f"http://127.0.0.1:{port}/readyz",
+                headers={"Authorization": f"Bearer {TOKEN}"},
+                verify=NO_TLS,
             )
         except httpx.TransportError as fault:
             return f"no answer: {fault}"
@@ -109,6 +113,7 @@ class Platform:
         answer = httpx.get(
             f"http://127.0.0.1:{self.ports[service]}/metrics",
             headers={"Authorization": f"Bearer {TOKEN}"},
+            verify=NO_TLS,
         )
         for line in answer.text.splitlines():
             if line.startswith(f"{name} "):
@@ -125,8 +130,7 @@ def app(
     """
     path = f"{ahead}{os.pathsep}{ROOT}" if ahead else str(ROOT)
     environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": path}
-    environment["PYTHONWARNINGS"] = "error"
-    return Process([sys.executable, "-m", module], home / f"{name}.log", env=environment)
+    return App(module, home / f"{name}.log", environment, fork=not ahead)
 
 
 def venue_settings(home: Path, port: int, http: int) -> VenueSettings:
@@ -310,11 +314,12 @@ async def submit(bus: Bus, decisions: Sequence[Decision]) -> None:
 
 
 async def eventually(what: str, holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    """Poll until something holds."""
-    until = time.monotonic() + timeout_s
+    """Poll until something holds, at first often: an app that is asked does nothing else."""
+    until, rest_s = time.monotonic() + timeout_s, 0.02
     while not holds():
         assert time.monotonic() < until, f"not in {timeout_s} s: {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(rest_s)
+        rest_s = min(rest_s * 1.1, 0.1)
 
 
 @contextlib.asynccontextmanager

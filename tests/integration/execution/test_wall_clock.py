@@ -49,7 +49,7 @@ def test_a_wall_clock_that_is_set_under_execution_loses_nothing() -> None:
                 seen_s = running.metric("trading_clock_shift_seconds")
                 assert abs(seen_s - (shift - born) * 3_600) < 5
                 done = len(heard.done)
-                await asyncio.sleep(3.0)  # the FIX engine looks at its own timers once a second
+                await asyncio.sleep(1.5)  # the FIX engine looks at its own timers once a second
                 await eventually(
                     "more are done",
                     lambda done=done: kept_up(running) and len(heard.done) > done + 50,  # type: ignore[misc]

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import ssl
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +18,8 @@ import httpx
 from apps.core.settings import NetworkSettings
 from opsctl.targets import authority
 from tests.integration.network.stage import TOKEN, Far
+from tests.support.apps import App
+from tests.support.asking import NO_TLS
 from tests.support.servers import Process, folder, free_port, wait_for
 
 LINK, OTHER = "a-b-peer", "a-witness-journal"
@@ -62,7 +63,7 @@ class Hosts:
 
     async def disturb(self, **faults: Any) -> None:
         """Set the faults of the link, where it is entered."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             answer = await client.put(
                 f"http://127.0.0.1:{self.control}/links/{LINK}",
                 json=faults,
@@ -115,18 +116,19 @@ def _app(place: Path, name: str, port: int, links: Mapping[str, Any]) -> Process
         tls_cert_file=place / f"{name}.crt",
         tls_key_file=place / f"{name}.key",
     )
-    process = Process(
-        [sys.executable, "-m", "apps.network"],
-        place / f"{port}.log",
-        env={**os.environ, **settings.to_environment()},
-    )
+    environment = {**os.environ, **settings.to_environment()}
+    process = App("apps.network", place / f"{port}.log", environment)
     process.start()
     return process
 
 
 def _answers(port: int) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        found = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, trust_env=False)
+        found = httpx.get(
+            f"http://127.0.0.1:{port}/readyz",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            trust_env=False,
+            verify=NO_TLS,
+        )
         return found.status_code == 200
     return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import httpx
 
 from apps.core.settings import NetworkSettings
+from tests.support.apps import App
+from tests.support.asking import NO_TLS
 from tests.support.servers import Process, folder, free_port, wait_for
 
 TOKEN = "token"
@@ -80,8 +81,12 @@ class Stage:
 
 def _answers(port: int) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        found = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, trust_env=False)
+        found = httpx.get(
+            f"http://127.0.0.1:{port}/readyz",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            trust_env=False,
+            verify=NO_TLS,
+        )
         return found.status_code == 200
     return False
 
@@ -114,11 +119,8 @@ async def stage() -> AsyncIterator[Stage]:
                 },
             },
         )
-        process = Process(
-            [sys.executable, "-m", "apps.network"],
-            Path(place) / "log",
-            env={**os.environ, **settings.to_environment()},
-        )
+        environment = {**os.environ, **settings.to_environment()}
+        process = App("apps.network", Path(place) / "log", environment)
         process.start()
         try:
             await asyncio.to_thread(wait_for, lambda: _answers(http), "the network app")
@@ -126,6 +128,7 @@ async def stage() -> AsyncIterator[Stage]:
                 base_url=f"http://127.0.0.1:{http}",
                 headers={"Authorization": f"Bearer {TOKEN}"},
                 trust_env=False,
+                verify=NO_TLS,
             ) as client:
                 found = Stage(far, plain, door, client, process)
                 yield found

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,6 +18,8 @@ import apps
 from apps.core.fix import Engine, Event, Logon, Pair, Purpose, Received, comp_id
 from apps.core.settings import VenueSettings
 from apps.venue.record import read
+from tests.support.apps import App
+from tests.support.asking import NO_TLS
 from tests.support.servers import Process, free_port, wait_for
 
 ROOT = Path(apps.__file__).parents[1]
@@ -65,6 +66,7 @@ class Market:
                 f"http://127.0.0.1:{self.settings.http_port}{path}",
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=5.0,
+                verify=NO_TLS,
             )
         except httpx.TransportError:
             return httpx.Response(599)
@@ -103,9 +105,7 @@ def market(home: Path, **settings: object) -> Iterator[Market]:
         "spread_bps": "10",
     }
     made = VenueSettings.of(**(base | settings))
-    environment = {**os.environ, **made.to_environment(), "PYTHONPATH": str(ROOT)}
-    argv = [sys.executable, "-W", "error", "-m", "apps.venue"]
-    process = Process(argv, home / "venue.log", env=environment)
+    process = App("apps.venue", home / "venue.log", {**os.environ, **made.to_environment()})
     running = Market(home, made, process)
     try:
         running.start()
@@ -302,6 +302,17 @@ async def firm(
             )
         yield made
     finally:
+        await _log_out(made)
         await asyncio.gather(*(asyncio.to_thread(engine.stop) for engine in engines))
         for engine in engines:
             engine.forget()
+
+
+async def _log_out(at: Firm) -> None:
+    """Log out where the venue answers: an engine that stops looks for that once a second only."""
+    for session, engine in at.engines.items():
+        engine.log_out(session, "the firm closes")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while any(engine.logged_on(session) for session, engine in at.engines.items()):
+                await asyncio.sleep(0.01)
