@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Deployed
@@ -17,11 +16,6 @@ from tests.support.script import auditor
 
 PICTURE = Path(__file__).parents[3] / "docs" / "images" / "drill-report.png"
 WANTED = os.environ.get("OPSCTL_UPDATE_PICTURE") == "1"
-
-
-@pytest.fixture(scope="module")
-def series(intraday: Deployed) -> Any:
-    return intraday.json("drill", "run", "leader-kill", intraday.name, "--repeat", "2")
 
 
 def test_an_auditor_comes_to_the_same_verdict(series: Any, tmp_path: Path) -> None:
