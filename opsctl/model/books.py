@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
+from opsctl.model.faults import Path
 from opsctl.model.value import Value
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 PORT = 5432
 _CERTIFICATE = r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*"
+
+_LOOPBACK = re.compile(r"localhost|127\.[0-9.]+")
 
 _ARN = r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]+"
 
@@ -50,15 +54,20 @@ class BooksAt(Value):
 Books = dict[str, BooksAt]
 
 
-def faults(environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield the site and what is wrong with what is said of its books."""
+def faults(environment: Environment) -> Iterator[tuple[Path, str]]:
+    """Yield the setting and what is wrong with what is said of the books of sites."""
     named, sites = environment.books, environment.trading_sites
-    for site in named:
+    for site, at in named.items():
         if site not in sites:
-            yield site, f"is no site that trades: {', '.join(sites)}"
+            yield (site,), f"is no site that trades: {', '.join(sites)}"
+        if environment.target == "docker" and _LOOPBACK.fullmatch(at.host):
+            yield (
+                (site, "host"),
+                f"{at.host} is each container itself: name the server as other machines do",
+            )
     missing = [site for site in sites if site not in named]
     if named and missing:
-        yield missing[0], "is missing: the books of all sites are others', or of none"
+        yield (missing[0],), "is missing: the books of all sites are others', or of none"
 
 
 def database(environment: Environment, site: str) -> str:

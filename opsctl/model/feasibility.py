@@ -93,7 +93,7 @@ def not_yet(environment: Environment) -> Iterator[Reason]:
     yield from _of_no_use(environment)
     if environment.ephemeral.owner and environment.live:
         yield ("ephemeral",), "trades real money (trading:live): it is taken away by nobody's clock"
-    yield from _books(environment)
+    yield from ((("books", *path), why) for path, why in faults_of_books(environment))
     if environment.infrastructure != "none":
         yield from _declared(environment)
         return
@@ -122,19 +122,6 @@ def _of_no_use(environment: Environment) -> Iterator[Reason]:
                 (kind,),
                 f"is of no use without `trading:infrastructure: {kind}`: write that too",
             )
-
-
-def _books(environment: Environment) -> Iterator[Reason]:
-    """Yield what is wrong with books that are kept on a server of others."""
-    yield from ((("books", site), why) for site, why in faults_of_books(environment))
-    if environment.books and environment.target is not TargetName.LOCAL:
-        yield (
-            ("books",),
-            (
-                "is of target local in this release: containers of a site reach nothing outside "
-                "of it; leave it out"
-            ),
-        )
 
 
 def _declared(environment: Environment) -> Iterator[Reason]:

@@ -91,10 +91,12 @@ def service(
     }
     free: Given = {"log_level": environment.log_level, **(chosen or {})}
     files: tuple[ConfigFile, ...] = ()
+    variables: dict[str, str] = {}
     if issubclass(kind, BooksSettings):
         fixed |= books.settings(environment, name, site, host)
         files = books.files(environment, site)
-        waits = (*books.waits(environment, site), *waits)
+        variables = books.variables(environment, site, host)
+        waits = tuple(dict.fromkeys((*books.waits(environment, site), *waits)))
         secrets = (*secrets, books.SECRET)
     settings = _settings(kind, name, fixed, free, environment.settings.get(name, {}))
     return Service(
@@ -107,6 +109,7 @@ def service(
         environment={
             "PYTHONUNBUFFERED": "1",
             "OPSCTL_RELEASE": __version__,
+            **variables,
             **settings.to_environment(),
         },
         files=files,

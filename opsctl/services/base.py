@@ -205,6 +205,8 @@ class Service(Value):
     server."""
     published: Annotated[dict[str, Address], Field(exclude_if=_none)] = {}
     """Ports that other hosts reach: name of the port -> the address of this service's host."""
+    reaches: Annotated[tuple[Address, ...], Field(exclude_if=_none)] = ()
+    """What it connects to that is nowhere in this environment."""
     certificates: Annotated[int, Field(exclude_if=_none)] = 0
     """The generation of its certificates, filled in by the target: another is another start."""
     image: str = ""
@@ -216,6 +218,11 @@ class Service(Value):
     def key(self) -> str:
         """Return the name of this service within its environment: `name@site`."""
         return f"{self.name}@{self.site}"
+
+    @property
+    def goes_out(self) -> bool:
+        """Whether it needs a way out: what other hosts reach has one already."""
+        return bool(self.reaches) and not self.published
 
 
 class Host(Protocol):

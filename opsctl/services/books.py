@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from opsctl.model.books import database
 from opsctl.model.environment import Environment
+from opsctl.model.topology import OUTSIDE, Link, links, relay_of
 from opsctl.services import postgres
 from opsctl.services.base import Address, ConfigFile, Host, Service, SqlProbe
+from opsctl.services.links import NETWORK, through
 
 SECRET = "db"  # noqa: S105 - a name
 CA_FILE = "books-ca.pem"
@@ -24,12 +26,33 @@ def settings(environment: Environment, app: str, site: str, host: Host) -> dict[
     name = database(environment, site)
     return {
         "db_host": elsewhere.host,
-        "db_port": elsewhere.port,
+        "db_port": _entrance(environment, site, host).port,
         "db_name": name,
         "db_user": name,
         "db_ca_file": f"{host.folder(app, site, 'config')}/{CA_FILE}",
         **login,
     }
+
+
+def variables(environment: Environment, site: str, host: Host) -> dict[str, str]:
+    """Return the variables by which libpq comes to a server that its name does not lead to.
+
+    It has to prove that it is the one of that name all the same.
+    """
+    elsewhere = environment.books.get(site)
+    if elsewhere is None:
+        return {}
+    at = _entrance(environment, site, host).host
+    return {} if at == elsewhere.host else {"PGHOSTADDR": at}
+
+
+def _entrance(environment: Environment, site: str, host: Host) -> Address:
+    """Return where an app of a site connects to the server of others."""
+    return through(environment, _link(site), host)
+
+
+def _link(site: str) -> Link:
+    return Link(dialer=site, to=OUTSIDE, kind="books")
 
 
 def files(environment: Environment, site: str) -> tuple[ConfigFile, ...]:
@@ -40,7 +63,10 @@ def files(environment: Environment, site: str) -> tuple[ConfigFile, ...]:
 
 def waits(environment: Environment, site: str) -> tuple[str, ...]:
     """Return the services that come before what reaches the books of a site."""
-    return () if site in environment.books else (postgres.NAME,)
+    if site not in environment.books:
+        return (postgres.NAME,)
+    led = _link(site) in links(environment)
+    return (f"{NETWORK}@{relay_of(environment, site)}",) if led else ()
 
 
 def elsewhere(environment: Environment, site: str) -> SqlProbe | None:

@@ -35,15 +35,19 @@ def near_end(environment: Environment, link: Link, host: Host) -> Address:
     return host.address(NETWORK, relay, port_name(link), seen_from=link.dialer)
 
 
-def far_end(link: Link, host: Host) -> Address:
+def far_end(environment: Environment, link: Link, host: Host) -> Address:
     """Return where a link leads."""
+    if link.kind == "books":
+        at = environment.books[link.dialer]
+        return Address(host=at.host, port=at.port)
     service, port = _FAR_END[link.kind]
     return host.address(service, link.to, port)
 
 
 def through(environment: Environment, link: Link, host: Host) -> Address:
     """Return where a place reaches another: by the link, or directly where there is none."""
-    return near_end(environment, link, host) if link in links(environment) else far_end(link, host)
+    entered = link in links(environment)
+    return (near_end if entered else far_end)(environment, link, host)
 
 
 def member(site: str) -> str:

@@ -40,31 +40,35 @@ def service(environment: Environment, site: str, host: Host) -> Service:
         }
     }
     ports = {port_name(link): near_end(environment, link, host).port for link in dialled}
+    out = dict.fromkeys(far_end(environment, link, host) for link in dialled if link.leaves)
     if not apart(environment):
-        return _app(environment, site, host, wiring, ports)
+        made = _app(environment, site, host, wiring, ports)
+        return made.model_copy(update={"reaches": tuple(out)})
     here, door = host_of(environment, site), host.address(NAME, site, DOOR)
     entering = {
         link.name: {
             "listen": str(door),
-            "to": str(far_end(link, host)),
+            "to": str(far_end(environment, link, host)),
             "asked": link.name,
             "of": bears(host_of(environment, link.dialer)),
         }
         for link in links(environment)
-        if relay_of(environment, link.to) == site != relay_of(environment, link.dialer)
+        if not link.leaves
+        and relay_of(environment, link.to) == site != relay_of(environment, link.dialer)
     }
     secrets = (CA, f"tls/{bears(here)}.crt", f"tls/{bears(here)}.key")
     files = zip(("ca", "cert", "key"), secrets, strict=True)
     wiring["links"] = {**dict(wiring["links"]), **entering}  # type: ignore[call-overload]
     wiring |= {f"tls_{kind}_file": host.secret(name) for kind, name in files}
     made = _app(environment, site, host, wiring, {**ports, DOOR: door.port}, secrets)
-    return made.model_copy(update={"published": {DOOR: Address(host=here.address, port=here.port)}})
+    published = {DOOR: Address(host=here.address, port=here.port)}
+    return made.model_copy(update={"published": published, "reaches": tuple(out)})
 
 
 def _onward(environment: Environment, link: Link, site: str, host: Host) -> Mapping[str, str]:
     """Return where a link goes on to: its far end, or the network app of another host."""
-    if relay_of(environment, link.to) == site:
-        return {"to": str(far_end(link, host))}
+    if link.leaves or relay_of(environment, link.to) == site:
+        return {"to": str(far_end(environment, link, host))}
     other = host_of(environment, link.to)
     return {"to": f"{other.address}:{other.port}", "by": bears(other)}
 

@@ -15,7 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,6 +107,11 @@ class PostgresServer:
     """The authority of its certificate, where it takes no connection without TLS."""
 
     @property
+    def socket(self) -> Path:
+        """Its socket, by which it is reached from every network of this machine."""
+        return self.password_file.with_name(f".s.PGSQL.{self.port}")
+
+    @property
     def dsn(self) -> str:
         """How to reach it over loopback."""
         tls = f" sslmode=verify-full sslrootcert={self.ca_file}" if self.ca_file else ""
@@ -188,15 +193,14 @@ class Certificates:
     client_key: Path
 
 
-def certificates(home: Path) -> Certificates:
-    """Make an authority, a server certificate for loopback and a client certificate."""
+def certificates(home: Path, names: Sequence[str] = ("localhost", "127.0.0.1")) -> Certificates:
+    """Make an authority, and certificates of a server of these names and of a client."""
     now = datetime.datetime.now(datetime.UTC)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
 
     def issue(subject: str, key: ec.EllipticCurvePrivateKey, ca: bool) -> x509.Certificate:
         name = ca_name if ca else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-        loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         return (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -207,7 +211,7 @@ def certificates(home: Path) -> Certificates:
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName("localhost"), loopback]), critical=False
+                x509.SubjectAlternativeName([_general(one) for one in names]), critical=False
             )
             .sign(ca_key, hashes.SHA256())
         )
@@ -228,6 +232,13 @@ def certificates(home: Path) -> Certificates:
     server = write("server", ec.generate_private_key(ec.SECP256R1()))
     client = write("client", ec.generate_private_key(ec.SECP256R1()))
     return Certificates(ca_path, *server, *client)
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,10 @@
 The PostgreSQL of the toolchain is built without TLS. What the server would do first is done
 here: it answers the request for TLS, proves who it is, and refuses who asks for none, as
 `rds.force_ssl` does. Every byte after that is the real server's.
+
+python -m tests.support.tls_front ADDRESS PORT SOCKET CERTIFICATE KEY
+
+is one at another address, in whatever network it is started in.
 """
 
 from __future__ import annotations
@@ -10,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+LISTENING = "listening"
 TLS_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 """The message SSLRequest of PostgreSQL's protocol, which libpq sends first."""
 NO_ENCRYPTION = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for host, no encryption\0\0"
@@ -23,15 +29,9 @@ CHUNK = 65_536
 @contextlib.contextmanager
 def tls_front(port: int, to: int, certificate: Path, key: Path) -> Iterator[None]:
     """Run it at a port of 127.0.0.1 and 127.0.0.2, in front of a PostgreSQL on loopback."""
-    proves = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    proves.load_cert_chain(certificate, key)
     loop = asyncio.new_event_loop()
     listening = loop.run_until_complete(
-        asyncio.start_server(
-            lambda reader, writer: _serve(reader, writer, to, proves),
-            ["127.0.0.1", "127.0.0.2"],
-            port,
-        )
+        _listen(["127.0.0.1", "127.0.0.2"], port, to, certificate, key)
     )
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -44,6 +44,16 @@ def tls_front(port: int, to: int, certificate: Path, key: Path) -> Iterator[None
         loop.close()
 
 
+async def _listen(
+    addresses: list[str], port: int, to: int | Path, certificate: Path, key: Path
+) -> asyncio.Server:
+    proves = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    proves.load_cert_chain(certificate, key)
+    return await asyncio.start_server(
+        lambda reader, writer: _serve(reader, writer, to, proves), addresses, port
+    )
+
+
 async def _end(listening: asyncio.Server) -> None:
     listening.close()
     served = asyncio.all_tasks() - {asyncio.current_task()}
@@ -53,7 +63,10 @@ async def _end(listening: asyncio.Server) -> None:
 
 
 async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: int, proves: ssl.SSLContext
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    to: int | Path,
+    proves: ssl.SSLContext,
 ) -> None:
     with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         try:
@@ -64,7 +77,11 @@ async def _serve(
             writer.write(b"S")
             await writer.drain()
             await writer.start_tls(proves)
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", to)
+            far_reader, far_writer = await (
+                asyncio.open_unix_connection(to)
+                if isinstance(to, Path)
+                else asyncio.open_connection("127.0.0.1", to)
+            )
             try:
                 await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
             finally:
@@ -78,3 +95,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+async def _main(address: str, port: str, socket: str, certificate: str, key: str) -> None:
+    listening = await _listen([address], int(port), Path(socket), Path(certificate), Path(key))
+    print(LISTENING, flush=True)
+    await listening.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(*sys.argv[1:]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from opsctl.images.definition import USER_ID
 from opsctl.images.running import Runnable
 from opsctl.model.resources import Resources
+from opsctl.model.topology import OUTSIDE
 from opsctl.model.value import Value
 from opsctl.services.base import Service
 from opsctl.targets.docker import keeping, naming
@@ -54,8 +55,8 @@ def network(
         subnet=str(addresses),
         chosen_from=str(upper),
         gateway=str(addresses[1]),
-        # Only what carries the links between hosts is reached from outside its own.
-        internal=not any(service.published for service in services),
+        # Only what carries links is reached from outside of its host, or reaches out of it.
+        internal=place != OUTSIDE and not any(service.published for service in services),
         labels=naming.labels(environment, identity),
     )
 
@@ -122,6 +123,8 @@ def of(
     for place in dict.fromkeys(service.site for service in services):
         own = [service for service in services if service.site == place]
         networks.append(network(environment, identity, place, addresses(place), own))
+        if any(service.goes_out for service in own):
+            networks.append(network(environment, identity, OUTSIDE, addresses(OUTSIDE), ()))
         made += volumes(environment, identity, place, own)
         keepers.append(keeper(environment, identity, place, own, image))
     return keepers, networks, made

@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Coroutine
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from opsctl.errors import OpsctlError
 from opsctl.images.engine import Engine, connect
 from opsctl.model.value import Value
 from opsctl.targets.docker import gate
+from opsctl.targets.docker.addresses import PLACE, POOL
 from opsctl.targets.docker.command import Command
 from opsctl.targets.docker.host import PYTHON
 
@@ -269,11 +270,18 @@ async def _until_both_end(*ways: Coroutine[Any, Any, None]) -> None:
 
 
 def local(host: str) -> bool:
-    """Return whether the network of a container is this machine's: its bridge has an address.
+    """Return whether a host is a container whose network is this machine's.
 
-    The bridge has the first address of the network of a place, which is a /26.
+    That network's bridge has an address here: the first of the network of a place. What is no
+    container, as a server by its name, is reached from where the gate is.
     """
-    bridge = IPv4Address((int(IPv4Address(host)) & ~0x3F) + 1)
+    try:
+        at = IPv4Address(host)
+    except ValueError:
+        return False
+    if at not in POOL:
+        return False
+    bridge = IPv4Network((at, PLACE), strict=False)[1]
     with contextlib.suppress(OSError), socket.socket() as probe:
         probe.bind((str(bridge), 0))
         return True

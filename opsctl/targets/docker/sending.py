@@ -53,7 +53,7 @@ def carry_images(hosts: Hosts, services: Sequence[Service], python: Runnable) ->
     """Stream to each host the images that its services need and it lacks; yield progress."""
     for host in hosts.all:
         engine = hosts.engine(host)
-        here = [s.image for s in services if s.site in (*host.places, host.relay)]
+        here = [s.image for s in services if hosts.of(s.site) == host]
         lacking = [r for r in dict.fromkeys((*here, python.reference)) if engine.find(r) is None]
         for reference in [r for r in lacking if "@" in r]:  # by digest: from its registry
             official.pulled(engine, reference)

@@ -9,6 +9,7 @@ from typing import Any
 
 from opsctl.images.definition import USER, USER_ID
 from opsctl.model.resources import ALIKE, Resources
+from opsctl.model.topology import OUTSIDE
 from opsctl.model.value import Value
 from opsctl.services.base import (
     Address,
@@ -91,7 +92,8 @@ def container(
 
     `others` are all services of the environment, `places` the networks by place, `addresses`
     the service's own by place. It is attached to every network of which its configuration
-    names an address, and reads the data of another service where it names its folder.
+    names an address, and to that which leads outside where it goes out; it reads the data of
+    another service where it names its folder.
     """
     allowed = service.resources or ALIKE
     text = _said(service)
@@ -101,7 +103,8 @@ def container(
         for found in _ADDRESS.findall(text)
         if IPv4Address(found) in network
     }
-    attached = sorted({service.site, *addresses, *named})
+    out = (OUTSIDE,) if service.goes_out else ()
+    attached = sorted({service.site, *addresses, *named, *out})
     reads = [o.key for o in others if o.key != service.key and f"{DATA}/{o.key}/" in text]
     return Container(
         name=naming.container(environment, service.key),

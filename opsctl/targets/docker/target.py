@@ -15,6 +15,7 @@ from opsctl.images.engine import errors
 from opsctl.images.running import Runnable
 from opsctl.model.environment import Environment
 from opsctl.model.resources import resources
+from opsctl.model.topology import OUTSIDE
 from opsctl.services.base import Host, Service
 from opsctl.services.catalogue import services as catalogue
 from opsctl.state import environment_folder
@@ -218,6 +219,9 @@ class DockerTarget:
         identity = self._root / "identity"
         if not identity.exists():
             files.write(identity, f"{self.host.identity}\n")
+        leaving = [service for service in services if service.goes_out]
+        if leaving:
+            self.host.addresses.network(OUTSIDE)
         self.host.addresses.keep()
         self._secrets.ensure(
             {name for service in services for name in service.secrets},
@@ -227,9 +231,13 @@ class DockerTarget:
         found = self._places(services)
         for place in found.values():
             place.prepare(self._python())
+        for each in leaving:
+            where, addresses = self._fleet.at(each.site), self.host.addresses.network(OUTSIDE)
+            Place(where, OUTSIDE, addresses, ()).claim()
+        networks = [*found, *([OUTSIDE] if leaving else [])]
         for host in self._hosts.all:
             if behind(host):
-                open_gate(self._fleet.on(host), host, list(found), self._python())
+                open_gate(self._fleet.on(host), host, networks, self._python())
         return found
 
     def _python(self) -> Runnable:

@@ -7,6 +7,7 @@ from functools import partial
 
 from opsctl.images.running import Runnable
 from opsctl.model.hosts import DockerHost
+from opsctl.model.topology import BETWEEN, OUTSIDE
 from opsctl.services.base import Address, Service
 from opsctl.targets.docker import naming
 from opsctl.targets.docker.containers import Containers
@@ -42,17 +43,19 @@ class Ways:
         return at.model_copy(update={"via": forwarder.way(at.host, at.port)})
 
     def of(self, service: Service) -> Service:
-        """Return a service with the way to what its probe asks."""
-        at = self.to(service.site, service.probe.at)
-        if at.via is None:
-            return service
-        probe = service.probe.model_copy(update={"at": at})
-        return service.model_copy(update={"probe": probe})
+        """Return a service with the way to what its probe asks, and to the books that it writes."""
+        asked = {"probe": service.probe, "books": service.books}
+        led = {
+            name: probe.model_copy(update={"at": at})
+            for name, probe in asked.items()
+            if probe and (at := self.to(service.site, probe.at)).via is not None
+        }
+        return service.model_copy(update=led) if led else service
 
 
 def open_gate(where: Containers, host: DockerHost, places: Sequence[str], image: Runnable) -> None:
-    """Have a container on a host that is in the network of each of its places."""
-    mine = [place for place in places if place in (*host.places, host.relay)]
+    """Have a container on a host that is in the network of each of its places, and outside."""
+    mine = [place for place in places if place in (*host.places, host.relay, BETWEEN, OUTSIDE)]
     name = naming.gate(where.environment, host.name)
     labels = naming.labels(where.environment, where.identity, **{naming.ROLE: "gate"})
     wanted = Container(

@@ -217,3 +217,11 @@ def test_a_link_bears_every_fault_that_stands_on_it() -> None:
     ]
     slowest = {"a-b-peer": Disturbed(delay_ms=7, bytes_per_s=500)}
     assert links_of([slow, *rates]) == links_of([*rates, slow]) == slowest
+
+
+def test_what_leads_outside_is_disturbed_by_itself() -> None:
+    out = Link(dialer="b", to="outside", kind="books")
+    places = Places(SERVICES, (*LINKS, out), ROLES)
+    assert places.between("leader", "outside", ["books"]) == (out,)
+    with pytest.raises(OpsctlError):
+        places.between("follower", "outside", [])

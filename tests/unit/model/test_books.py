@@ -38,10 +38,13 @@ def test_the_books_of_every_site_that_trades_are_elsewhere_or_of_none() -> None:
     assert (path, why) == (("books", "witness"), "is no site that trades: a")
 
 
-def test_containers_reach_no_server_outside_of_their_site_yet() -> None:
-    ((path, why),) = refused(target="docker", books={"a": AT})
-    assert path == ("books",)
-    assert "target local" in why
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_server_is_not_in_every_container(host: str) -> None:
+    assert refused(target="docker", books={"a": AT}) == []
+    assert refused(books={"a": {**AT, "host": host}}) == []
+    ((path, why),) = refused(target="docker", books={"a": {**AT, "host": host}})
+    assert path == ("books", "a", "host")
+    assert "as other machines do" in why
 
 
 @pytest.mark.parametrize(
