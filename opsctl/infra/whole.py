@@ -195,10 +195,12 @@ def _refuse_names(environment: Environment, only: str) -> None:
 
 def _refuse_in_cloud(environment: Environment, only: str) -> None:
     name, aws = environment.name, environment.aws
-    if aws.database.kind != "self":
+    if aws.database.kind != "self" and not environment.books:
         raise UsageError(
-            f"{name} has a managed database, and services keep their books on the hosts so far",
-            hint=f"write trading:aws.database as {{kind: self}}, {only}",
+            f"{name} has a managed database, and no word that its sites keep their books there",
+            hint="make the infrastructure (--only infrastructure), and write host, port and secret "
+            f"that opsctl stack outputs {name} shows into trading:books; or write "
+            f"trading:aws.database as {{kind: self}}, {only}",
         )
     if aws.profile:
         choosing.named(aws.profile)

@@ -40,8 +40,8 @@ class Data(Component):
     """Names, by use; a copy's is `data-copy`."""
     secrets: dict[str, pulumi.Output[str]]
     """ARNs, by use. Their values are put there by operators, and are in no state."""
-    database: pulumi.Output[str] | None
-    """Where a managed database is reached, as `host:port`; None: there is none."""
+    database: aws.rds.Instance | None
+    """The managed database that is written to; None: there is none."""
 
     def __init__(
         self, name: str, args: DataArgs, opts: pulumi.ResourceOptions | None = None
@@ -58,9 +58,7 @@ class Data(Component):
             self.database = declare_database(
                 self, args.design, args.design.database, args.keys, args.sites
             )
-        self.register_outputs(
-            {"buckets": self.buckets, "secrets": self.secrets, "database": self.database}
-        )
+        self.register_outputs({"buckets": self.buckets, "secrets": self.secrets})
 
     def _with_copy(self, bucket: Bucket) -> None:
         source = self._bucket(bucket.use, bucket.name, bucket.region, bucket.lock_days)

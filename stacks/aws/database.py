@@ -20,8 +20,8 @@ def declare_database(
     database: DatabasePart,
     keys: Keys,
     sites: Mapping[str, SiteIds],
-) -> pulumi.Output[str]:
-    """Declare a managed database under a component; return where it is reached.
+) -> aws.rds.Instance:
+    """Declare a managed database under a component; return the one that is written to.
 
     Its password is made and kept by AWS, in Secrets Manager: it is in no state.
     """
@@ -59,7 +59,7 @@ def declare_database(
     )
     if database.replica_site:
         _copy(_Site(component, design, database, keys, sites, database.replica_site), first)
-    return first.endpoint
+    return first
 
 
 class _Site:

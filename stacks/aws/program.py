@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 
 from stacks.aws.ci_identity import CiIdentity, CiIdentityArgs
 from stacks.aws.component import providers
@@ -20,7 +21,7 @@ def declare(design: Design) -> dict[str, Any]:
     """Declare everything of a design; return the outputs of its stack, by name.
 
     `hosts` is an inventory: of each its name, role, site, address, instance, volume, and how
-    it is reached. No output is a secret.
+    it is reached. `database` is what `trading:books` takes of one. No output is a secret.
     """
     regions = providers(design)
     keys = Keys("keys", KeysArgs(design, regions)).arns
@@ -64,11 +65,17 @@ def declare(design: Design) -> dict[str, Any]:
         "domain": design.domain if network.zone is not None else "",
         "buckets": data.buckets,
         "secrets": data.secrets,
-        "database": data.database if data.database is not None else "",
+        "database": _reached(data.database) if data.database is not None else {},
         "alarms": failover.topics,
         "ci": {"role": identity.role, "keys": identity.keys} if identity is not None else {},
         "unmet": list(design.unmet),
     }
+
+
+def _reached(database: aws.rds.Instance) -> dict[str, Any]:
+    """Return where a managed database is, and the ARN of its master's secret."""
+    master = database.master_user_secrets.apply(lambda kept: kept[0].secret_arn)
+    return {"host": database.address, "port": database.port, "secret": master}
 
 
 def export(design: Design) -> None:

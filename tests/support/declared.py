@@ -110,7 +110,9 @@ def _run(design: Design, *, made: bool) -> Stack:
             id_ = f"{args.name}-id"
             found = {
                 "arn": f"arn:aws:mock:::{args.name}",
-                "endpoint": f"{args.name}.example:5432",
+                "address": f"{args.name}.example",
+                "port": 5432,
+                "masterUserSecrets": [{"secretArn": f"arn:aws:mock:::{args.name}-master"}],
                 "keyId": id_,
                 "prefixListId": f"pl-{args.name}",
                 "zoneId": id_,

@@ -7,11 +7,14 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from opsctl.deploy.administrator import read
+from opsctl.model.books import BooksAt
 from opsctl.schemas import schema
 from tests.support.aws.firm import Firm
 from tests.support.aws.firm import firm as firms
@@ -79,6 +82,21 @@ def test_what_aws_runs_is_told_beside_services_that_cannot_be_seen(told: Firm) -
     assert found["storage", "database"][1] == "40.0 of 100 GiB free"
     shown = told.run("health", ONE.name, code=3).stdout
     assert "services: daily-warm is not deployed" in shown
+
+
+def test_books_are_told_where_the_database_is_and_who_its_master_is(
+    made: Firm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    at = made.json("stack", "outputs", ONE.name)["outputs"]["database"]["value"]
+    (found,) = made.server.client("rds", HOME).describe_db_instances()["DBInstances"]
+    assert (at["host"], at["port"]) == (found["Endpoint"]["Address"], found["Endpoint"]["Port"])
+    pem = "-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----\n"
+    for name, value in made.server.environment.items():
+        monkeypatch.setenv(name, value)
+    master = read("a", BooksAt.model_validate({**at, "ca": pem}))
+    assert master.user == found["MasterUsername"]
+    made.run("stack", "export", ONE.name, str(tmp_path / "state"))
+    assert master.password not in (tmp_path / "state").read_text()
 
 
 def test_each_fault_is_found_and_nothing_besides(told: Firm, checks: dict[str, str]) -> None:

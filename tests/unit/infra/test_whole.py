@@ -7,6 +7,7 @@ import pytest
 from opsctl.errors import UsageError
 from opsctl.infra import whole
 from opsctl.infra.hosts import Host, placed
+from opsctl.model.books import BooksAt
 from opsctl.model.environment import Environment
 from opsctl.model.onprem import OnpremSettings
 from opsctl.model.tiers import DrTier
@@ -92,6 +93,17 @@ def test_what_is_of_hosts_in_a_cloud_is_refused_of_a_rack(asked: whole.Asked) ->
         whole.refuse_of_cloud(rack("10.1.0.11"), asked)
     whole.refuse_of_cloud(rack("10.1.0.11"), whole.Asked())
     whole.refuse_of_cloud(environment(), asked)
+
+
+def test_a_managed_database_is_used_where_the_file_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/no-engine.sock")
+    pem = "-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----\n"
+    at = BooksAt.model_validate({"host": "books.eu-central-1.rds.amazonaws.com", "ca": pem})
+    declared = environment(ssh_keys=[KEY], database={"kind": "rds"})
+    with pytest.raises(UsageError, match="the images of books are not here"):  # which comes after
+        whole.refuse(declared.model_copy(update={"books": {"a": at}}))
 
 
 def test_without_images_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 
 from tests.support.aws import checks
 from tests.support.aws.checks import Failures
@@ -315,9 +317,17 @@ class Instance(_Rds):
                 SourceDBInstanceIdentifier=source, **{**remote, **arguments}
             )
         else:
-            password = inputs.get("password") or "managed-by-secrets-manager"
-            made = rds.create_db_instance(MasterUserPassword=password, **arguments)
+            made = rds.create_db_instance(**arguments, **_master(inputs))
+            self._keep_master(made["DBInstance"])
         return str(made["DBInstance"]["DBInstanceIdentifier"])
+
+    def _keep_master(self, made: Properties) -> None:
+        """Have the secret say who the master is, as AWS's does: moto's names another."""
+        if secret := made.get("MasterUserSecret"):
+            said = {"username": made["MasterUsername"], "password": secrets.token_urlsafe(20)}
+            self.cloud("secretsmanager").put_secret_value(
+                SecretId=secret["SecretArn"], SecretString=json.dumps(said)
+            )
 
     @property
     def _abroad(self) -> Beside:
@@ -366,6 +376,15 @@ class Instance(_Rds):
             "port": at.get("Port"),
             "status": database["DBInstanceStatus"],
             "resourceId": database.get("DbiResourceId"),
+            "masterUserSecrets": [
+                {
+                    "secretArn": kept["SecretArn"],
+                    "secretStatus": kept["SecretStatus"],
+                    "kmsKeyId": kept.get("KmsKeyId"),
+                }
+                for kept in [database.get("MasterUserSecret")]
+                if kept
+            ],
             "dbSubnetGroupName": group,
             "parameterGroupName": groups[0].get("DBParameterGroupName"),
             "vpcSecurityGroupIds": [
@@ -394,3 +413,13 @@ class Instance(_Rds):
             self.cloud("rds").promote_read_replica(DBInstanceIdentifier=id_)
         self.cloud("rds").delete_db_instance(DBInstanceIdentifier=id_, **last)
         self._abroad.delete(id_)
+
+
+def _master(inputs: Properties) -> Properties:
+    """Return how a database's master is made: with a secret of AWS's, or a password."""
+    if not inputs.get("manageMasterUserPassword"):
+        return {"MasterUserPassword": inputs["password"]}
+    return {
+        "ManageMasterUserPassword": True,
+        **call(inputs, masterUserSecretKmsKeyId="MasterUserSecretKmsKeyId"),
+    }

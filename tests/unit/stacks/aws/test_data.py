@@ -47,4 +47,9 @@ def test_a_managed_database_keeps_its_password_out_of_the_state(stacks: dict[str
     assert copy.inputs["kmsKeyId"] == "arn:aws:mock:::key-us-west-2"
     forced = {"name": "rds.force_ssl", "value": "1"}
     assert stack.one("database-parameters-a").inputs["parameters"] == [forced]
-    assert stack.outputs["database"] == "database.example:5432"
+    assert stack.outputs["database"] == {
+        "host": "database.example",
+        "port": 5432,
+        "secret": "arn:aws:mock:::database-master",
+    }
+    assert stacks["weekly-cold"].outputs["database"] == {}
