@@ -195,6 +195,7 @@ class Driver:
 
         A stack that a `program` needs and that is not there yet is made.
         """
+        _close_loops()
         if self._command.changing is None:
             self.workspace.prepare()
             self.join()
@@ -213,8 +214,6 @@ class Driver:
             raise locks.refused(self.workspace.environment, str(fault)) from fault
         except CommandError as fault:
             raise self._meant(fault, steps, refused) from fault
-        finally:
-            _close_loops()
         if steps is not None:
             steps.wait()
         return found
@@ -305,7 +304,11 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 def _close_loops() -> None:
-    """Close the loops of programs that have ended; one that still ends is closed next time."""
+    """Close the loops of programs that ran before.
+
+    Not right after a run: where the engine had failed by itself, the SDK may still be about to
+    close the loop, in a thread of its own.
+    """
     for loop in [each for each in _loops if not each.is_running()]:
         loop.close()
         _loops.remove(loop)

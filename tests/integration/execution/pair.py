@@ -224,9 +224,12 @@ class Load:
         self._stop.set()
         await self._tasks[0]
         await eventually("every decision is done", lambda: len(self.done) >= self.submitted)
-        for task in self._tasks[1:]:
+
+    async def close(self) -> None:
+        """Submit and hear nothing more; what is left open would fail some later test."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks[1:], return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for bus in self._buses:
             await bus.close()
 
@@ -248,9 +251,12 @@ def under_load(
         await running.until_ready(*SITES)
         assert await running.leader() == "a"
         load = Load(running)
-        await load.more(20)
-        await strike(running, load)
-        await load.settle()
+        try:
+            await load.more(20)
+            await strike(running, load)
+            await load.settle()
+        finally:
+            await load.close()
         await running.until_ready(*SITES)
         found = await running.findings()
         assert found.clean, found
@@ -278,12 +284,11 @@ async def led_by(running: Pair, site: str) -> None:
 
 async def ask(running: Pair, to: str) -> None:
     """Ask the leader to hand over, as opsctl does."""
-    seen = await running.overview()
-    assert seen.leader is not None
-    request = Handover(
-        id=f"to-{to}-{seen.leader.epoch}", to=to, epoch=seen.leader.epoch, by="alice", at_ns=0
-    )
     async with running.journal() as journal:
+        seen = await overview(journal, SITES, patience_s=10.0)
+        assert seen.leader is not None
+        epoch = seen.leader.epoch
+        request = Handover(id=f"to-{to}-{epoch}", to=to, epoch=epoch, by="alice", at_ns=0)
         key = journal.key(HANDOVER)
         put = store.put(key, msgspec.json.encode(request))
         free = store.mod_is(key, seen.handover_mod)

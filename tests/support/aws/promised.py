@@ -41,6 +41,8 @@ class Promise:
         rds = said.get("database", {}).get("kind") == "rds"
         apart = rds and "b" in self.place and self.place["b"] != self.place["a"]
         self.databases = ("a", "b") if apart else ("a",) if rds else ()
+        self.masters = int(rds)
+        """Databases that are no replica: AWS keeps the password of each one's master."""
         self.regions = tuple(dict.fromkeys((*self.place.values(), *[COPIES] * self.copied)))
         self.ci = "ci" in said
 
@@ -68,7 +70,7 @@ class Promise:
             "subnet group": len(self.databases),
             "topic": len(set(self.place.values())),
             "alarm": 2 * sites,
-            "secret": 2,
+            "secret": 2 + self.masters,
             # Ephemeral: the two that CI's own environment made.
             "role": 2 + stays * ((sites > 1) + 2 * self.copied) + 3 * self.ci,
             "zone": int(stays),
