@@ -211,12 +211,18 @@ class Etcd:
     async def led_by(self) -> int | None:
         """Return which member leads the others, as its place among ours: the nearest is 0.
 
-        None where nobody says: they elect, or it does not answer.
+        None where nobody says: they elect, or it does not answer. Nor does a nearest that is
+        silent say: it could not take the lead over.
         """
-        for at in range(len(self._channels)):
+        try:
+            leads = (here := await self._status(0)).leader
+        except Failed:
+            return None
+        if leads == here.header.member_id:
+            return 0
+        for at in range(1, len(self._channels)):
             with contextlib.suppress(Failed):
-                found = await self._status(at)
-                if found.leader == found.header.member_id:
+                if (await self._status(at)).header.member_id == leads:
                     return at
         return None
 
@@ -225,23 +231,24 @@ class Etcd:
 
         Waits as long as a write may take, at most. The members refuse writes meanwhile.
         """
+        moving: asyncio.Task[bytes] | None = None
         try:
-            here = (await self._status(0)).header.member_id
-            request = rpc.MoveLeaderRequest(targetID=here).SerializeToString()
-            # It says that it is done at its next tick only; the nearest knows before.
-            moving = asyncio.create_task(
-                self._channels[instead_of].call(MOVE_LEADER, request, timeout_s=self.deadline_s)
-            )
-            try:
-                async with asyncio.timeout(self.deadline_s):
-                    while (await self._status(0)).leader != here:
-                        await asyncio.sleep(LOOK_S)
-                    return True
-            finally:
-                moving.cancel()
-                await asyncio.gather(moving, return_exceptions=True)
+            async with asyncio.timeout(self.deadline_s):
+                here = (await self._status(0)).header.member_id
+                request = rpc.MoveLeaderRequest(targetID=here).SerializeToString()
+                # It says that it is done at its next tick only; the nearest knows before.
+                moving = asyncio.create_task(
+                    self._channels[instead_of].call(MOVE_LEADER, request, timeout_s=self.deadline_s)
+                )
+                while (await self._status(0)).leader != here:
+                    await asyncio.sleep(LOOK_S)
+                return True
         except (Failed, TimeoutError):
             return False
+        finally:
+            if moving is not None:
+                moving.cancel()
+                await asyncio.gather(moving, return_exceptions=True)
 
     async def _status(self, at: int) -> Any:
         raw = await self._channels[at].call(

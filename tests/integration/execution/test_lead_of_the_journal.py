@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -17,6 +19,8 @@ from tests.support import servers
 
 DEADLINE_MS = 2_000
 """Of a call: tests share two cores with others."""
+STATUS_S = 0.9
+"""A member that is asked for its state may take longer."""
 Body = Callable[[Leader, list[str]], Awaitable[None]]
 
 
@@ -101,20 +105,30 @@ def test_it_comes_to_the_member_of_this_site_and_no_append_fails(
     assert not [line for line in logs if line["event"] == "journal does not answer"]
 
 
-def test_a_member_that_is_gone_is_given_no_lead_and_appends_go_on(
-    members: servers.EtcdServer,
+@pytest.mark.parametrize("strike", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "frozen"])
+def test_a_member_that_is_silent_is_given_no_lead_and_holds_no_append_back(
+    members: servers.EtcdServer, strike: signal.Signals
 ) -> None:
     async def body(leader: Leader, endpoints: list[str]) -> None:
-        journal = leader.journal
+        store = leader.journal.store
         nearest = members.members[members.endpoints.index(endpoints[0])]
-        nearest.kill()
-        assert await led_by(journal) == 2
-        assert await leader.draw()
-        assert await led_by(journal) == 2
+        if strike is signal.SIGKILL:
+            nearest.kill()
+        else:
+            os.kill(nearest.pid, strike)
+        assert await store.led_by() is None
+        assert not await leader.draw()
+        store.deadline_s = 0.1  # of a write, and so of whatever keeps writes waiting
+        async with asyncio.timeout(STATUS_S):
+            assert not await store.lead_nearest(2)
+        store.deadline_s = DEADLINE_MS / 1_000
         assert await leader.append([record(1)], leader.kill) == 1
-        nearest.start()
+        if strike is signal.SIGKILL:
+            nearest.start()
+        else:
+            os.kill(nearest.pid, signal.SIGCONT)
         until = time.monotonic() + 30
-        while await led_by(journal):
+        while await store.led_by() != 0:
             assert time.monotonic() < until, "the lead did not come"
             await leader.draw()
         assert await leader.append([record(2)], leader.kill) == 2
