@@ -46,10 +46,19 @@ deploy: .venv/.runtime ## bring up the daily tier on this machine, and show wher
 test: setup ## run every check and the whole suite
 	@$(RUN) python -m tests.support.prepare
 	@$(MAKE) check
+	@$(MAKE) --keep-going --jobs 1 suite
+
+# One after the other, each also where one before it failed: all that fails is seen in one run.
+.PHONY: suite parts chains containers machines-and-cloud
+suite: parts chains containers machines-and-cloud
+parts: setup
 	@$(RUN) pytest --numprocesses 2 --dist worksteal --ignore tests/e2e
+chains: setup
 	@$(RUN) pytest tests/e2e/daily tests/e2e/hot tests/e2e/branches
+containers: setup
 	@$(RUN) pytest tests/e2e/docker tests/e2e/hosts
-	@$(MAKE) --jobs 2 --output-sync=target machines cloud
+machines-and-cloud: setup
+	@$(MAKE) --keep-going --jobs 2 --output-sync=target machines cloud
 
 # Side by side: neither is about latency, and both wait more than they work. Each has Docker Engines
 # with bridges of their own, so the second is in a network of its own (as root: no other user can

@@ -126,6 +126,25 @@ class Process:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
 
+def freeze(pid: int) -> None:
+    """Stop a process where it is, and wait until it stands still.
+
+    A signal is taken by one thread after the other as each next runs: one that was not stopped
+    yet may still answer.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: _states(pid) <= set("TZ"), f"process {pid} to stand still")
+
+
+def _states(pid: int) -> set[str]:
+    """Return the states of the threads of a process, of those that have not ended."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            found.add(thread.read_text().rpartition(")")[2].split()[0])
+    return found
+
+
 def processes(*words: str) -> list[int]:
     """Return the processes of this machine whose command line has all of these words."""
     found = []

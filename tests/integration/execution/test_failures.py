@@ -34,6 +34,7 @@ from tests.integration.execution.platform import (
 )
 from tests.integration.execution.test_execution import resting, venue_rows
 from tests.support import servers
+from tests.support.process import freeze
 from tests.support.small_disk import small_disk
 
 BUY = Side.BUY
@@ -97,7 +98,7 @@ def test_without_a_quorum_new_orders_stop_and_that_is_said() -> None:
     async def strike(running: Platform, bus: Bus, heard: Heard) -> None:
         others = running.etcd.members[:2]
         for member in others:
-            member.popen.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+            freeze(member.pid)
         await new_orders_stop(running, bus, heard, 1)
         for member in others:
             member.popen.send_signal(signal.SIGCONT)  # type: ignore[union-attr]

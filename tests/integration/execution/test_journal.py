@@ -17,6 +17,7 @@ from apps.core.journal import Gap, Journal, Unreachable
 from apps.core.leader import Deposed, KillChanged, Leader
 from apps.core.records import JournalRecord, SessionSeen
 from tests.support import servers
+from tests.support.process import freeze
 
 Body = Callable[[Journal], Awaitable[None]]
 
@@ -172,7 +173,7 @@ def test_an_append_whose_answer_is_lost_is_found_and_not_repeated(
         async with leading(journal_of(server, "unknown")) as leader:
             await leader.append([record(0)], leader.kill)
             for number in range(1, 4):
-                server.process.popen.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+                freeze(server.process.pid)
                 try:
                     appending = asyncio.create_task(leader.append([record(number)], leader.kill))
                     await asyncio.sleep(0.3)
@@ -201,7 +202,7 @@ def test_a_kill_switch_that_changes_while_the_outcome_is_unknown(
             written = 0
             for number in range(3):
                 before = leader.kill
-                server.process.popen.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+                freeze(server.process.pid)
                 switch = operator.resume() if before.halted else operator.halt(by="a", reason="")
                 tasks = [
                     asyncio.create_task(switch),
@@ -323,7 +324,7 @@ def test_no_call_waits_longer_than_its_deadline(server: servers.EtcdServer) -> N
     async def go() -> None:
         async with leading(journal_of(server, "deadline")) as leader:
             await leader.append([record(1)], leader.kill)
-            server.process.popen.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+            freeze(server.process.pid)
             try:
                 started = time.monotonic()
                 with pytest.raises(client.OutcomeUnknown):

@@ -16,6 +16,7 @@ from apps.core.journal import Journal
 from apps.core.leader import Leader
 from tests.integration.execution.test_journal import everything, record
 from tests.support import servers
+from tests.support.process import freeze
 
 DEADLINE_MS = 2_000
 """Of a call: tests share two cores with others."""
@@ -115,7 +116,7 @@ def test_a_member_that_is_silent_is_given_no_lead_and_holds_no_append_back(
         if strike is signal.SIGKILL:
             nearest.kill()
         else:
-            os.kill(nearest.pid, strike)
+            freeze(nearest.pid)
         assert await store.led_by() is None
         assert not await leader.draw()
         store.deadline_s = 0.1  # of a write, and so of whatever keeps writes waiting

@@ -9,6 +9,7 @@ import signal
 
 from tests.integration.execution.pair import SITES, Load, Pair, ask, hand_over, led_by, under_load
 from tests.integration.execution.platform import eventually
+from tests.support.process import freeze
 
 
 def test_the_other_site_takes_over_from_a_leader_that_was_killed() -> None:
@@ -27,7 +28,7 @@ def test_the_other_site_takes_over_from_a_leader_that_was_killed() -> None:
 def test_a_frozen_leader_wakes_as_a_follower_and_sends_nothing() -> None:
     async def strike(running: Pair, load: Load) -> None:
         pid = running.execution["a"].pid
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         try:
             await led_by(running, "b")
             await load.more()

@@ -22,6 +22,7 @@ from apps.core.messages import Decision, Intent, Side, TimeInForce
 from apps.core.records import CancelsRequested, DoubtSettled, ReportSeen
 from tests.integration.execution.pair import SITES, Load, Pair, hand_over, led_by, pair, under_load
 from tests.integration.execution.platform import DAY, FAR, PRICES, TOKEN, eventually
+from tests.support.process import freeze
 
 SHARED = "OPS-ORD"
 
@@ -32,7 +33,7 @@ Profile = Mapping[str, object]
 async def frozen(running: Pair, site: str) -> AsyncIterator[None]:
     """Stop a site's execution where it is; it wakes at the end."""
     pid = running.execution[site].pid
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         yield
     finally:

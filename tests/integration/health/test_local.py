@@ -24,6 +24,7 @@ from opsctl.services import alertmanager, etcd, postgres, prometheus, seaweedfs,
 from opsctl.services.base import Host, Service
 from opsctl.targets.base import difference
 from opsctl.targets.local import LocalTarget
+from tests.support.process import freeze
 from tests.support.servers import folder, wait_for
 
 ENVIRONMENT = Environment(name="health", tier=LatencyTier.DAILY, dr=DrTier.COLD)
@@ -103,7 +104,7 @@ def test_a_server_that_runs_and_does_no_work_is_unhealthy_and_recovers(
     [bus] = [seen for seen in target.observe() if seen.name == "valkey"]
     assert bus.pid is not None
     [child] = [bus.pid, *children(bus.pid)][-1:]
-    os.kill(child, signal.SIGSTOP)
+    freeze(child)
     try:
         began = time.monotonic()
         code, answer = asked(health, "health")

@@ -29,6 +29,7 @@ from opsctl.services.base import (
     SqlProbe,
 )
 from opsctl.toolchain import programs
+from tests.support.process import freeze
 from tests.support.servers import (
     EtcdServer,
     PostgresServer,
@@ -56,7 +57,7 @@ def ran(wanted: Probe, secret: str | ReadSecret, timeout_s: float = 5.0) -> Resu
 
 def stops_answering(process: Process, wanted: Probe, secret: str | ReadSecret) -> None:
     """Assert that a probe of a stopped process fails within its bound, and works afterwards."""
-    os.kill(process.pid, signal.SIGSTOP)
+    freeze(process.pid)
     try:
         result = ran(wanted, secret, TIMEOUT_S)
     finally:

@@ -20,6 +20,7 @@ from opsctl.health.probes import probe
 from opsctl.health.queries import Prometheus, PrometheusUnreadable
 from opsctl.services.base import Address, HttpProbe, Service
 from opsctl.toolchain import programs
+from tests.support.process import freeze
 from tests.support.servers import Process, folder, free_port, wait_for
 
 PASSWORD = "prometheus-password"
@@ -198,7 +199,7 @@ def test_the_monitoring_of_an_environment(running: Running) -> None:
 
 
 def test_a_stopped_prometheus_is_told_in_time(running: Running) -> None:
-    os.kill(running.process.pid, signal.SIGSTOP)
+    freeze(running.process.pid)
     began = time.monotonic()
     try:
         found = report.monitored([service(running.at)], lambda _: PASSWORD)

@@ -14,6 +14,7 @@ import pytest
 
 from opsctl.images.engine import connected
 from opsctl.images.ssh import CONFIG, SshRefused, Tunnel, tunnel
+from tests.support.process import freeze
 from tests.support.second_host import FAR, PORT, SecondHost, key, lacking, second_host
 from tests.support.servers import wait_for
 
@@ -76,7 +77,7 @@ def test_a_tunnel_that_breaks_while_it_is_asked_is_made_anew(
     """It is stopped first, so that it is found alive, and killed with the request on its way."""
     first = tunnel(host.address)
     (process,) = processes(str(first))
-    os.kill(process, signal.SIGSTOP)
+    freeze(process)
     killing = threading.Timer(0.5, os.kill, (process, signal.SIGKILL))
     killing.start()
     with connected(host.address) as engine:

@@ -13,7 +13,7 @@ import pytest
 from opsctl.errors import Locked, OpsctlError
 from opsctl.provision import apart
 from tests.integration.provision.serving import MODULE, Answer, Heard
-from tests.support.process import Process, processes, wait_for
+from tests.support.process import Process, freeze, processes, wait_for
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_signal_stops_the_work_where_it_is_safe(
 
 def test_a_second_one_stops_it_at_once(asking: Process, tmp_path: Path) -> None:
     (worker,) = processes("input()", str(tmp_path))
-    os.kill(worker, signal.SIGSTOP)  # so that it does not come to an end by itself
+    freeze(worker)  # so that it does not come to an end by itself
     os.kill(asking.pid, signal.SIGINT)
     wait_for(lambda: "stopping at the next safe point" in asking.log(), "it to hear")
     assert asking.stop(signal.SIGINT, 30) == -signal.SIGINT

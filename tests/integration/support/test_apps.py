@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.apps import App
-from tests.support.process import wait_for
+from tests.support.process import freeze, wait_for
 
 
 def waiting() -> None:
@@ -29,7 +29,7 @@ def test_it_is_a_process_of_its_own(tmp_path: Path, fork: bool) -> None:
     try:
         wait_for(lambda: "\n" in process.log(), "the first line")
         assert process.log() == f"__main__ [] x {process.pid}\n"
-        process.popen.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+        freeze(process.pid)
         assert process.alive
         with pytest.raises(subprocess.TimeoutExpired):
             process.popen.wait(0.1)  # type: ignore[union-attr]

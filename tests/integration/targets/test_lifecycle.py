@@ -24,6 +24,7 @@ from opsctl.targets.local import LocalTarget, processes
 from opsctl.targets.local.ports import free
 from tests.integration.targets import stage
 from tests.integration.targets.stage import Stage
+from tests.support.process import freeze
 from tests.support.servers import folder, wait_for
 
 HELD = ["one"]
@@ -154,7 +155,7 @@ def test_nothing_outlives_its_supervisor(kept: Stage) -> None:
 
 def test_a_supervisor_that_hangs_is_replaced(kept: Stage) -> None:
     pid = int((kept.folder / "supervisord.pid").read_text())
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     assert {seen.state for seen in kept.target.observe()} == {"stopped"}
     kept.up()
     assert int((kept.folder / "supervisord.pid").read_text()) != pid

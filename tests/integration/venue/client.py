@@ -21,6 +21,7 @@ from typing import Any
 import apps
 from apps.core.fix import Engine, Event, Logon, Logout, Received
 from tests.integration.venue.market import NOW, PASSWORD, Market
+from tests.support.process import freeze
 from tests.support.servers import wait_for
 
 PACE_S = 0.002
@@ -53,7 +54,7 @@ class Client:
 
     def freeze(self) -> None:
         """Stop it where it stands; its sockets stay open."""
-        self._popen.send_signal(signal.SIGSTOP)
+        freeze(self._popen.pid)
 
     def wake(self) -> None:
         """Let it go on and wait until it has ended."""

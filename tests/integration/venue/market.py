@@ -302,17 +302,29 @@ async def firm(
             )
         yield made
     finally:
-        await _log_out(made)
+        numbers = await _log_out(made)
         await asyncio.gather(*(asyncio.to_thread(engine.stop) for engine in engines))
+        for session, number in numbers.items():
+            made.engines[session].skip_to(session, number)
         for engine in engines:
             engine.forget()
 
 
-async def _log_out(at: Firm) -> None:
-    """Log out where the venue answers: an engine that stops looks for that once a second only."""
+async def _log_out(at: Firm) -> dict[str, int]:
+    """Log out where the venue answers: an engine that stops looks for that once a second only.
+
+    Return the number that the venue expects next of each session. The engine uses up more of
+    them: it answers the answer, which the venue does not read any more. The venue would ask for
+    that at the next logon, and an order that is sent before it asks would be lost with it, since
+    the session layer sends no order again.
+    """
+    numbers = {}
     for session, engine in at.engines.items():
-        engine.log_out(session, "the firm closes")
+        if engine.logged_on(session):
+            numbers[session] = engine.next_outbound(session) + 1
+            engine.log_out(session, "the firm closes")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.5):
-            while any(engine.logged_on(session) for session, engine in at.engines.items()):
+            while any(at.engines[session].logged_on(session) for session in numbers):
                 await asyncio.sleep(0.01)
+    return numbers

@@ -202,7 +202,18 @@ def test_wrong_password_is_refused(venue: Market) -> None:
     asyncio.run(scenario())
 
 
+def traded(venue: Market, name: str) -> None:
+    """Have one order filled: each test of the record may be the first of its worker."""
+
+    async def scenario() -> None:
+        async with firm(venue) as at:
+            await filled(at, name)
+
+    asyncio.run(scenario())
+
+
 def test_the_record_agrees_with_what_the_firm_was_told(venue: Market) -> None:
+    traded(venue, "for-the-record")
     lines = venue.lines(Execution)
     trades: dict[str, list[Execution]] = {}
     for line in lines:
@@ -216,6 +227,7 @@ def test_the_record_agrees_with_what_the_firm_was_told(venue: Market) -> None:
 
 
 def test_the_record_is_handed_out_from_an_offset(venue: Market) -> None:
+    traded(venue, "for-the-offset")
     whole = venue.get("/record")
     assert whole.status_code == 200
     assert venue.get("/record", token="wrong").status_code == 401
