@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from opsctl import evidence
 from opsctl.deploy.means import Means
+from opsctl.deploy.pipeline import Pipeline
 from opsctl.errors import DeployFailed, OpsctlError
+from opsctl.evidence import Entry
 from opsctl.health.checks import Check
 from opsctl.health.latency import latency
 from opsctl.health.probes import Result
@@ -254,3 +257,17 @@ def verification(name: str, verdict: Literal["passed", "failed"]) -> Verificatio
             Check(name="monitoring", verdict=verdict, detail="Prometheus scrapes 9 services"),
         ),
     )
+
+
+BUS, DATA = service("bus"), service("data", waits=("bus",))
+"""What is deployed, unless a test says otherwise."""
+
+
+def deployed(pipeline: Pipeline, *, verify: bool = False, **settings: Any) -> str:
+    """Deploy an environment of one site; return the run."""
+    return pipeline.deploy(environment(**settings), arguments={}, verify=verify).run
+
+
+def lines() -> list[Entry]:
+    """Return what the commands left as evidence."""
+    return list(evidence.log().read())

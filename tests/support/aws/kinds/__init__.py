@@ -3,6 +3,7 @@
 from tests.support.aws.kinds import (
     budgets,
     compute,
+    databases,
     firewall,
     iam,
     keys,
@@ -14,4 +15,17 @@ from tests.support.aws.kinds import (
     route53,
 )
 
-ALL = (budgets, compute, firewall, iam, keys, network, objects, observability, paths, rds, route53)
+ALL = (
+    budgets,
+    compute,
+    databases,
+    firewall,
+    iam,
+    keys,
+    network,
+    objects,
+    observability,
+    paths,
+    rds,
+    route53,
+)
