@@ -52,7 +52,7 @@ test: setup ## run every check and the whole suite
 .PHONY: suite parts chains containers machines-and-cloud
 suite: parts chains containers machines-and-cloud
 parts: setup
-	@$(RUN) pytest --numprocesses 2 --dist worksteal --ignore tests/e2e
+	@$(RUN) pytest --numprocesses 2 --dist loadfile --ignore tests/e2e
 chains: setup
 	@$(RUN) pytest tests/e2e/daily tests/e2e/hot tests/e2e/branches
 containers: setup

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from opsctl.errors import OpsctlError
+from opsctl.health import pace
 from opsctl.health.checks import Check, budget_kept, check_of, failure_domains, promises
 from opsctl.health.latency import Latency, Stage, in_words
 from opsctl.model.environment import Environment, TargetName
@@ -135,7 +136,8 @@ class _Verifying:
             name = f"probes@{ends.site}"
             try:
                 chain.probe(ends, warm_up, rate_per_s)
-                found = chain.probe(ends, probes, rate_per_s)
+                with pace.metered() as took_ns:
+                    found = chain.probe(ends, probes, rate_per_s)
             except OpsctlError as fault:
                 checks.append(Check(name=name, verdict="failed", detail=fault.message))
                 continue
@@ -150,6 +152,8 @@ class _Verifying:
                     f"all of {found.asked} came out, {found.per_s:g} a second",
                 )
             )
+            if not host_of(self.environment, ends.site).remote:
+                checks.append(pace.stated(took_ns))
         if not checks:
             checks.append(Check(name="probes", verdict="failed", detail="no site has a chain"))
         took = [tick_to_order_ns(each) for each in stamps]

@@ -21,6 +21,7 @@ def test_what_can_be_told_on_one_machine_is_told(intraday: Deployed) -> None:
     assert checks["failure domains"]["verdict"] == "stated"
     assert "rehearsal" in checks["failure domains"]["detail"]
     assert "share one host" in found["rehearsal"]
+    assert "the same arithmetic took" in checks["processors"]["detail"]
     # Two cores that run two sites and the suite say nothing about the budget: `make bench` does.
     failed = {name for name, check in checks.items() if check["verdict"] == "failed"}
     assert failed <= {"latency", "real orders"}
