@@ -1,9 +1,9 @@
 """How fast this machine's processors are while something is measured on it.
 
-The same piece of arithmetic is timed again and again by the processor time that it takes. Our own
-load beside it does not count, since whoever waits for a processor uses none; what the host of a
-virtual machine gives to others meanwhile does. Few hosts tell their guests of that (`steal` in
-/proc/stat), and a chain of five programs feels each such pause five times.
+The same piece of arithmetic is timed again and again by the processor time that it takes. What
+waits for a processor uses none, so that programs beside it do not count. What does: a host of
+virtual machines that gives the processor to others, which few tell their guests (`steal` in
+/proc/stat), interrupts, which are charged to what they interrupt, and whatever shares the core.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ROUNDS = 2_000
 """Additions in one piece: some tens of microseconds, which nothing waits for."""
 EVERY_S = 0.005
 SLOW = 5.0
-"""So much slower than the median in the slowest hundredth, and the figures are the machine's too:
-a cold cache and the other thread of a core make less of it."""
+"""So much slower than the median in the slowest hundredth is worth a word. Chosen on one virtual
+machine, where it was 5 to 11; not tried on a quiet one."""
 
 
 @contextmanager
@@ -57,5 +57,5 @@ def stated(took_ns: list[int]) -> Check:
         f"{len(took_ns)}: {times:.1f} times as long"
     )
     if times >= SLOW:
-        said += "; this machine slows down by itself, and what was measured on it with it"
+        said += "; uneven processors: they slow down whatever is measured on them"
     return Check(name=name, verdict="stated", detail=said)
